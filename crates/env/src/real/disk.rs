@@ -1,0 +1,134 @@
+//! The real disk: paths through the standard library.
+//!
+//! Not here: what systems have under different names (linux.rs, portable.rs).
+//! Must hold: interrupted calls are repeated, other errors pass through as they came.
+#![expect(clippy::disallowed_methods, reason = "this is the one place where the disk is real")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{saturating_ms, system};
+use crate::{DirEntry, Meta, Open};
+
+pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+pub(crate) fn create_private_dir_all(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+pub(crate) fn open(path: &Path, how: Open) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(how != Open::Read);
+    options.create(how == Open::Create).create_new(how == Open::CreateNew);
+    options.open(path)
+}
+
+pub(crate) fn list(path: &Path) -> io::Result<Vec<DirEntry>> {
+    fs::read_dir(path)?
+        .map(|entry| {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Through a symbolic link, as a mounted log folder may be one.
+            let is_dir = match entry.file_type()? {
+                kind if kind.is_symlink() => fs::metadata(entry.path()).is_ok_and(|m| m.is_dir()),
+                kind => kind.is_dir(),
+            };
+            Ok(DirEntry { name, is_dir })
+        })
+        .collect()
+}
+
+pub(crate) fn metadata(path: &Path) -> io::Result<Meta> {
+    let meta = fs::metadata(path)?;
+    let modified_ms = unix_ms(meta.modified()?);
+    Ok(Meta { len: meta.len(), modified_ms, is_dir: meta.is_dir() })
+}
+
+pub(crate) fn set_modified_ms(path: &Path, modified_ms: i64) -> io::Result<()> {
+    let offset = Duration::from_millis(modified_ms.unsigned_abs());
+    let time = if modified_ms < 0 {
+        UNIX_EPOCH.checked_sub(offset)
+    } else {
+        UNIX_EPOCH.checked_add(offset)
+    };
+    let time = time.ok_or(io::ErrorKind::InvalidInput)?;
+    File::open(path)?.set_modified(time)
+}
+
+pub(crate) fn set_read_only(path: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(path, permissions)
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path)
+}
+
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
+    system::sync_tree(path)
+}
+
+pub(crate) fn lock(path: &Path) -> io::Result<File> {
+    let file = open(path, Open::Create)?;
+    system::lock(&file)?;
+    Ok(file)
+}
+
+pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
+    let space = rustix::fs::statvfs(path)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+pub(crate) fn read_at(file: &File, buf: &mut [u8], position: u64) -> io::Result<usize> {
+    uninterrupted(|| file.read_at(buf, position))
+}
+
+pub(crate) fn write_at(file: &File, bytes: &[u8], position: u64) -> io::Result<usize> {
+    uninterrupted(|| file.write_at(bytes, position))
+}
+
+/// Repeats a call that a signal interrupted.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+pub(crate) fn unix_ms(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => saturating_ms(after),
+        Err(before) => -saturating_ms(before.duration()),
+    }
+}
+
+/// Reserves space on a file system without a call for it: zeros after the end.
+pub(crate) fn allocate_by_writing(file: &File, len: u64) -> io::Result<()> {
+    let zeros = [0; 8192];
+    let mut position = file.metadata()?.len();
+    while position < len {
+        let wanted = usize::try_from(len - position).unwrap_or(usize::MAX).min(zeros.len());
+        position += write_at(file, &zeros[..wanted], position)? as u64;
+    }
+    Ok(())
+}

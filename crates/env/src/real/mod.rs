@@ -1,0 +1,103 @@
+//! The real world: tokio's timers, tasks and sockets, and the operating system's randomness.
+//!
+//! Not here: the disk (disk.rs), the calls that systems have under different names (linux.rs,
+//! portable.rs). Must hold: the runtime is the one that was given; nothing is static.
+#![expect(clippy::disallowed_methods, reason = "this is the one place where the world is real")]
+
+pub(crate) mod disk;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+pub(crate) mod system;
+#[cfg(not(target_os = "linux"))]
+#[path = "portable.rs"]
+pub(crate) mod system;
+
+use std::future::Future;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+
+use crate::time::std_instant;
+use crate::{BLOCKING_CALLS_MAX, Instant, Sleep};
+
+/// The runtime and the start of this world's clock.
+pub(crate) struct Real {
+    runtime: Handle,
+    origin: std::time::Instant,
+    blocking: Semaphore,
+}
+
+impl Real {
+    pub(crate) fn new(runtime: Handle) -> Real {
+        let blocking = Semaphore::new(BLOCKING_CALLS_MAX);
+        Real { runtime, origin: std::time::Instant::now(), blocking }
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        disk::unix_ms(SystemTime::now())
+    }
+
+    pub(crate) fn monotonic(&self) -> Instant {
+        Instant::ZERO + self.origin.elapsed()
+    }
+
+    pub(crate) fn sleep_until(&self, at: Instant) -> Sleep {
+        let _runtime = self.runtime.enter();
+        let deadline = std_instant(self.origin, at);
+        Sleep::real(tokio::time::sleep_until(deadline.into()), self.origin, at)
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.runtime.spawn(task).abort_handle()
+    }
+
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let _permit = self.blocking.acquire().await.expect("the semaphore is never closed");
+        match self.runtime.spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is going down and this task with it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Fills `bytes` from the operating system's generator.
+pub(crate) fn random_fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system has randomness");
+}
+
+/// Sends a range of a file, waiting whenever the socket is full.
+pub(crate) async fn send_file(
+    stream: &mut OwnedWriteHalf,
+    file: &std::fs::File,
+    mut position: u64,
+    len: u64,
+) -> io::Result<()> {
+    let end = position.saturating_add(len);
+    while position < end {
+        let wanted = (end - position).min(SEND_FILE_BYTES);
+        match system::send_file(stream, file, position, wanted).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            sent => position += sent,
+        }
+        // A socket that never fills must not keep the other tasks of this thread waiting.
+        tokio::task::consume_budget().await;
+    }
+    Ok(())
+}
+
+/// The most that one call of sendfile is asked for, so that a task gives its thread back.
+const SEND_FILE_BYTES: u64 = 512 * 1024;
+
+/// `Duration` since 1970 as signed milliseconds needs one place that saturates.
+pub(crate) fn saturating_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
