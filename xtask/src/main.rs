@@ -8,6 +8,9 @@
     reason = "tools run on the developer's machine, not in a node"
 )]
 
+mod ci;
+mod deps;
+mod layers;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -21,8 +24,12 @@ struct Task {
 }
 
 /// Every task, one row each.
-const TASKS: &[Task] =
-    &[Task { name: "tidy", about: "check the house rules over every file", run: tidy::run }];
+#[rustfmt::skip]
+const TASKS: &[Task] = &[
+    Task { name: "ci", about: "everything that must pass, step by step", run: ci::run },
+    Task { name: "deps", about: "licences and bans over every dependency", run: deps::run },
+    Task { name: "tidy", about: "check the house rules over every file", run: tidy::run },
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
