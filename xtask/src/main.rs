@@ -9,6 +9,7 @@
 )]
 
 mod ci;
+mod codegen;
 mod deps;
 mod layers;
 mod tidy;
@@ -27,6 +28,7 @@ struct Task {
 #[rustfmt::skip]
 const TASKS: &[Task] = &[
     Task { name: "ci", about: "everything that must pass, step by step", run: ci::run },
+    Task { name: "codegen", about: "write wire's messages from their table", run: codegen::run },
     Task { name: "deps", about: "licences and bans over every dependency", run: deps::run },
     Task { name: "tidy", about: "check the house rules over every file", run: tidy::run },
 ];
