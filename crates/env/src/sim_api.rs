@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::io::ReadBuf;
 
-use crate::{DirEntry, Instant, Meta, Open};
+use crate::{DirEntry, Instant, Meta, Open, TaskFailure};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -32,6 +32,8 @@ pub trait SimWorld: Send + Sync + 'static {
     fn random_fill(&self, bytes: &mut [u8]);
     /// Starts a task and returns how to end it; drops the future when the node is dead.
     fn spawn(&self, name: &'static str, future: BoxFuture<()>) -> Box<dyn SimTask>;
+    /// Tells the simulator that a task of this node has panicked.
+    fn task_failed(&self, failure: &TaskFailure);
     /// How long a call of `Env::blocking` waits before and after its work.
     fn blocking_pause(&self) -> Duration;
     /// Listens on an address of this node; port 0 takes a free one.

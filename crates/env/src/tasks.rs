@@ -288,7 +288,11 @@ impl Guard {
                 Err(_) => "a panic without a message".to_owned(),
             },
         };
-        self.scope.state().failure.get_or_insert(TaskFailure { task, message });
+        let failure = TaskFailure { task, message };
+        if let World::Sim(sim) = &self.scope.world {
+            sim.task_failed(&failure);
+        }
+        self.scope.state().failure.get_or_insert(failure);
         self.scope.changed.notify_waiters();
     }
 }
