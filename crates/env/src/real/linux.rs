@@ -26,17 +26,13 @@ pub(crate) async fn send_file(
 ) -> io::Result<u64> {
     let stream = stream.as_ref();
     let len = usize::try_from(len).unwrap_or(usize::MAX);
-    let call = || {
-        let mut position = position;
-        let sent = rustix::fs::sendfile(stream, file, Some(&mut position), len)?;
-        Ok(sent as u64)
-    };
-    uninterrupted_async(async || stream.async_io(Interest::WRITABLE, call).await).await
-}
-
-async fn uninterrupted_async(mut call: impl AsyncFnMut() -> io::Result<u64>) -> io::Result<u64> {
     loop {
-        match call().await {
+        let call = || {
+            let mut position = position;
+            let sent = rustix::fs::sendfile(stream, file, Some(&mut position), len)?;
+            Ok(sent as u64)
+        };
+        match stream.async_io(Interest::WRITABLE, call).await {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }

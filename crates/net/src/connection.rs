@@ -1,0 +1,221 @@
+//! One connection: frames in, replies out, in one task.
+//!
+//! Requests start strictly one after another; the next one starts when the former has appended or
+//! decided. Only waits overlap (acks, long polls, joins), up to a limit, and replies leave in the
+//! order of the requests. Not here: what a request means.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use ottla_env::{Env, File, Instant, ReadHalf, Sleep, Stream, WriteHalf};
+use ottla_wire::{FileSlice, Part};
+use tokio::io::AsyncWriteExt;
+
+use crate::frame_reader::FrameReader;
+use crate::limits::Limits;
+use crate::service::{BoxFuture, CloseReason, ConnectionInfo, Outcome, Reply, Service};
+
+/// Replies that leave in one write at most; more only makes the slice of the kernel longer.
+const PARTS_MAX: usize = 64;
+
+/// How soon an idle connection is looked at again while a reply is still due.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
+
+/// A reply in its place in the order.
+enum Slot {
+    Ready(Reply),
+    Waiting(BoxFuture<'static, Result<Reply, CloseReason>>),
+}
+
+/// What happened next on a connection.
+enum Event {
+    Frame(Bytes),
+    Flush,
+    End,
+}
+
+pub(crate) struct Connection<S: ?Sized> {
+    env: Env,
+    info: Arc<ConnectionInfo>,
+    service: Arc<S>,
+    limits: Arc<Limits>,
+    frames: FrameReader,
+    reader: ReadHalf,
+    writer: WriteHalf,
+    slots: VecDeque<Slot>,
+    last_active: Instant,
+    idle: Sleep,
+}
+
+impl<S: Service + ?Sized> Connection<S> {
+    pub(crate) fn new(
+        env: Env,
+        stream: Stream,
+        info: Arc<ConnectionInfo>,
+        service: Arc<S>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        let (reader, writer) = stream.into_split();
+        let frames = FrameReader::new(limits.frame_bytes_max);
+        let last_active = env.monotonic();
+        let idle = env.sleep_until(last_active + limits.idle_max);
+        let slots = VecDeque::new();
+        Connection { env, info, service, limits, frames, reader, writer, slots, last_active, idle }
+    }
+
+    /// Serves until the peer leaves or one of the two breaks the protocol.
+    pub(crate) async fn run(mut self) -> Result<(), CloseReason> {
+        loop {
+            match self.next_event().await? {
+                Event::Frame(frame) => self.start(frame).await?,
+                Event::Flush => self.flush().await?,
+                Event::End => return Ok(()),
+            }
+        }
+    }
+
+    async fn start(&mut self, frame: Bytes) -> Result<(), CloseReason> {
+        match self.service.start(&self.info, frame).await {
+            Outcome::Reply(reply) => self.slots.push_back(Slot::Ready(reply)),
+            Outcome::Wait(reply) => self.slots.push_back(Slot::Waiting(reply)),
+            Outcome::Nothing => {}
+            Outcome::Close(reason) => {
+                self.flush().await?;
+                return Err(reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing to do. Requests that are already here start before replies are written, so
+    /// that the replies of a pipeline leave together.
+    async fn next_event(&mut self) -> Result<Event, CloseReason> {
+        self.last_active = self.env.monotonic();
+        poll_fn(|cx| {
+            if self.slots.len() < self.limits.waiting_requests_max
+                && let Poll::Ready(event) = self.poll_frame(cx)?
+            {
+                return Poll::Ready(Ok(event));
+            }
+            if self.poll_front(cx)? {
+                return Poll::Ready(Ok(Event::Flush));
+            }
+            self.poll_idle(cx)
+        })
+        .await
+    }
+
+    /// Ends a connection on which nothing has happened for too long. The timer is only looked at
+    /// when it fires: traffic costs no timer operation.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, CloseReason>> {
+        while Pin::new(&mut self.idle).poll(cx).is_ready() {
+            let deadline = self.last_active + self.limits.idle_max;
+            let now = self.env.monotonic();
+            if now >= deadline && self.slots.is_empty() {
+                let reason = format!("idle for {:?}", self.limits.idle_max);
+                return Poll::Ready(Err(CloseReason(reason)));
+            }
+            self.idle.reset(deadline.max(now + IDLE_CHECK));
+        }
+        Poll::Pending
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Result<Poll<Event>, CloseReason> {
+        loop {
+            let broken = |error: crate::frame_reader::FrameError| CloseReason(error.to_string());
+            if let Some(frame) = self.frames.buffered().map_err(broken)? {
+                return Ok(Poll::Ready(Event::Frame(frame)));
+            }
+            // What is ready goes out before the socket is asked for more.
+            if matches!(self.slots.front(), Some(Slot::Ready(_))) {
+                return Ok(Poll::Pending);
+            }
+            match self.frames.poll_fill(&mut self.reader, cx) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(filled) => {
+                    if !filled.map_err(broken)? {
+                        return Ok(Poll::Ready(Event::End));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the reply that is next in order may leave.
+    fn poll_front(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let Some(front) = self.slots.front_mut() else { return Ok(false) };
+        if let Slot::Waiting(wait) = front {
+            match wait.as_mut().poll(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(reply) => *front = Slot::Ready(reply?),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes the replies at the front that are ready.
+    async fn flush(&mut self) -> Result<(), CloseReason> {
+        let mut parts = Vec::new();
+        while matches!(self.slots.front(), Some(Slot::Ready(_))) && parts.len() < PARTS_MAX {
+            if let Some(Slot::Ready(reply)) = self.slots.pop_front() {
+                parts.extend(reply);
+            }
+        }
+        write_parts(&mut self.writer, parts)
+            .await
+            .map_err(|error| CloseReason(format!("writing a reply failed: {error}")))
+    }
+}
+
+/// Writes bytes in as few calls as possible and file ranges without copying them.
+async fn write_parts(writer: &mut WriteHalf, parts: Vec<Part>) -> io::Result<()> {
+    let mut bytes: VecDeque<Bytes> = VecDeque::new();
+    for part in parts {
+        match part {
+            Part::Bytes(part) => bytes.push_back(part),
+            Part::File(slice) => {
+                write_bytes(writer, &mut bytes).await?;
+                write_file(writer, &slice).await?;
+            }
+        }
+    }
+    write_bytes(writer, &mut bytes).await
+}
+
+async fn write_bytes(writer: &mut WriteHalf, bytes: &mut VecDeque<Bytes>) -> io::Result<()> {
+    bytes.retain(|part| !part.is_empty());
+    while !bytes.is_empty() {
+        let mut written = writer.write_vectored(&slices(bytes)).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        while let Some(front) = bytes.front_mut() {
+            let step = written.min(front.len());
+            front.advance(step);
+            written -= step;
+            if !front.is_empty() {
+                break;
+            }
+            bytes.pop_front();
+        }
+    }
+    Ok(())
+}
+
+fn slices(bytes: &VecDeque<Bytes>) -> Vec<IoSlice<'_>> {
+    bytes.iter().take(PARTS_MAX).map(|part| IoSlice::new(part)).collect()
+}
+
+async fn write_file(writer: &mut WriteHalf, slice: &FileSlice) -> io::Result<()> {
+    let file = slice
+        .file
+        .downcast_ref::<File>()
+        .ok_or_else(|| io::Error::other("a file range that is not of a file of env"))?;
+    writer.send_file(file, slice.position, u64::from(slice.len)).await
+}

@@ -1,0 +1,148 @@
+//! Accepts connections and gives each a task of its own.
+//!
+//! Binding and serving are two steps, so that a node can learn its real ports before it is ready
+//! to answer. Dropping the server ends every connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ottla_env::{Env, Listener, Spawner, Stream, Tasks};
+
+use crate::connection::Connection;
+use crate::limits::Limits;
+use crate::service::{ConnectionInfo, Service};
+
+/// How long accepting pauses when the process has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener that has its port and does not answer yet.
+pub struct BoundListener {
+    name: Arc<str>,
+    listener: Listener,
+    address: SocketAddr,
+}
+
+impl BoundListener {
+    /// Takes `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// What the system says, such as that the address is in use.
+    pub async fn bind(env: &Env, name: &str, address: SocketAddr) -> io::Result<Self> {
+        let listener = env.net().listen(address).await?;
+        let address = listener.local_addr()?;
+        Ok(BoundListener { name: name.into(), listener, address })
+    }
+
+    /// The listener's name in the configuration, such as `PLAINTEXT`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Listeners that serve.
+pub struct Server {
+    listeners: Tasks,
+    connections: Tasks,
+}
+
+impl Server {
+    /// Serves `listeners` with `service` until it is stopped or dropped.
+    pub fn start(
+        env: &Env,
+        listeners: Vec<BoundListener>,
+        limits: Limits,
+        service: Arc<dyn Service>,
+    ) -> Server {
+        let accepting = env.tasks();
+        let connections = env.tasks();
+        let shared = Arc::new(Shared {
+            env: env.clone(),
+            connections: connections.spawner(),
+            limits: Arc::new(limits),
+            service,
+            next_id: AtomicU64::new(1),
+            open: AtomicUsize::new(0),
+        });
+        for listener in listeners {
+            accepting.spawn("listener", accept(Arc::clone(&shared), listener));
+        }
+        Server { listeners: accepting, connections }
+    }
+
+    /// Ends the listeners and every connection, and waits until they are gone.
+    pub async fn stop(self) {
+        self.listeners.shutdown().await;
+        self.connections.shutdown().await;
+    }
+}
+
+struct Shared {
+    env: Env,
+    connections: Spawner,
+    limits: Arc<Limits>,
+    service: Arc<dyn Service>,
+    next_id: AtomicU64,
+    open: AtomicUsize,
+}
+
+async fn accept(shared: Arc<Shared>, bound: BoundListener) {
+    loop {
+        match bound.listener.accept().await {
+            Ok((stream, peer)) => shared.serve(&bound.name, stream, peer),
+            Err(error) => {
+                tracing::warn!(listener = %bound.name, %error, "accepting a connection failed");
+                shared.env.sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn serve(self: &Arc<Self>, listener: &Arc<str>, stream: Stream, peer: SocketAddr) {
+        if self.open.load(Ordering::Relaxed) >= self.limits.connections_max {
+            let max = self.limits.connections_max;
+            tracing::warn!(%listener, %peer, max, "refused a connection: max.connections reached");
+            return;
+        }
+        let open = Open::new(self);
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let info = Arc::new(ConnectionInfo::new(id, peer, Arc::clone(listener)));
+        let connection = Connection::new(
+            self.env.clone(),
+            stream,
+            Arc::clone(&info),
+            Arc::clone(&self.service),
+            Arc::clone(&self.limits),
+        );
+        self.connections.spawn("connection", async move {
+            if let Err(reason) = connection.run().await {
+                tracing::debug!(peer = %info.peer, %reason, "closed a connection");
+            }
+            open.0.service.closed(&info);
+        });
+    }
+}
+
+/// Counts a connection for as long as it lives, however it ends.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
