@@ -71,8 +71,8 @@ pub(crate) enum World {
 impl Env {
     /// The operating system's world, with tasks and timers on `runtime`.
     ///
-    /// Futures of this crate that wait for the network or a timer must be polled on that
-    /// runtime, as all tasks of [`Env::tasks`] are.
+    /// The runtime must have its timers and I/O enabled. Futures of this crate that wait for
+    /// the network or a timer must be polled on it, as all tasks of [`Env::tasks`] are.
     pub fn real(runtime: tokio::runtime::Handle) -> Env {
         let world = World::Real(Arc::new(Real::new(runtime)));
         Env { inner: Arc::new(Inner { world, net: Net::real(), disk: Disk::real() }) }

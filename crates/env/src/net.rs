@@ -45,10 +45,11 @@ impl Net {
     /// # Errors
     /// The operating system's: the address is taken, not this machine's, or not allowed.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
-        Ok(match &self.kind {
-            Kind::Real => Listener::Real(TcpListener::bind(address).await?),
-            Kind::Sim(world) => Listener::Sim(world.listen(address)?),
-        })
+        let kind = match &self.kind {
+            Kind::Real => ListenerKind::Real(TcpListener::bind(address).await?),
+            Kind::Sim(world) => ListenerKind::Sim(world.listen(address)?),
+        };
+        Ok(Listener { kind })
     }
 
     /// Connects to a host by name or address, trying each address that the name has.
@@ -74,10 +75,12 @@ impl fmt::Debug for Net {
 }
 
 /// A listening socket; dropping it closes it.
-pub enum Listener {
-    #[doc(hidden)]
+pub struct Listener {
+    kind: ListenerKind,
+}
+
+enum ListenerKind {
     Real(TcpListener),
-    #[doc(hidden)]
     Sim(Box<dyn SimListener>),
 }
 
@@ -88,12 +91,12 @@ impl Listener {
     /// The operating system's; most pass by themselves (too many open files), so a caller waits
     /// a little and goes on.
     pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        match self {
-            Listener::Real(listener) => {
+        match &self.kind {
+            ListenerKind::Real(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 Ok((Stream::real(stream)?, peer))
             }
-            Listener::Sim(listener) => {
+            ListenerKind::Sim(listener) => {
                 let stream = poll_fn(|cx| listener.poll_accept(cx)).await?;
                 let peer = stream.peer;
                 Ok((Stream::simulated(stream), peer))
@@ -106,9 +109,9 @@ impl Listener {
     /// # Errors
     /// The operating system's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Listener::Real(listener) => listener.local_addr(),
-            Listener::Sim(listener) => Ok(listener.local_addr()),
+        match &self.kind {
+            ListenerKind::Real(listener) => listener.local_addr(),
+            ListenerKind::Sim(listener) => Ok(listener.local_addr()),
         }
     }
 }

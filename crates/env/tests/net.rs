@@ -59,8 +59,11 @@ fn a_range_of_a_file_is_sent_through_a_socket_that_fills() {
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
         };
         let mut received = Vec::new();
-        let (_, read) = tokio::join!(sender, theirs.read_to_end(&mut received));
-        read.unwrap();
+        let tasks = env.tasks();
+        tasks.spawn("sender", sender);
+        theirs.read_to_end(&mut received).await.unwrap();
+        tasks.join_all().await;
+        assert_eq!(tasks.failure(), None);
         assert_eq!(&received[..4], b"head");
         assert!(received[4..8_000_004] == content[1_000..8_001_000]);
         assert_eq!(received[8_000_004..], content[8_999_999..]);

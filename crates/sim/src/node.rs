@@ -38,8 +38,8 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new() -> Node {
         Node {
-            life: 0,
-            alive: false,
+            life: 1,
+            alive: true,
             powered: true,
             began: 0,
             clock_offset_ms: 0,

@@ -73,7 +73,7 @@ impl World {
     }
 
     fn run_to<F: Future>(&self, deadline: u64, future: F) -> F::Output {
-        let _named = NamesSeed(self.seed());
+        let mut named = NamesSeed { seed: self.seed(), failed: true };
         let output = self.shared().run(future, deadline, "the test");
         let core = self.shared().core();
         let failure = core.failures.first().filter(|_| !core.failures_allowed).cloned();
@@ -81,33 +81,41 @@ impl World {
         if let Some((node, failure)) = failure {
             panic!("on node {node}, {failure}");
         }
+        named.failed = false;
         output
     }
 
-    /// The world of a node's present life; the node is made when it is new. A node that was
-    /// killed comes to life, without a process.
+    /// The world of a node's present life, or of its last one, in which everything fails.
     pub fn node(&self, node: u32) -> Env {
         let mut core = self.shared().core();
-        let now = core.now;
         let found = core.nodes.entry(node).or_insert_with(Node::new);
-        if !found.alive {
-            found.alive = true;
-            found.powered = true;
-            found.life += 1;
-            found.began = now;
-        }
         let (life, began) = (found.life, found.began);
         core.note(format_args!("node {node} life {life}"));
         drop(core);
         Env::simulated(Arc::new(Life { shared: self.shared().clone(), node, life, began }))
     }
 
-    /// Starts a process on a node: the future that `process` makes of its world.
+    /// Gives a node that was killed or crashed its next life, without a process in it.
+    pub fn boot(&self, node: u32) -> Env {
+        let now = self.now().0;
+        self.with(node, |found| {
+            if !found.alive {
+                found.alive = true;
+                found.powered = true;
+                found.life += 1;
+                found.began = now;
+            }
+        });
+        self.node(node)
+    }
+
+    /// Starts a process on a node, which is booted if need be: the future that `process` makes
+    /// of its world. A process that runs there already is ended by [`World::restart`] first.
     pub fn start<F>(&self, node: u32, process: impl FnOnce(Env) -> F) -> Env
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let env = self.node(node);
+        let env = self.boot(node);
         let tasks = env.tasks();
         tasks.spawn("process", process(env.clone()));
         let old = self.with(node, |found| found.process.replace(tasks));
@@ -287,12 +295,15 @@ impl fmt::Debug for World {
 }
 
 /// Says the seed when a test fails inside the world.
-struct NamesSeed(u64);
+struct NamesSeed {
+    seed: u64,
+    failed: bool,
+}
 
 impl Drop for NamesSeed {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the world had seed {0}: cargo xtask sim --seed {0}", self.0);
+        if self.failed {
+            eprintln!("the world had seed {0}: cargo xtask sim --seed {0}", self.seed);
         }
     }
 }

@@ -18,7 +18,7 @@ fn outcomes(script: impl Fn(&Disk)) -> BTreeSet<String> {
         disk.sync_dir(Path::new("/")).unwrap();
         script(&disk);
         world.crash(1);
-        let disk = world.node(1).disk().clone();
+        let disk = world.boot(1).disk().clone();
         let content = |path: &str| match disk.read(Path::new(path)) {
             Ok(bytes) => String::from_utf8(bytes).unwrap().replace('\0', "0"),
             Err(_) => "-".to_owned(),
@@ -91,7 +91,7 @@ fn a_long_write_is_torn_at_sectors() {
             let file = disk.open("/a".as_ref(), Open::ReadWrite).unwrap();
             file.write_all_at(&[b'x'; 1200], 100).unwrap();
             world.crash(1);
-            world.node(1).disk().read("/a".as_ref()).unwrap().len()
+            world.boot(1).disk().read("/a".as_ref()).unwrap().len()
         })
         .collect();
     assert_eq!(lengths, BTreeSet::from([0, 512, 1024, 1300]));
@@ -153,7 +153,7 @@ fn replace_leaves_the_new_file_and_when_it_is_cut_short_the_old_or_the_new_one()
                 let _ = disk.replace("/a".as_ref(), b"new");
                 world.disk(1).repair();
                 world.crash(1);
-                let bytes = world.node(1).disk().read("/a".as_ref()).unwrap();
+                let bytes = world.boot(1).disk().read("/a".as_ref()).unwrap();
                 String::from_utf8(bytes).unwrap()
             })
             .collect();
@@ -197,7 +197,7 @@ fn a_folder_lost_by_its_parent_takes_its_synced_files_with_it() {
             disk.create_dir_all("/new".as_ref()).unwrap();
             disk.replace("/new/file".as_ref(), b"x").unwrap();
             world.crash(1);
-            world.node(1).disk().exists("/new/file".as_ref())
+            world.boot(1).disk().exists("/new/file".as_ref())
         })
         .collect();
     assert_eq!(found.len(), 2);
@@ -212,7 +212,7 @@ fn a_killed_process_loses_nothing_and_its_lock() {
     assert_eq!(disk.lock("/.lock".as_ref()).unwrap_err().kind(), ErrorKind::WouldBlock);
     world.kill(1);
     assert!(disk.read("/a".as_ref()).is_err());
-    let disk = world.node(1).disk().clone();
+    let disk = world.boot(1).disk().clone();
     assert_eq!(disk.read("/a".as_ref()).unwrap(), b"unsynced");
     let ours = disk.lock("/.lock".as_ref()).unwrap();
     drop(held);
@@ -236,7 +236,7 @@ fn what_a_failed_sync_did_not_write_no_later_sync_writes() {
             file.sync().unwrap();
             assert_eq!(disk.read("/a".as_ref()).unwrap(), b"12");
             world.crash(1);
-            world.node(1).disk().read("/a".as_ref()).unwrap()
+            world.boot(1).disk().read("/a".as_ref()).unwrap()
         })
         .collect();
     assert_eq!(found, BTreeSet::from([b"1".to_vec()]));

@@ -13,6 +13,7 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::io::Interest;
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::disk::{read_at, uninterrupted};
@@ -24,19 +25,23 @@ pub(crate) async fn send_file(
     position: u64,
     len: u64,
 ) -> io::Result<u64> {
-    let stream = stream.as_ref();
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
     loop {
+        let socket: &TcpStream = stream.as_ref();
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
         let call = || {
             let mut position = position;
-            let sent = rustix::fs::sendfile(stream, file, Some(&mut position), len)?;
-            Ok(sent as u64)
+            Ok(rustix::fs::sendfile(socket, file, Some(&mut position), len)? as u64)
         };
-        match stream.async_io(Interest::WRITABLE, call).await {
+        match socket.async_io(Interest::WRITABLE, call).await {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The file system does not give its pages away.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+                break;
+            }
             result => return result,
         }
     }
+    super::copy_file(stream, file, position, len).await
 }
 
 pub(crate) fn read_at_resident(
@@ -50,8 +55,8 @@ pub(crate) fn read_at_resident(
             Ok(read) => return Ok(Some(read)),
             Err(Errno::AGAIN) => return Ok(None),
             Err(Errno::INTR) => {}
-            // The file system or the kernel (before 4.14) cannot tell.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => break,
+            // The file system, the kernel (before 4.14) or its guard cannot tell.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::PERM) => break,
             Err(error) => return Err(error.into()),
         }
     }

@@ -5,6 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place where the world is real")]
 
 pub(crate) mod disk;
+#[cfg(all(test, target_os = "linux"))]
+mod portable;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 pub(crate) mod system;
@@ -14,8 +16,10 @@ pub(crate) mod system;
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -28,12 +32,12 @@ use crate::{BLOCKING_CALLS_MAX, Instant, Sleep};
 pub(crate) struct Real {
     runtime: Handle,
     origin: std::time::Instant,
-    blocking: Semaphore,
+    blocking: Arc<Semaphore>,
 }
 
 impl Real {
     pub(crate) fn new(runtime: Handle) -> Real {
-        let blocking = Semaphore::new(BLOCKING_CALLS_MAX);
+        let blocking = Arc::new(Semaphore::new(BLOCKING_CALLS_MAX));
         Real { runtime, origin: std::time::Instant::now(), blocking }
     }
 
@@ -59,7 +63,13 @@ impl Real {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        let _permit = self.blocking.acquire().await.expect("the semaphore is never closed");
+        let permit = self.blocking.clone().acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        // The permit goes with the work, which runs on when the caller is dropped.
+        let work = move || {
+            let _permit = permit;
+            work()
+        };
         match self.runtime.spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -94,10 +104,25 @@ pub(crate) async fn send_file(
     Ok(())
 }
 
+/// The plain way to send: one buffer of the file; 0 at its end.
+async fn copy_file(
+    stream: &mut OwnedWriteHalf,
+    file: &std::fs::File,
+    position: u64,
+    len: u64,
+) -> io::Result<u64> {
+    let mut buffer = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(COPY_BYTES)];
+    let read = disk::read_at(file, &mut buffer, position)?;
+    stream.write_all(&buffer[..read]).await?;
+    Ok(read as u64)
+}
+
+const COPY_BYTES: usize = 64 * 1024;
+
 /// The most that one call of sendfile is asked for, so that a task gives its thread back.
 const SEND_FILE_BYTES: u64 = 512 * 1024;
 
-/// `Duration` since 1970 as signed milliseconds needs one place that saturates.
+/// Milliseconds as this crate counts them.
 pub(crate) fn saturating_ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

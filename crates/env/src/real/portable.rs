@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 
 use rustix::fs::FlockOperation;
-use tokio::io::AsyncWriteExt;
+use rustix::io::Errno;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::disk::{self, read_at, write_at};
@@ -19,10 +19,7 @@ pub(crate) async fn send_file(
     position: u64,
     len: u64,
 ) -> io::Result<u64> {
-    let mut buffer = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(COPY_BYTES)];
-    let read = read_at(file, &mut buffer, position)?;
-    stream.write_all(&buffer[..read]).await?;
-    Ok(read as u64)
+    super::copy_file(stream, file, position, len).await
 }
 
 pub(crate) fn read_at_resident(
@@ -62,8 +59,59 @@ pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
 /// file keeps out the other nodes of this process, which record locks do not see.
 pub(crate) fn lock(file: &File) -> io::Result<()> {
     rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?;
-    rustix::fs::fcntl_lock(file, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| io::ErrorKind::WouldBlock.into())
+    match rustix::fs::fcntl_lock(file, FlockOperation::NonBlockingLockExclusive) {
+        // Both mean that another one holds it.
+        Err(Errno::ACCESS | Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+        result => Ok(result?),
+    }
 }
 
-const COPY_BYTES: usize = 64 * 1024;
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[test]
+    fn the_portable_calls_answer_as_those_of_linux() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        let file = disk::open(&path, crate::Open::CreateNew).unwrap();
+        let parts = [IoSlice::new(b""), IoSlice::new(b"one"), IoSlice::new(b"two")];
+        assert_eq!(write_vectored_at(&file, &parts, 2).unwrap(), 3);
+        assert_eq!(write_vectored_at(&file, &[], 2).unwrap(), 0);
+        let mut bytes = [0; 9];
+        assert_eq!(read_at_resident(&file, &mut bytes, 2).unwrap(), Some(3));
+        assert_eq!(&bytes[..3], b"one");
+        allocate(&file, 10_000).unwrap();
+        allocate(&file, 10).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 10_000);
+        disk::create_dir_all(&folder.path().join("below/it")).unwrap();
+        sync_tree(folder.path()).unwrap();
+
+        lock(&file).unwrap();
+        let again = disk::open(&path, crate::Open::ReadWrite).unwrap();
+        assert_eq!(lock(&again).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_file_is_sent_by_copies() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let connect = tokio::net::TcpStream::connect(address);
+            let (ours, theirs) = tokio::join!(connect, listener.accept());
+            let (_read, mut write) = ours.unwrap().into_split();
+            let folder = tempfile::TempDir::new().unwrap();
+            let file = disk::open(&folder.path().join("file"), crate::Open::CreateNew).unwrap();
+            assert_eq!(write_at(&file, b"0123456789", 0).unwrap(), 10);
+            assert_eq!(send_file(&mut write, &file, 4, 3).await.unwrap(), 3);
+            assert_eq!(send_file(&mut write, &file, 10, 3).await.unwrap(), 0);
+            drop(write);
+            let mut text = String::new();
+            theirs.unwrap().0.read_to_string(&mut text).await.unwrap();
+            assert_eq!(text, "456");
+        });
+    }
+}
