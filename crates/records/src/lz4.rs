@@ -1,0 +1,142 @@
+//! LZ4 frames as Kafka's Java classes read and write them.
+//!
+//! Read: independent blocks only, header and block checksums verified, content size skipped,
+//! content checksum ignored, one frame, whatever follows it ignored. Written: blocks of 64 KiB
+//! without checksums. A reader that took more would store batches that Java consumers cannot read;
+//! that is why the frame is read here and not by lz4_flex, whose blocks these are.
+
+use std::io::{self, Write};
+
+use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+use twox_hash::XxHash32;
+
+/// Reads one frame, block by block.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    block_len_max: usize,
+    block_checksums: bool,
+    ended: bool,
+    current: Current<'a>,
+    inflated: Vec<u8>,
+}
+
+/// Where the unread bytes of the current block are.
+enum Current<'a> {
+    Stored(&'a [u8]),
+    Inflated { at: usize, len: usize },
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> io::Result<Reader<'a>> {
+        let Some((&[m0, m1, m2, m3, flags, sizes], _)) = bytes.split_first_chunk::<6>() else {
+            return Err(damaged("lz4 frame ends within its header"));
+        };
+        if [m0, m1, m2, m3] != MAGIC {
+            return Err(damaged("not an lz4 frame"));
+        }
+        if flags >> 6 != 1 || flags & FLAG_RESERVED != 0 || flags & FLAG_INDEPENDENT == 0 {
+            return Err(damaged("lz4 frame needs version 1 and independent blocks"));
+        }
+        let block_len_max = match sizes {
+            0x40 => 64 << 10,
+            0x50 => 256 << 10,
+            0x60 => 1 << 20,
+            0x70 => 4 << 20,
+            _ => return Err(damaged("lz4 frame has an unknown block size")),
+        };
+        let header_end = if flags & FLAG_CONTENT_SIZE == 0 { 6 } else { 14 };
+        let Some((&checksum, rest)) = bytes.get(header_end..).and_then(<[u8]>::split_first) else {
+            return Err(damaged("lz4 frame ends within its header"));
+        };
+        let hash = XxHash32::oneshot(0, &bytes[MAGIC.len()..header_end]);
+        if hash.to_le_bytes()[1] != checksum {
+            return Err(damaged("lz4 frame header has a wrong checksum"));
+        }
+        let block_checksums = flags & FLAG_BLOCK_CHECKSUM != 0;
+        let current = Current::Stored(&[]);
+        let inflated = Vec::new();
+        Ok(Reader { rest, block_len_max, block_checksums, ended: false, current, inflated })
+    }
+
+    /// The bytes of the current block that were not consumed; empty at the end.
+    pub(crate) fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.unread().is_empty() && !self.ended {
+            self.next_block()?;
+        }
+        Ok(self.unread())
+    }
+
+    pub(crate) fn consume(&mut self, amount: usize) {
+        match &mut self.current {
+            Current::Stored(bytes) => *bytes = &bytes[amount.min(bytes.len())..],
+            Current::Inflated { at, len } => *at = (*len).min(*at + amount),
+        }
+    }
+
+    fn unread(&self) -> &[u8] {
+        match self.current {
+            Current::Stored(bytes) => bytes,
+            Current::Inflated { at, len } => &self.inflated[at..len],
+        }
+    }
+
+    fn next_block(&mut self) -> io::Result<()> {
+        let word = self.word()?;
+        let len = usize::try_from(word & !BLOCK_STORED).expect("31 bits fit");
+        if len == 0 {
+            self.ended = true;
+            return Ok(());
+        }
+        if len > self.block_len_max {
+            return Err(damaged("lz4 block is longer than its frame allows"));
+        }
+        let Some((block, rest)) = self.rest.split_at_checked(len) else {
+            return Err(damaged("lz4 frame ends within a block"));
+        };
+        self.rest = rest;
+        if self.block_checksums && self.word()? != XxHash32::oneshot(0, block) {
+            return Err(damaged("lz4 block has a wrong checksum"));
+        }
+        self.current = match word & BLOCK_STORED {
+            0 => Current::Inflated { at: 0, len: self.inflate(block)? },
+            _ => Current::Stored(block),
+        };
+        Ok(())
+    }
+
+    fn inflate(&mut self, block: &[u8]) -> io::Result<usize> {
+        let len_max = self.block_len_max.min(block.len().saturating_mul(INFLATION_MAX));
+        if self.inflated.len() < len_max {
+            self.inflated.resize(len_max, 0);
+        }
+        lz4_flex::block::decompress_into(block, &mut self.inflated[..len_max])
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    fn word(&mut self) -> io::Result<u32> {
+        let Some((word, rest)) = self.rest.split_first_chunk::<4>() else {
+            return Err(damaged("lz4 frame ends without its end mark"));
+        };
+        self.rest = rest;
+        Ok(u32::from_le_bytes(*word))
+    }
+}
+
+/// Writes the frame that Kafka's producers write.
+pub(crate) fn writer<W: Write>(out: W) -> FrameEncoder<W> {
+    let frame = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
+    FrameEncoder::with_frame_info(frame, out)
+}
+
+fn damaged(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+const MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
+const FLAG_RESERVED: u8 = 0b11;
+const FLAG_CONTENT_SIZE: u8 = 1 << 3;
+const FLAG_BLOCK_CHECKSUM: u8 = 1 << 4;
+const FLAG_INDEPENDENT: u8 = 1 << 5;
+const BLOCK_STORED: u32 = 1 << 31;
+/// A length byte of a match stands for at most 255 bytes.
+const INFLATION_MAX: usize = 256;
