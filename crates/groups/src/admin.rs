@@ -1,0 +1,167 @@
+//! DescribeGroups, ListGroups and DeleteGroups.
+//!
+//! An answer is for one group, or for the groups of this coordinator partition; putting the answers
+//! of several partitions together is the caller's. DescribeGroups v6 says GROUP_ID_NOT_FOUND where
+//! older versions tell of a dead group; DeleteGroups v3 has messages.
+
+use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
+use ottla_wire::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
+use ottla_wire::messages::list_groups_response::ListedGroup;
+use ottla_wire::messages::{GroupMetadataValue, ListGroupsRequest};
+use ottla_wire::{ErrorCode, StrBytes};
+
+use crate::classic::{Out, Phase, Session};
+use crate::state::{Group, GroupKind};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
+
+impl Groups {
+    /// DescribeGroups, one group of v0 to v6.
+    pub fn describe(&self, soft: &Soft, ask: &Ask<'_>, id: &StrBytes) -> Decided {
+        let described = match self.group(id) {
+            None => missing(ask, id, format!("Group {id} not found.")),
+            Some(group) if !group.is_classic() => {
+                missing(ask, id, format!("Group {id} is not a classic group."))
+            }
+            Some(group) => described(id, group, soft.sessions.get(id)),
+        };
+        let mut decided = Decided::reply(ask.ticket, GroupReply::Describe(described));
+        decided.wake = soft.wake();
+        decided
+    }
+
+    /// ListGroups, v0 to v5: those of this partition that pass both filters.
+    pub fn list(&self, soft: &Soft, ask: &Ask<'_>, request: &ListGroupsRequest) -> Decided {
+        let passes = |filter: &[StrBytes], value: &str| {
+            filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
+        };
+        let listed = self.groups.iter().filter_map(|(id, group)| {
+            let (kind, protocol_type, state) = summary(group, soft.sessions.get(id));
+            let wanted =
+                passes(&request.states_filter, state) && passes(&request.types_filter, kind);
+            wanted.then(|| ListedGroup {
+                group_id: id.clone(),
+                protocol_type,
+                group_state: StrBytes::from(state),
+                group_type: StrBytes::from(kind),
+                ..ListedGroup::default()
+            })
+        });
+        let mut decided = Decided::reply(ask.ticket, GroupReply::List(listed.collect()));
+        decided.wake = soft.wake();
+        decided
+    }
+
+    /// DeleteGroups, one group of v0 to v3: its offsets and itself, when nobody is in it.
+    pub fn delete(&self, soft: &mut Soft, ask: &Ask<'_>, id: &StrBytes) -> Decided {
+        let mut out = Out::new(ask.now, ask.settings);
+        let refused = self.delete_group(soft, id, &mut out).err();
+        let result = DeletableGroupResult {
+            group_id: id.clone(),
+            error_code: refused.as_ref().map_or(ErrorCode::NONE, |(error, _)| *error),
+            error_message: refused.map(|(_, message)| StrBytes::from(message)),
+            ..DeletableGroupResult::default()
+        };
+        out.reply(ask.ticket, GroupReply::Delete(result));
+        out.decided(soft)
+    }
+
+    fn delete_group(
+        &self,
+        soft: &mut Soft,
+        id: &StrBytes,
+        out: &mut Out<'_>,
+    ) -> Result<(), (ErrorCode, String)> {
+        let Some(group) = self.group(id) else {
+            return Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found.")));
+        };
+        if !group.is_classic() {
+            let message = format!("Group {id} is of a type that this release does not serve.");
+            return Err((ErrorCode::UNSUPPORTED_VERSION, message));
+        }
+        if soft.sessions.get(id).is_some_and(|session| session.phase() != Phase::Empty) {
+            return Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()));
+        }
+        soft.remove(id);
+        for (topic, partition, _) in group.offsets.iter() {
+            out.records.push(GroupRecord::forget_offset(id, topic, partition));
+        }
+        for key in self.pending.of_group(id) {
+            if group.offsets.get(&key.topic, key.partition).is_none() {
+                out.records.push(GroupRecord::forget_offset(id, &key.topic, key.partition));
+            }
+        }
+        if group.metadata.is_some() {
+            out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
+        }
+        Ok(())
+    }
+}
+
+fn missing(ask: &Ask<'_>, id: &StrBytes, message: String) -> DescribedGroup {
+    let known_as_error = ask.version >= 6;
+    DescribedGroup {
+        error_code: if known_as_error { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE },
+        error_message: known_as_error.then(|| StrBytes::from(message)),
+        group_id: id.clone(),
+        group_state: StrBytes::from("Dead"),
+        ..DescribedGroup::default()
+    }
+}
+
+fn described(id: &StrBytes, group: &Group, session: Option<&Session>) -> DescribedGroup {
+    let Some(session) = session else {
+        return DescribedGroup {
+            group_id: id.clone(),
+            group_state: StrBytes::from(Phase::Empty.name()),
+            protocol_type: recorded_type(group.metadata.as_deref()),
+            ..DescribedGroup::default()
+        };
+    };
+    let stable = session.phase() == Phase::Stable;
+    let protocol = session.protocol().cloned().unwrap_or_default();
+    let members = session.members_in_order().into_iter().map(|member| {
+        let mut described = DescribedGroupMember {
+            member_id: member.id.clone(),
+            group_instance_id: member.instance.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            ..DescribedGroupMember::default()
+        };
+        if stable {
+            described.member_metadata = member.metadata(&protocol).cloned().unwrap_or_default();
+            described.member_assignment = member.assignment.clone();
+        }
+        described
+    });
+    DescribedGroup {
+        group_id: id.clone(),
+        group_state: StrBytes::from(session.phase().name()),
+        protocol_type: session.protocol_type().cloned().unwrap_or_default(),
+        members: members.collect(),
+        protocol_data: if stable { protocol.clone() } else { StrBytes::default() },
+        ..DescribedGroup::default()
+    }
+}
+
+/// Kind, protocol type and state of a group.
+fn summary(group: &Group, session: Option<&Session>) -> (&'static str, StrBytes, &'static str) {
+    // Nobody can be in a group whose protocol is not served.
+    let empty = Phase::Empty.name();
+    match group.foreign {
+        Some(GroupKind::Consumer) => ("consumer", StrBytes::from("consumer"), empty),
+        Some(GroupKind::Share) => ("share", StrBytes::from("share"), empty),
+        Some(GroupKind::Streams) => ("streams", StrBytes::from("streams"), empty),
+        None => match session {
+            Some(session) => (
+                "classic",
+                session.protocol_type().cloned().unwrap_or_default(),
+                session.phase().name(),
+            ),
+            None => ("classic", recorded_type(group.metadata.as_deref()), empty),
+        },
+    }
+}
+
+fn recorded_type(metadata: Option<&GroupMetadataValue>) -> StrBytes {
+    metadata.map(|metadata| metadata.protocol_type.clone()).unwrap_or_default()
+}

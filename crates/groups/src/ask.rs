@@ -1,0 +1,85 @@
+//! What every request brings along: the time, who asks, the limits, a ticket for the answer.
+//!
+//! Not here: the requests themselves, which are the generated messages.
+
+use ottla_machine::Ticket;
+use ottla_wire::{PartitionIndex, StrBytes, Timestamp, TopicId};
+
+/// One request's surroundings.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// The limits in force.
+    pub settings: &'a Settings,
+    /// The version in which the request came, which decides some behaviours.
+    pub version: i16,
+    /// The client id of the request's header; empty when it has none.
+    pub client_id: &'a str,
+    /// The client's address as Kafka spells it, such as `/127.0.0.1`.
+    pub client_host: &'a str,
+    /// Fresh random bytes, from which a member id is made.
+    pub random: [u8; 16],
+    /// Names the request in the replies.
+    pub ticket: Ticket,
+}
+
+/// The configs of the group coordinator that its decisions need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `group.min.session.timeout.ms`
+    pub session_timeout_ms_min: i32,
+    /// `group.max.session.timeout.ms`
+    pub session_timeout_ms_max: i32,
+    /// `group.max.size`
+    pub group_size_max: usize,
+    /// `group.initial.rebalance.delay.ms`
+    pub initial_rebalance_delay_ms: i32,
+    /// `offset.metadata.max.bytes`
+    pub offset_metadata_bytes_max: usize,
+    /// `offsets.retention.minutes`, in milliseconds.
+    pub offsets_retention_ms: i64,
+    /// `offsets.retention.check.interval.ms`
+    pub offsets_retention_check_interval_ms: i64,
+}
+
+impl Default for Settings {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Settings {
+            session_timeout_ms_min: 6_000,
+            session_timeout_ms_max: 1_800_000,
+            group_size_max: 2_147_483_647,
+            initial_rebalance_delay_ms: 3_000,
+            offset_metadata_bytes_max: 4_096,
+            offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
+            offsets_retention_check_interval_ms: 10 * 60 * 1_000,
+        }
+    }
+}
+
+/// The topics of the cluster, as far as offsets ask for them: a view of the metadata image.
+pub trait Topics {
+    /// The id of the topic with this name.
+    fn id(&self, name: &str) -> Option<TopicId>;
+    /// The name of the topic with this id.
+    fn name(&self, id: TopicId) -> Option<StrBytes>;
+    /// Whether the topic with this name has this partition.
+    fn has_partition(&self, name: &str, partition: PartitionIndex) -> bool;
+}
+
+/// A cluster without any topic.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTopics;
+
+impl Topics for NoTopics {
+    fn id(&self, _: &str) -> Option<TopicId> {
+        None
+    }
+    fn name(&self, _: TopicId) -> Option<StrBytes> {
+        None
+    }
+    fn has_partition(&self, _: &str, _: PartitionIndex) -> bool {
+        false
+    }
+}

@@ -1,0 +1,64 @@
+//! Groups and committed offsets of one partition of `__consumer_offsets`: every decision of the
+//! group coordinator, as functions of (state, soft state, now, request).
+//!
+//! Start reading at [`Groups`], the state that survives (state.rs), then [`Soft`], what does not
+//! (soft.rs), then classic/ for the life of a classic group. commit.rs answers commits and fetches
+//! of offsets, admin.rs describes, lists and deletes, cleanup.rs expires.
+//!
+//! Not here: the log, the partition of a group id's hash, clocks, timers, randomness, sockets.
+//! Time comes in as `now`, randomness as bytes, timers go out as `wake`. Must hold: only `replay`
+//! changes [`Groups`], and dropping any part of [`Soft`] is no worse than a change of the
+//! coordinator.
+//!
+//! Not served: groups of KIP-848, KIP-932 and KIP-1071. Their records in a log are kept and counted
+//! ([`Groups::unserved`]), their group ids refused to classic members.
+//!
+//! ```
+//! use ottla_groups::{Ask, Groups, Settings, Soft};
+//! use ottla_machine::{Machine, Ticket};
+//! use ottla_wire::messages::HeartbeatRequest;
+//! use ottla_wire::{Offset, Timestamp};
+//!
+//! let (mut groups, mut soft) = (Groups::default(), Soft::default());
+//! let settings = Settings::default();
+//! let ask = Ask {
+//!     now: Timestamp(0),
+//!     settings: &settings,
+//!     version: 4,
+//!     client_id: "reader",
+//!     client_host: "/127.0.0.1",
+//!     random: [0; 16],
+//!     ticket: Ticket(1),
+//! };
+//! let request = HeartbeatRequest { group_id: "payments".into(), ..Default::default() };
+//! let decided = groups.heartbeat(&mut soft, &ask, &request);
+//! for (at, record) in (0..).zip(&decided.records) {
+//!     groups.replay(Offset(at), record); // once it is appended
+//! }
+//! assert_eq!(decided.replies.len(), 1); // UNKNOWN_MEMBER_ID
+//! ```
+
+mod admin;
+mod ask;
+mod classic;
+mod cleanup;
+mod commit;
+mod offsets;
+mod records;
+mod reply;
+#[cfg(test)]
+mod script;
+mod soft;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use ask::{Ask, NoTopics, Settings, Topics};
+pub use offsets::CommittedOffset;
+pub use records::{GroupRecord, OffsetCommit, RecordError, fuzz_record};
+pub use reply::GroupReply;
+pub use soft::Soft;
+pub use state::{GroupKind, Groups, Undo};
+
+/// What a decision of this crate is.
+pub type Decided = ottla_machine::Decided<GroupRecord, GroupReply>;

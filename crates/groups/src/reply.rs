@@ -1,0 +1,93 @@
+//! The answers that decisions give: a closed set, one per request.
+//!
+//! Not here: the answers of batched requests as a whole, which their caller puts together. Must
+//! hold: every answer can be turned into an error of its own kind.
+
+use ottla_wire::ErrorCode;
+use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
+use ottla_wire::messages::describe_groups_response::DescribedGroup;
+use ottla_wire::messages::list_groups_response::ListedGroup;
+use ottla_wire::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use ottla_wire::messages::{
+    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
+    OffsetDeleteResponse, SyncGroupResponse,
+};
+
+/// The answer to one request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupReply {
+    /// To JoinGroup.
+    Join(Box<JoinGroupResponse>),
+    /// To SyncGroup.
+    Sync(SyncGroupResponse),
+    /// To Heartbeat.
+    Heartbeat(HeartbeatResponse),
+    /// To LeaveGroup.
+    Leave(LeaveGroupResponse),
+    /// To OffsetCommit.
+    OffsetCommit(OffsetCommitResponse),
+    /// To OffsetFetch, for one of its groups.
+    OffsetFetch(OffsetFetchResponseGroup),
+    /// To OffsetDelete.
+    OffsetDelete(OffsetDeleteResponse),
+    /// To DescribeGroups, for one of its groups.
+    Describe(DescribedGroup),
+    /// To ListGroups, for the groups of one coordinator partition.
+    List(Vec<ListedGroup>),
+    /// To DeleteGroups, for one of its groups.
+    Delete(DeletableGroupResult),
+}
+
+impl GroupReply {
+    /// The same answer after its records could not be written. Answers that wrote nothing but had
+    /// to wait for what they saw become errors as well.
+    #[must_use]
+    pub fn failed(self, error: ErrorCode) -> Self {
+        match self {
+            GroupReply::Join(response) => GroupReply::Join(Box::new(JoinGroupResponse {
+                error_code: error,
+                member_id: response.member_id,
+                ..JoinGroupResponse::default()
+            })),
+            GroupReply::Sync(_) => GroupReply::Sync(SyncGroupResponse {
+                error_code: error,
+                ..SyncGroupResponse::default()
+            }),
+            GroupReply::Heartbeat(response) => {
+                GroupReply::Heartbeat(HeartbeatResponse { error_code: error, ..response })
+            }
+            GroupReply::Leave(_) => GroupReply::Leave(LeaveGroupResponse {
+                error_code: error,
+                ..LeaveGroupResponse::default()
+            }),
+            GroupReply::OffsetCommit(mut response) => {
+                for topic in &mut response.topics {
+                    for partition in &mut topic.partitions {
+                        partition.error_code = error;
+                    }
+                }
+                GroupReply::OffsetCommit(response)
+            }
+            GroupReply::OffsetFetch(response) => {
+                GroupReply::OffsetFetch(OffsetFetchResponseGroup {
+                    group_id: response.group_id,
+                    error_code: error,
+                    ..OffsetFetchResponseGroup::default()
+                })
+            }
+            GroupReply::OffsetDelete(_) => GroupReply::OffsetDelete(OffsetDeleteResponse {
+                error_code: error,
+                ..OffsetDeleteResponse::default()
+            }),
+            GroupReply::Describe(group) => GroupReply::Describe(DescribedGroup {
+                error_code: error,
+                group_id: group.group_id,
+                ..DescribedGroup::default()
+            }),
+            GroupReply::List(_) => GroupReply::List(Vec::new()),
+            GroupReply::Delete(result) => {
+                GroupReply::Delete(DeletableGroupResult { error_code: error, ..result })
+            }
+        }
+    }
+}

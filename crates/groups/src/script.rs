@@ -1,0 +1,585 @@
+//! Scripts for tests: `check("join a | advance 3s", expect!["a: JoinGroup generation=1 ..."])`.
+//!
+//! A script is commands between `|`; a command is words and `key=value`s. Clients have names, and
+//! remember the member id and generation that they were told. What a command causes is printed in
+//! order, what still waits at the end. Every script also shows that replay gives the live state.
+
+mod print;
+mod words;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use expect_test::Expect;
+use ottla_machine::Ticket;
+use ottla_machine::kit::Kit;
+use ottla_wire::messages::join_group_request::JoinGroupRequestProtocol;
+use ottla_wire::messages::leave_group_request::MemberIdentity;
+use ottla_wire::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_wire::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use ottla_wire::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use ottla_wire::messages::sync_group_request::SyncGroupRequestAssignment;
+use ottla_wire::messages::{
+    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+};
+use ottla_wire::{
+    ErrorCode, Generation, Message, Offset, PartitionIndex, StrBytes, Timestamp, TopicId, Uuid,
+    Writer,
+};
+
+use self::print::{outcome, summary};
+use self::words::{Words, millis};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
+
+pub(crate) fn check(script: &str, expect: Expect) {
+    let mut world = World::new();
+    world.run(script);
+    expect.assert_eq(&world.finish());
+}
+
+/// Topics `t` and `u` with four partitions each, until they are dropped.
+#[derive(Debug)]
+pub(crate) struct TwoTopics(BTreeMap<String, TopicId>);
+
+impl Topics for TwoTopics {
+    fn id(&self, name: &str) -> Option<TopicId> {
+        self.0.get(name).copied()
+    }
+    fn name(&self, id: TopicId) -> Option<StrBytes> {
+        let found = self.0.iter().find(|(_, known)| **known == id);
+        found.map(|(name, _)| StrBytes::copied(name))
+    }
+    fn has_partition(&self, name: &str, partition: PartitionIndex) -> bool {
+        self.0.contains_key(name) && (0..4).contains(&partition.0)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Client {
+    member_id: String,
+    generation: i32,
+    roster: Vec<String>,
+}
+
+pub(crate) struct World {
+    pub(crate) kit: Kit<Groups, GroupReply>,
+    pub(crate) soft: Soft,
+    pub(crate) settings: Settings,
+    pub(crate) now: Timestamp,
+    topics: TwoTopics,
+    clients: BTreeMap<String, Client>,
+    tickets: BTreeMap<Ticket, String>,
+    asked: u64,
+    labels: BTreeMap<String, String>,
+    fail_next: bool,
+    printed: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let topics = [("t", 1), ("u", 2)];
+        let topics = topics.map(|(name, id)| (name.to_owned(), TopicId(Uuid::from_u128(id))));
+        let mut world = World {
+            kit: Kit::default(),
+            soft: Soft::default(),
+            settings: Settings::default(),
+            now: Timestamp(1_700_000_000_000),
+            topics: TwoTopics(BTreeMap::from(topics)),
+            clients: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            asked: 0,
+            labels: BTreeMap::new(),
+            fail_next: false,
+            printed: String::new(),
+        };
+        let decided = world.kit.live().loaded(&mut world.soft, world.now, &world.settings);
+        world.obey(decided);
+        world
+    }
+
+    pub(crate) fn run(&mut self, script: &str) {
+        for command in script.split('|') {
+            self.command(command.trim());
+        }
+    }
+
+    /// Everything printed, and who still waits.
+    pub(crate) fn finish(mut self) -> String {
+        assert_eq!(self.tickets.len(), self.soft.parked(), "tickets of clients and of sessions");
+        let mut waiting: Vec<&String> = self.tickets.values().collect();
+        waiting.sort();
+        if !waiting.is_empty() {
+            let names: Vec<&str> = waiting.iter().map(|name| name.as_str()).collect();
+            writeln!(self.printed, "parked: {}", names.join(" ")).expect("strings grow");
+        }
+        self.printed.trim_end().to_owned()
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.tickets.len()
+    }
+
+    fn command(&mut self, command: &str) {
+        let words = Words::of(command);
+        match words.plain[0] {
+            "join" => self.join(&words),
+            "sync" => self.sync(&words),
+            "beat" => self.beat(&words),
+            "leave" => self.leave(&words),
+            "commit" => self.commit(&words),
+            "fetch" => self.fetch(&words),
+            "forget" => self.forget(&words),
+            "describe" => {
+                let id = words.group();
+                let ask = self.ask("describe", words.version(6));
+                let decided = self.kit.live().describe(&self.soft, &ask.of(&self.settings), &id);
+                self.obey(decided);
+            }
+            "list" => self.list(&words),
+            "delete" => {
+                let id = words.group();
+                let ask = self.ask("delete", words.version(3));
+                let asked = ask.of(&self.settings);
+                let decided = self.kit.live().delete(&mut self.soft, &asked, &id);
+                self.obey(decided);
+            }
+            "drop" => {
+                let name = words.plain[1];
+                let id = self.topics.0.remove(name).expect("a topic to drop");
+                let deleted = [(StrBytes::copied(name), id)];
+                let decided = self.kit.live().topics_deleted(&self.soft, &deleted);
+                self.obey(decided);
+            }
+            "advance" => self.advance(millis(words.plain[1])),
+            "restart" => self.restart(),
+            "fail" => self.fail_next = true,
+            "settings" => self.set(&words),
+            "show" => self.show(),
+            other => panic!("no such command: {other}"),
+        }
+    }
+
+    fn set(&mut self, words: &Words<'_>) {
+        for (key, value) in &words.keys {
+            match *key {
+                "delay" => {
+                    self.settings.initial_rebalance_delay_ms =
+                        millis(value).try_into().expect("fits");
+                }
+                "size" => self.settings.group_size_max = value.parse().expect("a number"),
+                "retention" => self.settings.offsets_retention_ms = millis(value),
+                other => panic!("no such setting: {other}"),
+            }
+        }
+    }
+
+    fn ask(&mut self, who: &str, version: i16) -> Asked {
+        self.asked += 1;
+        let ticket = Ticket(self.asked);
+        self.tickets.insert(ticket, who.to_owned());
+        let random = u128::from(self.asked).to_be_bytes();
+        Asked { now: self.now, version, client_id: who.to_owned(), random, ticket }
+    }
+
+    fn join(&mut self, words: &Words<'_>) {
+        let name = words.client();
+        let known = self.clients.entry(name.clone()).or_default().member_id.clone();
+        let offered = words.text("protocols", "range").to_string();
+        let metadata = match words.keys.get("topics") {
+            Some(topics) => subscription(topics),
+            None => Bytes::copy_from_slice(words.text("meta", "m").as_bytes()),
+        };
+        let protocols = offered.split(',').filter(|name| !name.is_empty());
+        let request = JoinGroupRequest {
+            group_id: words.group(),
+            session_timeout_ms: words.millis("session", "10s").try_into().expect("fits"),
+            rebalance_timeout_ms: words.millis("rebalance", "60s").try_into().expect("fits"),
+            member_id: match words.keys.get("id") {
+                Some(&"none") => StrBytes::default(),
+                Some(id) => StrBytes::copied(id),
+                None => StrBytes::copied(&known),
+            },
+            group_instance_id: words.optional("static"),
+            protocol_type: words.text("type", "consumer"),
+            protocols: protocols
+                .map(|name| JoinGroupRequestProtocol {
+                    name: StrBytes::copied(name),
+                    metadata: metadata.clone(),
+                    ..JoinGroupRequestProtocol::default()
+                })
+                .collect(),
+            ..JoinGroupRequest::default()
+        };
+        let ask = self.ask(&name, words.version(3));
+        let decided = self.kit.live().join(&mut self.soft, &ask.of(&self.settings), &request);
+        self.obey(decided);
+    }
+
+    fn sync(&mut self, words: &Words<'_>) {
+        let name = words.client();
+        let client = self.clients.entry(name.clone()).or_default().clone();
+        let given = client.roster.iter().filter(|member| {
+            words.keys.get("omit").is_none_or(|omitted| self.label(member) != *omitted)
+        });
+        let assignments: Vec<SyncGroupRequestAssignment> = given
+            .map(|member| SyncGroupRequestAssignment {
+                member_id: StrBytes::copied(member),
+                assignment: Bytes::from(format!("{}@{}", self.label(member), client.generation)),
+                ..SyncGroupRequestAssignment::default()
+            })
+            .collect();
+        let request = SyncGroupRequest {
+            group_id: words.group(),
+            generation_id: generation(words, &client),
+            member_id: StrBytes::copied(&client.member_id),
+            group_instance_id: words.optional("static"),
+            protocol_type: words.optional("type"),
+            protocol_name: words.optional("protocol"),
+            assignments,
+            ..SyncGroupRequest::default()
+        };
+        let ask = self.ask(&name, words.version(5));
+        let decided = self.kit.live().sync(&mut self.soft, &ask.of(&self.settings), &request);
+        self.obey(decided);
+    }
+
+    fn beat(&mut self, words: &Words<'_>) {
+        let name = words.client();
+        let client = self.clients.entry(name.clone()).or_default().clone();
+        let request = HeartbeatRequest {
+            group_id: words.group(),
+            generation_id: generation(words, &client),
+            member_id: StrBytes::copied(&client.member_id),
+            group_instance_id: words.optional("static"),
+            ..HeartbeatRequest::default()
+        };
+        let ask = self.ask(&name, words.version(4));
+        let decided = self.kit.live().heartbeat(&mut self.soft, &ask.of(&self.settings), &request);
+        self.obey(decided);
+    }
+
+    fn leave(&mut self, words: &Words<'_>) {
+        let version = words.version(5);
+        let name = words.plain.get(1).map_or("admin", |name| name).to_owned();
+        let member_id = match words.plain.get(1) {
+            Some(name) => self.clients.entry((*name).to_owned()).or_default().member_id.clone(),
+            None => String::new(),
+        };
+        let member_id = StrBytes::from(member_id);
+        let mut request =
+            LeaveGroupRequest { group_id: words.group(), ..LeaveGroupRequest::default() };
+        if version < 3 {
+            request.member_id = member_id;
+        } else {
+            let group_instance_id = words.optional("static");
+            let identity =
+                MemberIdentity { member_id, group_instance_id, ..MemberIdentity::default() };
+            request.members.push(identity);
+        }
+        let ask = self.ask(&name, version);
+        let decided = self.kit.live().leave(&mut self.soft, &ask.of(&self.settings), &request);
+        self.obey(decided);
+    }
+
+    fn commit(&mut self, words: &Words<'_>) {
+        let name = words.client();
+        let version = words.version(9);
+        let client = self.clients.get(&name).cloned().unwrap_or_default();
+        let simple = client.member_id.is_empty();
+        let topics = words.plain[2..].iter().map(|place| {
+            let (place, offset) = place.split_once('@').expect("topic:partition@offset");
+            let (topic, partition) = place_of(place);
+            let partition = OffsetCommitRequestPartition {
+                partition_index: partition,
+                committed_offset: Offset(offset.parse().expect("an offset")),
+                committed_metadata: words.optional("meta"),
+                ..OffsetCommitRequestPartition::default()
+            };
+            OffsetCommitRequestTopic {
+                topic_id: self.topics.id(topic).unwrap_or_default(),
+                name: if version < 10 { StrBytes::copied(topic) } else { StrBytes::default() },
+                partitions: vec![partition],
+                ..OffsetCommitRequestTopic::default()
+            }
+        });
+        let request = OffsetCommitRequest {
+            group_id: words.group(),
+            generation_id_or_member_epoch: words
+                .number("gen", if simple { -1 } else { client.generation.into() })
+                .try_into()
+                .expect("fits"),
+            member_id: StrBytes::copied(&client.member_id),
+            group_instance_id: words.optional("static"),
+            retention_time_ms: words.millis("retention", "-1"),
+            topics: topics.collect(),
+            ..OffsetCommitRequest::default()
+        };
+        let ask = self.ask(&name, version);
+        let asked = ask.of(&self.settings);
+        let decided = self.kit.live().offset_commit(&mut self.soft, &asked, &self.topics, &request);
+        self.obey(decided);
+    }
+
+    fn fetch(&mut self, words: &Words<'_>) {
+        let version = words.version(9);
+        let places = &words.plain[1..];
+        let topics = places.iter().map(|place| {
+            let (topic, partition) = place_of(place);
+            OffsetFetchRequestTopics {
+                name: if version < 10 { StrBytes::copied(topic) } else { StrBytes::default() },
+                topic_id: self.topics.id(topic).unwrap_or_default(),
+                partition_indexes: vec![partition],
+                ..OffsetFetchRequestTopics::default()
+            }
+        });
+        let group = OffsetFetchRequestGroup {
+            group_id: words.group(),
+            topics: (!places.is_empty()).then(|| topics.collect()),
+            ..OffsetFetchRequestGroup::default()
+        };
+        let stable = words.keys.contains_key("stable");
+        let ask = self.ask("fetch", version);
+        let asked = ask.of(&self.settings);
+        let decided =
+            self.kit.live().offset_fetch(&self.soft, &asked, &self.topics, &group, stable);
+        self.obey(decided);
+    }
+
+    fn forget(&mut self, words: &Words<'_>) {
+        let topics = words.plain[1..].iter().map(|place| {
+            let (topic, partition_index) = place_of(place);
+            let partition = OffsetDeleteRequestPartition { partition_index };
+            OffsetDeleteRequestTopic { name: StrBytes::copied(topic), partitions: vec![partition] }
+        });
+        let request = OffsetDeleteRequest { group_id: words.group(), topics: topics.collect() };
+        let ask = self.ask("forget", 0);
+        let asked = ask.of(&self.settings);
+        let decided = self.kit.live().offset_delete(&self.soft, &asked, &self.topics, &request);
+        self.obey(decided);
+    }
+
+    fn list(&mut self, words: &Words<'_>) {
+        let filter = |key| words.optional(key).into_iter().collect();
+        let request = ListGroupsRequest {
+            states_filter: filter("state"),
+            types_filter: filter("type"),
+            ..ListGroupsRequest::default()
+        };
+        let ask = self.ask("list", 5);
+        let decided = self.kit.live().list(&self.soft, &ask.of(&self.settings), &request);
+        self.obey(decided);
+    }
+
+    /// Lets time pass, waking whenever the last decision asked for it.
+    pub(crate) fn advance(&mut self, ms: i64) {
+        let end = self.now + ms;
+        while let Some(at) = self.soft.wake().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            let decided = self.kit.live().tick(&mut self.soft, self.now, &self.settings);
+            self.obey(decided);
+        }
+        self.now = end;
+    }
+
+    /// The coordinator moves: only the log is left.
+    fn restart(&mut self) {
+        let decided = Groups::unload(&mut self.soft, ErrorCode::NOT_COORDINATOR);
+        self.obey(decided);
+        let records = self.kit.log().to_vec();
+        let mut kit = Kit::default();
+        for record in records {
+            kit.decide(Decided { records: vec![through_bytes(&record)], ..Decided::default() });
+        }
+        self.kit = kit;
+        let decided = self.kit.live().loaded(&mut self.soft, self.now, &self.settings);
+        self.obey(decided);
+    }
+
+    fn obey(&mut self, decided: Decided) {
+        assert_eq!(decided.wake, self.soft.wake(), "a decision tells when to wake");
+        if std::mem::take(&mut self.fail_next) {
+            return self.fail(decided);
+        }
+        for (ticket, reply) in self.kit.decide(decided) {
+            self.answer(ticket, &reply);
+        }
+    }
+
+    /// What the shell does when the log refuses an append.
+    fn fail(&mut self, decided: Decided) {
+        let error = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+        for (ticket, reply) in decided.replies {
+            self.answer(ticket, &reply.failed(error));
+        }
+        for record in &decided.records {
+            if let GroupRecord::GroupMetadata { group, .. } = record {
+                let live = self.kit.live();
+                let decided = live.abandon(&mut self.soft, self.now, group, error);
+                self.obey(decided);
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let lines: Vec<String> = self.kit.log().iter().map(|record| self.record(record)).collect();
+        for line in lines {
+            writeln!(self.printed, "{line}").expect("strings grow");
+        }
+    }
+
+    fn record(&self, record: &GroupRecord) -> String {
+        match record {
+            GroupRecord::OffsetCommit(commit) => {
+                let value = commit.value.as_ref().map(|value| value.offset.0);
+                format!("log: {} {}:{} {value:?}", commit.group, commit.topic, commit.partition)
+            }
+            GroupRecord::GroupMetadata { group, value: None } => format!("log: {group} gone"),
+            GroupRecord::GroupMetadata { group, value: Some(value) } => {
+                let members = value.members.iter().map(|member| self.label(&member.member_id));
+                let members: Vec<String> = members.collect();
+                let leader = value.leader.as_ref().map_or("-".to_owned(), |id| self.label(id));
+                format!(
+                    "log: {group} type={} generation={} protocol={} leader={leader} members=[{}]",
+                    value.protocol_type,
+                    value.generation,
+                    value.protocol.as_deref().unwrap_or("-"),
+                    members.join(" "),
+                )
+            }
+            other => format!("log: {other:?}"),
+        }
+    }
+
+    fn label(&self, id: &str) -> String {
+        self.labels.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+
+    /// Member ids print as the client or instance that they were made for, later ones numbered.
+    fn learn(&mut self, id: &str) {
+        if self.labels.contains_key(id) || id.len() <= 37 {
+            return;
+        }
+        let prefix = &id[..id.len() - 37];
+        let same = self.labels.keys().filter(|known| known[..known.len() - 37] == *prefix).count();
+        let label = if same == 0 { prefix.to_owned() } else { format!("{prefix}#{}", same + 1) };
+        self.labels.insert(id.to_owned(), label);
+    }
+
+    fn answer(&mut self, ticket: Ticket, reply: &GroupReply) {
+        let name = self.tickets.remove(&ticket).expect("every ticket is answered once");
+        let line = match reply {
+            GroupReply::Join(response) => {
+                self.learn(&response.member_id);
+                for member in &response.members {
+                    self.learn(&member.member_id);
+                }
+                let client = self.clients.entry(name.clone()).or_default();
+                if response.error_code == ErrorCode::MEMBER_ID_REQUIRED {
+                    client.member_id = response.member_id.to_string();
+                }
+                if response.error_code == ErrorCode::NONE {
+                    client.member_id = response.member_id.to_string();
+                    client.generation = response.generation_id.0;
+                    let members = response.members.iter();
+                    client.roster = members.map(|member| member.member_id.to_string()).collect();
+                }
+                self.joined(response)
+            }
+            GroupReply::Sync(response) => outcome("SyncGroup", response.error_code, || {
+                format!("assignment={}", String::from_utf8_lossy(&response.assignment))
+            }),
+            GroupReply::Heartbeat(response) => {
+                outcome("Heartbeat", response.error_code, || "ok".into())
+            }
+            GroupReply::Leave(response) => outcome("LeaveGroup", response.error_code, || {
+                let members = response.members.iter().map(|member| member.error_code.name());
+                format!("[{}]", members.collect::<Vec<_>>().join(" "))
+            }),
+            _ => summary(reply),
+        };
+        writeln!(self.printed, "{name}: {line}").expect("strings grow");
+    }
+
+    fn joined(&self, response: &ottla_wire::messages::JoinGroupResponse) -> String {
+        outcome("JoinGroup", response.error_code, || {
+            let members = response.members.iter().map(|member| self.label(&member.member_id));
+            let members: Vec<String> = members.collect();
+            let mut line = format!(
+                "generation={} leader={}",
+                response.generation_id,
+                self.label(&response.leader)
+            );
+            if response.protocol_name.as_deref() != Some("range") {
+                let name = response.protocol_name.as_deref().unwrap_or("null");
+                write!(line, " protocol={name}").expect("strings grow");
+            }
+            if !members.is_empty() {
+                write!(line, " members=[{}]", members.join(" ")).expect("strings grow");
+            }
+            if response.skip_assignment {
+                line.push_str(" skip");
+            }
+            line
+        })
+    }
+}
+
+/// An [`Ask`] that owns its texts.
+struct Asked {
+    now: Timestamp,
+    version: i16,
+    client_id: String,
+    random: [u8; 16],
+    ticket: Ticket,
+}
+
+impl Asked {
+    fn of<'a>(&'a self, settings: &'a Settings) -> Ask<'a> {
+        Ask {
+            now: self.now,
+            settings,
+            version: self.version,
+            client_id: &self.client_id,
+            client_host: "/127.0.0.1",
+            random: self.random,
+            ticket: self.ticket,
+        }
+    }
+}
+
+fn generation(words: &Words<'_>, client: &Client) -> Generation {
+    let number = words.number("gen", client.generation.into());
+    Generation(number.try_into().expect("fits"))
+}
+
+fn place_of(place: &str) -> (&str, PartitionIndex) {
+    let (topic, partition) = place.split_once(':').expect("topic:partition");
+    (topic, PartitionIndex(partition.parse().expect("a partition")))
+}
+
+fn subscription(topics: &str) -> Bytes {
+    let subscription = ConsumerProtocolSubscription {
+        topics: topics.split('+').map(StrBytes::copied).collect(),
+        ..ConsumerProtocolSubscription::default()
+    };
+    let mut writer = Writer::new();
+    writer.raw(&3_i16.to_be_bytes());
+    subscription.encode(&mut writer, 3).expect("every field is in version 3");
+    writer.into_bytes().expect("nothing is in a file")
+}
+
+/// The record as it comes back from a log.
+pub(crate) fn through_bytes(record: &GroupRecord) -> GroupRecord {
+    let (key, value) = record.encode().expect("decisions write no markers");
+    let again = GroupRecord::decode(key, value, None).expect("what was written can be read");
+    assert_eq!(&again, record);
+    again
+}

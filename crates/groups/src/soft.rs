@@ -1,0 +1,143 @@
+//! What need not survive: sessions of classic groups and when to look at each of them again.
+//!
+//! Dropping all of it is what a change of the coordinator does; dropping one session
+//! ([`Groups::abandon`]) does the same to one group. Must hold: every ticket parked in here is
+//! answered by a later decision, and a group at rest costs no entry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ottla_wire::{ErrorCode, StrBytes, Timestamp};
+
+use crate::classic::{Out, Session};
+use crate::{Decided, Groups, Settings};
+
+/// The soft state beside one [`Groups`].
+#[derive(Debug, Default)]
+pub struct Soft {
+    pub(crate) sessions: BTreeMap<StrBytes, Session>,
+    wakes: BTreeSet<(Timestamp, StrBytes)>,
+    /// When offsets are next looked through for what has expired.
+    pub(crate) cleanup_at: Option<Timestamp>,
+    /// Where the look through goes on when one decision was not enough for it.
+    pub(crate) cleanup_from: Option<StrBytes>,
+}
+
+impl Soft {
+    /// Requests that wait for a later decision.
+    pub fn parked(&self) -> usize {
+        self.sessions.values().map(Session::parked).sum()
+    }
+
+    /// The earliest time at which [`Groups::tick`] has something to do.
+    pub fn wake(&self) -> Option<Timestamp> {
+        let session = self.wakes.first().map(|(at, _)| *at);
+        match (session, self.cleanup_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Files a session's next deadline, or forgets the session when it holds nothing.
+    pub(crate) fn settle(&mut self, id: &str) {
+        let Some(id) = self.sessions.get_key_value(id).map(|(id, _)| id.clone()) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let next = session.next_deadline();
+        if session.armed != next {
+            if let Some(at) = session.armed.take() {
+                self.wakes.remove(&(at, id.clone()));
+            }
+            if let Some(at) = next {
+                session.armed = Some(at);
+                self.wakes.insert((at, id.clone()));
+            }
+        }
+        if session.is_idle() {
+            self.remove(&id);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) -> Option<Session> {
+        let (id, session) = self.sessions.remove_entry(id)?;
+        if let Some(at) = session.armed {
+            self.wakes.remove(&(at, id));
+        }
+        Some(session)
+    }
+
+    /// The group that is due first, at `now` or before.
+    pub(crate) fn due(&self, now: Timestamp) -> Option<StrBytes> {
+        self.wakes.first().filter(|(at, _)| *at <= now).map(|(_, id)| id.clone())
+    }
+}
+
+impl Groups {
+    /// The partition is loaded: restarts the sessions of all members, as Kafka does, and rebalances
+    /// groups that are larger than allowed.
+    pub fn loaded(&self, soft: &mut Soft, now: Timestamp, settings: &Settings) -> Decided {
+        let mut out = Out::new(now, settings);
+        for id in self.groups.keys() {
+            if let Some(session) = self.restore(soft, id, now) {
+                session.shrink_if_over_capacity(&mut out);
+                soft.settle(id);
+            }
+        }
+        soft.cleanup_at = Some(now + settings.offsets_retention_check_interval_ms);
+        out.decided(soft)
+    }
+
+    /// Makes the session of a group that has members according to its last record.
+    fn restore<'a>(&self, soft: &'a mut Soft, id: &str, now: Timestamp) -> Option<&'a mut Session> {
+        let group = self.group(id).filter(|group| group.is_classic())?;
+        let metadata = group.metadata.as_ref().filter(|metadata| !metadata.members.is_empty())?;
+        soft.sessions.insert(StrBytes::copied(id), Session::restored(id, metadata, now));
+        soft.settle(id);
+        soft.sessions.get_mut(id)
+    }
+
+    /// Does what is due at `now`: ends sessions and rebalances, expires offsets.
+    pub fn tick(&self, soft: &mut Soft, now: Timestamp, settings: &Settings) -> Decided {
+        let mut out = Out::new(now, settings);
+        while out.records.len() < TICK_RECORDS_MAX
+            && let Some(id) = soft.due(now)
+        {
+            if let Some(session) = soft.sessions.get_mut(&id) {
+                session.expire(&mut out);
+            }
+            soft.settle(&id);
+        }
+        if soft.cleanup_at.is_some_and(|at| at <= now) && out.records.len() < TICK_RECORDS_MAX {
+            self.cleanup(soft, &mut out);
+        }
+        out.decided(soft)
+    }
+
+    /// Forgets one group's session and answers what waits in it: what to do when the append of a
+    /// GroupMetadata record of this group failed. Its members go on from the last record.
+    pub fn abandon(
+        &self,
+        soft: &mut Soft,
+        now: Timestamp,
+        group: &str,
+        error: ErrorCode,
+    ) -> Decided {
+        let mut replies = Vec::new();
+        if let Some(mut session) = soft.remove(group) {
+            session.answer_all(error, &mut replies);
+        }
+        self.restore(soft, group, now);
+        Decided { replies, wake: soft.wake(), ..Decided::default() }
+    }
+
+    /// The coordinator moves away: answers all that waits.
+    pub fn unload(soft: &mut Soft, error: ErrorCode) -> Decided {
+        let mut replies = Vec::new();
+        for session in soft.sessions.values_mut() {
+            session.answer_all(error, &mut replies);
+        }
+        *soft = Soft::default();
+        Decided { replies, ..Decided::default() }
+    }
+}
+
+/// One tick appends about as many records at most; the rest follows at once.
+pub(crate) const TICK_RECORDS_MAX: usize = 1_000;

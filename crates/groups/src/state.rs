@@ -1,0 +1,226 @@
+//! The state of one coordinator partition that survives: what replaying its log gives.
+//!
+//! A group exists here when it has a GroupMetadata record, committed offsets, or records of a kind
+//! that is not served. Not here: sessions, members of a rebalance in progress, timers (soft.rs).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ottla_machine::Machine;
+use ottla_wire::messages::GroupMetadataValue;
+use ottla_wire::{Offset, PartitionIndex, ProducerId, StrBytes};
+
+use crate::offsets::{CommittedOffset, OffsetKey, Offsets, Pending};
+use crate::records::{GroupRecord, OffsetCommit};
+
+/// The groups of one coordinator partition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Groups {
+    pub(crate) groups: BTreeMap<StrBytes, Group>,
+    pub(crate) pending: Pending,
+    unserved: BTreeMap<i16, u64>,
+}
+
+/// One group, as its records tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Group {
+    /// The last GroupMetadata record: who was in the group at its last settled generation.
+    pub(crate) metadata: Option<Arc<GroupMetadataValue>>,
+    pub(crate) offsets: Offsets,
+    /// Records of another kind of group under this id.
+    pub(crate) foreign: Option<GroupKind>,
+}
+
+impl Group {
+    fn is_gone(&self) -> bool {
+        self.metadata.is_none() && self.offsets.is_empty() && self.foreign.is_none()
+    }
+
+    pub(crate) fn is_classic(&self) -> bool {
+        self.foreign.is_none()
+    }
+}
+
+/// The kinds of groups beside the classic one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// KIP-848.
+    Consumer,
+    /// KIP-932.
+    Share,
+    /// KIP-1071.
+    Streams,
+}
+
+/// Takes one replayed record back.
+#[derive(Debug)]
+pub struct Undo(Change);
+
+#[derive(Debug)]
+enum Change {
+    Metadata { group: StrBytes, before: Option<Arc<GroupMetadataValue>> },
+    Foreign { group: StrBytes, kind: i16, before: Option<GroupKind> },
+    Unserved { kind: i16 },
+    Offset { key: OffsetKey, before: Option<CommittedOffset>, pending: Vec<PendingBefore> },
+    Pending { producer: ProducerId, key: OffsetKey, before: Option<CommittedOffset> },
+    Ended { producer: ProducerId, pending: BTreeMap<OffsetKey, CommittedOffset>, set: Vec<Set> },
+}
+
+type PendingBefore = (ProducerId, CommittedOffset);
+type Set = (OffsetKey, Option<CommittedOffset>);
+
+impl Groups {
+    /// How many records of each type were met that no group of this release reads, by record type.
+    pub fn unserved(&self) -> &BTreeMap<i16, u64> {
+        &self.unserved
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there is no group.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// A committed offset.
+    pub fn committed(
+        &self,
+        group: &str,
+        topic: &str,
+        partition: PartitionIndex,
+    ) -> Option<&CommittedOffset> {
+        self.groups.get(group)?.offsets.get(topic, partition)
+    }
+
+    pub(crate) fn group(&self, id: &str) -> Option<&Group> {
+        self.groups.get(id)
+    }
+
+    /// Changes a group and forgets it when nothing is left of it.
+    fn change<T>(&mut self, id: &str, change: impl FnOnce(&mut Group) -> T) -> T {
+        if let Some(group) = self.groups.get_mut(id) {
+            let result = change(group);
+            if group.is_gone() {
+                self.groups.remove(id);
+            }
+            return result;
+        }
+        let mut group = Group::default();
+        let result = change(&mut group);
+        if !group.is_gone() {
+            self.groups.insert(StrBytes::copied(id), group);
+        }
+        result
+    }
+
+    fn set_offset(
+        &mut self,
+        key: &OffsetKey,
+        value: Option<CommittedOffset>,
+    ) -> Option<CommittedOffset> {
+        self.change(&key.group, |group| group.offsets.set(&key.topic, key.partition, value))
+    }
+
+    fn replay_offset(&mut self, at: Offset, commit: &OffsetCommit) -> Change {
+        let value = commit.value.as_ref().map(|value| CommittedOffset::from_value(value, at));
+        let key = OffsetKey::copied(&commit.group, &commit.topic, commit.partition);
+        if let Some(producer) = commit.producer {
+            let before = self.pending.set(producer, key.clone(), value);
+            return Change::Pending { producer, key, before };
+        }
+        // A tombstone means that nothing is left of the topic or group: a transaction that is
+        // still open must not bring the offset back.
+        let pending = match value {
+            None => self.pending.remove_key(&key),
+            Some(_) => Vec::new(),
+        };
+        let before = self.set_offset(&key, value);
+        Change::Offset { key, before, pending }
+    }
+
+    fn replay_end(&mut self, producer: ProducerId, committed: bool) -> Change {
+        let pending = self.pending.take(producer);
+        let mut set = Vec::new();
+        if committed {
+            for (key, value) in &pending {
+                let existing = self.committed(&key.group, &key.topic, key.partition);
+                if existing.is_none_or(|existing| existing.written_at < value.written_at) {
+                    let before = self.set_offset(key, Some(value.clone()));
+                    set.push((key.clone(), before));
+                }
+            }
+        }
+        Change::Ended { producer, pending, set }
+    }
+
+    fn replay_unserved(&mut self, record: &GroupRecord, kind: i16) -> Change {
+        *self.unserved.entry(kind).or_default() += 1;
+        let GroupRecord::Unserved { owner: Some((group, owner)), value, .. } = record else {
+            return Change::Unserved { kind };
+        };
+        let after = value.as_ref().map(|_| *owner);
+        let before = self.change(group, |group| std::mem::replace(&mut group.foreign, after));
+        Change::Foreign { group: StrBytes::copied(group), kind, before }
+    }
+
+    fn uncount(&mut self, kind: i16) {
+        if let Some(count) = self.unserved.get_mut(&kind) {
+            *count -= 1;
+            if *count == 0 {
+                self.unserved.remove(&kind);
+            }
+        }
+    }
+}
+
+impl Machine for Groups {
+    type Record = GroupRecord;
+    type Undo = Undo;
+
+    fn replay(&mut self, at: Offset, record: &GroupRecord) -> Undo {
+        Undo(match record {
+            GroupRecord::OffsetCommit(commit) => self.replay_offset(at, commit),
+            GroupRecord::GroupMetadata { group, value } => {
+                let after = value.clone();
+                let before =
+                    self.change(group, |group| std::mem::replace(&mut group.metadata, after));
+                Change::Metadata { group: StrBytes::copied(group), before }
+            }
+            GroupRecord::EndTransaction { producer, committed } => {
+                self.replay_end(*producer, *committed)
+            }
+            GroupRecord::Unserved { kind, .. } => self.replay_unserved(record, *kind),
+        })
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo.0 {
+            Change::Metadata { group, before } => {
+                self.change(&group, |group| group.metadata = before);
+            }
+            Change::Foreign { group, kind, before } => {
+                self.change(&group, |group| group.foreign = before);
+                self.uncount(kind);
+            }
+            Change::Unserved { kind } => self.uncount(kind),
+            Change::Offset { key, before, pending } => {
+                self.set_offset(&key, before);
+                for (producer, value) in pending {
+                    self.pending.set(producer, key.clone(), Some(value));
+                }
+            }
+            Change::Pending { producer, key, before } => {
+                self.pending.set(producer, key, before);
+            }
+            Change::Ended { producer, pending, set } => {
+                for (key, before) in set.into_iter().rev() {
+                    self.set_offset(&key, before);
+                }
+                self.pending.restore(producer, pending);
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Records in bytes, as Apache Kafka 4.3.1 wrote them.
+//!
+//! tests/golden/consumer_offsets.txt has the keys and values of batches from the log of
+//! `__consumer_offsets`, with the command that took them.
+
+use bytes::Bytes;
+use expect_test::expect;
+use ottla_machine::Machine;
+use ottla_wire::{Offset, PartitionIndex, ProducerId, TopicId};
+
+use crate::{GroupRecord, Groups, fuzz_record};
+
+fn bytes(hex: &str) -> Bytes {
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+struct Golden {
+    name: &'static str,
+    key: Bytes,
+    value: Option<Bytes>,
+}
+
+fn golden() -> Vec<Golden> {
+    let text = include_str!("../../tests/golden/consumer_offsets.txt");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let name = words.next().expect("a name");
+            let key = bytes(words.next().expect("a key"));
+            let value = words.next().filter(|value| *value != "-").map(bytes);
+            Golden { name, key, value }
+        })
+        .collect()
+}
+
+#[test]
+fn what_kafka_wrote_is_read_and_written_back_in_the_same_bytes() {
+    for Golden { name, key, value } in golden() {
+        let record = GroupRecord::decode(key.clone(), value.clone(), None)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(record.encode(), Some((key, value)), "{name}");
+    }
+}
+
+#[test]
+fn kafkas_commit_is_understood() {
+    let mut groups = Groups::default();
+    let Golden { key, value, .. } = golden().swap_remove(0);
+    let record = GroupRecord::decode(key, value, None).expect("Kafka wrote it");
+    groups.replay(Offset(0), &record);
+    let committed = groups.committed("sample-group", "sample-zstd", PartitionIndex(0));
+    let committed = committed.expect("it was committed");
+    assert_eq!((committed.offset, &*committed.metadata), (Offset(42), "some metadata"));
+    let id = "8LLhffHCSrqIKm2zXuClqg".parse().expect("from partition.metadata");
+    assert_eq!(committed.topic_id, TopicId(id));
+}
+
+#[test]
+fn offsets_of_a_transaction_count_once_it_is_committed() {
+    let Golden { key, value, .. } = golden().swap_remove(1);
+    let producer = ProducerId(4);
+    let pending = GroupRecord::decode(key, value, Some(producer)).expect("Kafka wrote it");
+    let committed = |groups: &Groups| {
+        groups
+            .committed("sample-group-txn", "sample-none", PartitionIndex(0))
+            .map(|committed| committed.offset)
+    };
+    let mut groups = Groups::default();
+    groups.replay(Offset(0), &pending);
+    assert_eq!(committed(&groups), None);
+    let aborted = GroupRecord::EndTransaction { producer, committed: false };
+    let undo = groups.replay(Offset(1), &aborted);
+    assert_eq!(groups, Groups::default());
+    groups.undo(undo);
+    groups.replay(Offset(1), &GroupRecord::EndTransaction { producer, committed: true });
+    assert_eq!(committed(&groups), Some(Offset(100)));
+}
+
+#[test]
+fn every_replay_can_be_taken_back() {
+    let mut groups = Groups::default();
+    let mut undos = Vec::new();
+    let mut before = Vec::new();
+    let mut at = Offset(0);
+    for round in 0..2 {
+        for Golden { key, value, .. } in golden() {
+            for producer in [None, Some(ProducerId(7))] {
+                let value = value.clone().filter(|_| round == 0);
+                let record = GroupRecord::decode(key.clone(), value, producer).expect("golden");
+                before.push(groups.clone());
+                undos.push(groups.replay(at, &record));
+                at = at.next();
+            }
+        }
+        let end = GroupRecord::EndTransaction { producer: ProducerId(7), committed: true };
+        before.push(groups.clone());
+        undos.push(groups.replay(at, &end));
+        at = at.next();
+    }
+    while let (Some(undo), Some(state)) = (undos.pop(), before.pop()) {
+        groups.undo(undo);
+        assert_eq!(groups, state);
+    }
+}
+
+#[test]
+fn records_of_other_kinds_are_kept_and_counted() {
+    let mut groups = Groups::default();
+    // The metadata of a KIP-848 group `g848` at epoch 3, and a record type that does not exist.
+    let group = GroupRecord::decode(bytes("0003000467383438"), Some(bytes("00000000000300")), None);
+    let unknown = GroupRecord::decode(bytes("7fff01"), Some(bytes("02")), None);
+    for (at, record) in [group, unknown].into_iter().enumerate() {
+        let record = record.expect("kept as bytes");
+        groups.replay(Offset(i64::try_from(at).expect("small")), &record);
+        let (key, value) = record.encode().expect("bytes");
+        assert!(key.len() > 2 && value.is_some());
+    }
+    expect![[r#"
+        {
+            3: 1,
+            32767: 1,
+        }
+    "#]]
+    .assert_debug_eq(groups.unserved());
+    assert_eq!(groups.len(), 1);
+}
+
+#[test]
+fn all_versions_of_kafkas_values_are_read() {
+    // Group `g`: type consumer, generation 2, protocol range, leader m, one member, in version 0.
+    let version_0 = "0000 0008636f6e73756d6572 00000002 000572616e6765 00016d 00000001 00016d \
+                     000163 00012f 00002710 00000001aa 00000001bb";
+    let value = bytes(&version_0.replace(' ', ""));
+    let record = GroupRecord::decode(bytes("0002000167"), Some(value), None).expect("version 0");
+    let GroupRecord::GroupMetadata { value: Some(value), .. } = &record else { panic!("a group") };
+    assert_eq!((value.generation.0, value.members[0].session_timeout), (2, 10_000));
+    // An offset of 5 in version 0, with key version 0.
+    let value = bytes("0000000000000000000500000000000000000009");
+    let record = GroupRecord::decode(bytes("00000001670001740000000a"), Some(value), None);
+    assert!(matches!(record, Ok(GroupRecord::OffsetCommit(commit)) if commit.value.is_some()));
+}
+
+#[test]
+fn versions_that_do_not_exist_and_torn_records_are_refused() {
+    for (key, value) in [
+        ("00", None),
+        ("", None),
+        ("0001000167", None),
+        ("0002000167", Some("0005")),
+        ("0002000167", Some("00")),
+        ("000100016700017400000000", Some("00040000")),
+    ] {
+        assert!(GroupRecord::decode(bytes(key), value.map(bytes), None).is_err(), "{key}");
+    }
+}
+
+#[test]
+fn hostile_bytes_do_no_harm() {
+    let seeds: Vec<Vec<u8>> = golden()
+        .into_iter()
+        .map(|Golden { key, value, .. }| {
+            let mut input = vec![u8::try_from(key.len()).expect("short")];
+            input.extend_from_slice(&key);
+            input.extend_from_slice(&value.unwrap_or_default());
+            input
+        })
+        .collect();
+    let mut state = 7_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(state >> 33).expect("31 bits") % below.max(1)
+    };
+    for _ in 0..20_000 {
+        let mut input = seeds[random(seeds.len())].clone();
+        for _ in 0..=random(4) {
+            let at = random(input.len());
+            match random(3) {
+                0 => input[at] = u8::try_from(random(256)).expect("a byte"),
+                1 => input.truncate(at.max(1)),
+                _ => input.insert(at, u8::try_from(random(256)).expect("a byte")),
+            }
+        }
+        fuzz_record(&input);
+    }
+}
