@@ -89,6 +89,18 @@ fn another_seed_gives_another_trace() {
 }
 
 #[test]
+fn chance_from_outside_the_seed_shows_in_the_trace() {
+    use std::hash::{BuildHasher, RandomState};
+    let careless = || {
+        let world = World::new(1);
+        let foreign = RandomState::new().hash_one(0) >> 16;
+        world.run(async |world: World| world.sleep(Duration::from_nanos(foreign)).await);
+        world.trace_hash()
+    };
+    assert_ne!(careless(), careless());
+}
+
+#[test]
 fn timers_end_in_their_order_and_take_no_real_time() {
     let world = World::new(1);
     let order = world.run(async |world: World| {
