@@ -5,11 +5,21 @@
 use ottla_machine::Ticket;
 use ottla_wire::{PartitionIndex, StrBytes, Timestamp, TopicId};
 
+/// The time of a decision, on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// For deadlines: goes on evenly and never back. Its zero is the caller's matter.
+    pub steady: Timestamp,
+    /// For what is written down, and for what was: milliseconds since 1970. It may jump, and no
+    /// session ends by that.
+    pub wall: Timestamp,
+}
+
 /// One request's surroundings.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     /// The time.
-    pub now: Timestamp,
+    pub now: Now,
     /// The limits in force.
     pub settings: &'a Settings,
     /// The version in which the request came, which decides some behaviours.

@@ -21,20 +21,20 @@ use ottla_machine::Ticket;
 use ottla_wire::messages::GroupMetadataValue;
 use ottla_wire::{ErrorCode, Generation, StrBytes, Timestamp};
 
-use crate::{Decided, GroupRecord, GroupReply, Settings, Soft};
+use crate::{Decided, GroupRecord, GroupReply, Now, Settings, Soft};
 use member::{Member, Waits};
 
 /// What a decision has gathered so far, and the time at which it is taken.
 #[derive(Debug)]
 pub(crate) struct Out<'a> {
-    pub(crate) now: Timestamp,
+    pub(crate) now: Now,
     pub(crate) settings: &'a Settings,
     pub(crate) records: Vec<GroupRecord>,
     pub(crate) replies: Vec<(Ticket, GroupReply)>,
 }
 
 impl<'a> Out<'a> {
-    pub(crate) fn new(now: Timestamp, settings: &'a Settings) -> Self {
+    pub(crate) fn new(now: Now, settings: &'a Settings) -> Self {
         Out { now, settings, records: Vec::new(), replies: Vec::new() }
     }
 
@@ -48,7 +48,7 @@ impl<'a> Out<'a> {
 
     /// The time `ms` from now; always ahead, so that no timer can fire without an end.
     pub(crate) fn after(&self, ms: i32) -> Timestamp {
-        self.now + i64::from(ms.max(1))
+        self.now.steady + i64::from(ms.max(1))
     }
 }
 
@@ -90,7 +90,7 @@ impl Phase {
 pub(crate) struct Session {
     id: StrBytes,
     phase: Phase,
-    /// When the phase began.
+    /// When the phase began, by the wall's clock.
     since: Timestamp,
     generation: Generation,
     protocol_type: Option<StrBytes>,
@@ -111,11 +111,11 @@ pub(crate) struct Session {
 
 impl Session {
     /// A group that nobody has ever been in.
-    pub(crate) fn new(id: &str, now: Timestamp) -> Self {
+    pub(crate) fn new(id: &str, now: Now) -> Self {
         Session {
             id: StrBytes::copied(id),
             phase: Phase::Empty,
-            since: now,
+            since: now.wall,
             generation: Generation(0),
             protocol_type: None,
             protocol: None,
@@ -130,7 +130,7 @@ impl Session {
     }
 
     /// The group as its last record tells, with the sessions of its members started anew.
-    pub(crate) fn restored(id: &str, value: &GroupMetadataValue, now: Timestamp) -> Self {
+    pub(crate) fn restored(id: &str, value: &GroupMetadataValue, now: Now) -> Self {
         let mut session = Session::new(id, now);
         session.generation = value.generation;
         session.protocol_type =
@@ -208,7 +208,7 @@ impl Session {
     }
 
     /// Refreshes a member's session, as a heartbeat does.
-    pub(crate) fn extend(&mut self, member: &str, now: Timestamp) {
+    pub(crate) fn extend(&mut self, member: &str, now: Now) {
         if let Some(member) = self.members.get_mut(member) {
             member.extend(now);
         }
@@ -251,9 +251,9 @@ impl Session {
         self.leader.as_ref().is_some_and(|leader| leader.as_bytes() == member.as_bytes())
     }
 
-    fn enter(&mut self, phase: Phase, now: Timestamp) {
+    fn enter(&mut self, phase: Phase, now: Now) {
         self.phase = phase;
-        self.since = now;
+        self.since = now.wall;
     }
 
     /// The record that says who is in the group.

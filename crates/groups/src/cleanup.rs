@@ -35,14 +35,14 @@ impl Groups {
         for (id, group) in self.groups.range((from, Bound::Unbounded)) {
             if out.records.len() >= TICK_RECORDS_MAX || seen >= OFFSETS_SEEN_MAX {
                 soft.cleanup_from = Some(id.clone());
-                soft.cleanup_at = Some(out.now);
+                soft.cleanup_at = Some(out.now.steady);
                 return;
             }
             seen += 1;
             self.cleanup_group(soft, id, group, &mut seen, out);
         }
         let interval = out.settings.offsets_retention_check_interval_ms.max(1);
-        soft.cleanup_at = Some(out.now + interval);
+        soft.cleanup_at = Some(out.now.steady + interval);
     }
 
     fn cleanup_group(
@@ -63,7 +63,7 @@ impl Groups {
             *seen += 1;
             let is_pending = !self.pending.is_empty()
                 && self.pending.contains(&OffsetKey::copied(id, topic, partition));
-            if !is_pending && has_expired(&clock, topic, committed, out.now, out.settings) {
+            if !is_pending && has_expired(&clock, topic, committed, out.now.wall, out.settings) {
                 out.records.push(GroupRecord::forget_offset(id, topic, partition));
             } else {
                 left += 1;

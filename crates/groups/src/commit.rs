@@ -307,7 +307,7 @@ fn commit_one(
     }
     let expire_timestamp = match request.retention_time_ms {
         -1 => Timestamp(-1),
-        retention => ask.now + retention,
+        retention => ask.now.wall + retention,
     };
     Ok(GroupRecord::OffsetCommit(OffsetCommit {
         group: request.group_id.clone(),
@@ -318,7 +318,7 @@ fn commit_one(
             offset: asked.committed_offset,
             leader_epoch: asked.committed_leader_epoch,
             metadata,
-            commit_timestamp: ask.now,
+            commit_timestamp: ask.now.wall,
             expire_timestamp,
             topic_id,
             ..OffsetCommitValue::default()

@@ -14,7 +14,7 @@
 //! ([`Groups::unserved`]), their group ids refused to classic members.
 //!
 //! ```
-//! use ottla_groups::{Ask, Groups, Settings, Soft};
+//! use ottla_groups::{Ask, Groups, Now, Settings, Soft};
 //! use ottla_machine::{Machine, Ticket};
 //! use ottla_wire::messages::HeartbeatRequest;
 //! use ottla_wire::{Offset, Timestamp};
@@ -22,7 +22,7 @@
 //! let (mut groups, mut soft) = (Groups::default(), Soft::default());
 //! let settings = Settings::default();
 //! let ask = Ask {
-//!     now: Timestamp(0),
+//!     now: Now { steady: Timestamp(0), wall: Timestamp(1_900_000_000_000) },
 //!     settings: &settings,
 //!     version: 4,
 //!     client_id: "reader",
@@ -53,7 +53,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{Ask, NoTopics, Settings, Topics};
+pub use ask::{Ask, NoTopics, Now, Settings, Topics};
 pub use offsets::CommittedOffset;
 pub use records::{GroupRecord, OffsetCommit, RecordError, fuzz_record};
 pub use reply::GroupReply;

@@ -37,7 +37,7 @@ use ottla_wire::{
 
 use self::print::{outcome, summary};
 use self::words::{Words, millis};
-use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
 
 pub(crate) fn check(script: &str, expect: Expect) {
     let mut world = World::new();
@@ -73,7 +73,7 @@ pub(crate) struct World {
     pub(crate) kit: Kit<Groups, GroupReply>,
     pub(crate) soft: Soft,
     pub(crate) settings: Settings,
-    pub(crate) now: Timestamp,
+    pub(crate) now: Now,
     topics: TwoTopics,
     clients: BTreeMap<String, Client>,
     tickets: BTreeMap<Ticket, String>,
@@ -91,7 +91,7 @@ impl World {
             kit: Kit::default(),
             soft: Soft::default(),
             settings: Settings::default(),
-            now: Timestamp(1_700_000_000_000),
+            now: Now { steady: Timestamp(0), wall: Timestamp(1_700_000_000_000) },
             topics: TwoTopics(BTreeMap::from(topics)),
             clients: BTreeMap::new(),
             tickets: BTreeMap::new(),
@@ -159,6 +159,7 @@ impl World {
                 self.obey(decided);
             }
             "advance" => self.advance(millis(words.plain[1])),
+            "jump" => self.now.wall = self.now.wall + millis(words.plain[1]),
             "restart" => self.restart(),
             "fail" => self.fail_next = true,
             "settings" => self.set(&words),
@@ -380,13 +381,18 @@ impl World {
 
     /// Lets time pass, waking whenever the last decision asked for it.
     pub(crate) fn advance(&mut self, ms: i64) {
-        let end = self.now + ms;
+        let end = self.now.steady + ms;
         while let Some(at) = self.soft.wake().filter(|at| *at <= end) {
-            self.now = self.now.max(at);
+            self.pass_until(at);
             let decided = self.kit.live().tick(&mut self.soft, self.now, &self.settings);
             self.obey(decided);
         }
-        self.now = end;
+        self.pass_until(end);
+    }
+
+    fn pass_until(&mut self, at: Timestamp) {
+        let passed = (at - self.now.steady).max(0);
+        self.now = Now { steady: self.now.steady + passed, wall: self.now.wall + passed };
     }
 
     /// The coordinator moves: only the log is left.
@@ -534,7 +540,7 @@ impl World {
 
 /// An [`Ask`] that owns its texts.
 struct Asked {
-    now: Timestamp,
+    now: Now,
     version: i16,
     client_id: String,
     random: [u8; 16],

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ottla_wire::{ErrorCode, StrBytes, Timestamp};
 
 use crate::classic::{Out, Session};
-use crate::{Decided, Groups, Settings};
+use crate::{Decided, Groups, Now, Settings};
 
 /// The soft state beside one [`Groups`].
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl Soft {
 impl Groups {
     /// The partition is loaded: restarts the sessions of all members, as Kafka does, and rebalances
     /// groups that are larger than allowed.
-    pub fn loaded(&self, soft: &mut Soft, now: Timestamp, settings: &Settings) -> Decided {
+    pub fn loaded(&self, soft: &mut Soft, now: Now, settings: &Settings) -> Decided {
         let mut out = Out::new(now, settings);
         for id in self.groups.keys() {
             if let Some(session) = self.restore(soft, id, now) {
@@ -81,12 +81,12 @@ impl Groups {
                 soft.settle(id);
             }
         }
-        soft.cleanup_at = Some(now + settings.offsets_retention_check_interval_ms);
+        soft.cleanup_at = Some(now.steady + settings.offsets_retention_check_interval_ms);
         out.decided(soft)
     }
 
     /// Makes the session of a group that has members according to its last record.
-    fn restore<'a>(&self, soft: &'a mut Soft, id: &str, now: Timestamp) -> Option<&'a mut Session> {
+    fn restore<'a>(&self, soft: &'a mut Soft, id: &str, now: Now) -> Option<&'a mut Session> {
         let group = self.group(id).filter(|group| group.is_classic())?;
         let metadata = group.metadata.as_ref().filter(|metadata| !metadata.members.is_empty())?;
         soft.sessions.insert(StrBytes::copied(id), Session::restored(id, metadata, now));
@@ -95,17 +95,19 @@ impl Groups {
     }
 
     /// Does what is due at `now`: ends sessions and rebalances, expires offsets.
-    pub fn tick(&self, soft: &mut Soft, now: Timestamp, settings: &Settings) -> Decided {
+    pub fn tick(&self, soft: &mut Soft, now: Now, settings: &Settings) -> Decided {
         let mut out = Out::new(now, settings);
         while out.records.len() < TICK_RECORDS_MAX
-            && let Some(id) = soft.due(now)
+            && let Some(id) = soft.due(now.steady)
         {
             if let Some(session) = soft.sessions.get_mut(&id) {
                 session.expire(&mut out);
             }
             soft.settle(&id);
         }
-        if soft.cleanup_at.is_some_and(|at| at <= now) && out.records.len() < TICK_RECORDS_MAX {
+        if soft.cleanup_at.is_some_and(|at| at <= now.steady)
+            && out.records.len() < TICK_RECORDS_MAX
+        {
             self.cleanup(soft, &mut out);
         }
         out.decided(soft)
@@ -113,13 +115,7 @@ impl Groups {
 
     /// Forgets one group's session and answers what waits in it: what to do when the append of a
     /// GroupMetadata record of this group failed. Its members go on from the last record.
-    pub fn abandon(
-        &self,
-        soft: &mut Soft,
-        now: Timestamp,
-        group: &str,
-        error: ErrorCode,
-    ) -> Decided {
+    pub fn abandon(&self, soft: &mut Soft, now: Now, group: &str, error: ErrorCode) -> Decided {
         let mut replies = Vec::new();
         if let Some(mut session) = soft.remove(group) {
             session.answer_all(error, &mut replies);

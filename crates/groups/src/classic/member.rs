@@ -9,7 +9,7 @@ use ottla_wire::messages::group_metadata_value::MemberMetadata;
 use ottla_wire::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
 use ottla_wire::{ErrorCode, StrBytes, Timestamp};
 
-use crate::{Ask, GroupReply};
+use crate::{Ask, GroupReply, Now};
 
 /// What a member waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +93,8 @@ impl Member {
     }
 
     /// Starts its session anew.
-    pub(crate) fn extend(&mut self, now: Timestamp) {
-        self.deadline = Some(now + i64::from(self.session_timeout_ms.max(1)));
+    pub(crate) fn extend(&mut self, now: Now) {
+        self.deadline = Some(now.steady + i64::from(self.session_timeout_ms.max(1)));
     }
 
     pub(crate) fn awaits_join(&self) -> bool {

@@ -27,7 +27,7 @@ impl Session {
             let delay_ms = out.settings.initial_rebalance_delay_ms.max(0);
             let remaining_ms = self.rebalance_timeout_ms().saturating_sub(delay_ms).max(0);
             let initial = InitialDelay { new_member: false, delay_ms, remaining_ms };
-            let until = out.now + i64::from(delay_ms);
+            let until = out.now.steady + i64::from(delay_ms);
             self.enter(Phase::Preparing { until, initial: Some(initial) }, out.now);
         } else {
             let until = out.after(self.rebalance_timeout_ms());
@@ -197,11 +197,11 @@ impl Session {
     pub(crate) fn expire(&mut self, out: &mut Out<'_>) {
         self.expire_pending(out);
         self.expire_members(out);
-        if self.sync_until.is_some_and(|at| at <= out.now) {
+        if self.sync_until.is_some_and(|at| at <= out.now.steady) {
             self.expire_syncs(out);
         }
         if let Phase::Preparing { until, initial } = self.phase
-            && until <= out.now
+            && until <= out.now.steady
         {
             self.expire_join(initial, out);
         }
@@ -209,7 +209,7 @@ impl Session {
 
     fn expire_pending(&mut self, out: &mut Out<'_>) {
         let before = self.pending.len();
-        self.pending.retain(|_, until| *until > out.now);
+        self.pending.retain(|_, until| *until > out.now.steady);
         if self.pending.len() < before {
             self.complete_if_all_joined(out);
         }
@@ -219,13 +219,13 @@ impl Session {
         let due: Vec<StrBytes> = self
             .members
             .values()
-            .filter(|member| is_due(member.deadline, out.now))
+            .filter(|member| is_due(member.deadline, out.now.steady))
             .map(|member| member.id.clone())
             .collect();
         for id in due {
             let Some(member) = self.members.get_mut(&id) else { continue };
             // The rebalance that a removal completes starts everyone's session anew.
-            if !is_due(member.deadline, out.now) {
+            if !is_due(member.deadline, out.now.steady) {
                 continue;
             }
             if member.is_excused() {

@@ -598,3 +598,14 @@ fn a_failed_append_of_an_assignment_leaves_the_last_settled_generation() {
             a: JoinGroup generation=2 leader=a members=[a]"#]],
     );
 }
+
+#[test]
+fn a_jump_of_the_clock_ends_no_session() {
+    check(
+        "join a | advance 3s | sync a | jump 2h | advance 9s | beat a",
+        expect![[r#"
+        a: JoinGroup generation=1 leader=a members=[a]
+        a: SyncGroup assignment=a@1
+        a: Heartbeat ok"#]],
+    );
+}
