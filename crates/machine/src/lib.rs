@@ -36,8 +36,10 @@
 
 mod host;
 pub mod kit;
+mod prng;
 
 pub use host::Host;
+pub use prng::Prng;
 
 use ottla_wire::{Offset, Timestamp};
 
