@@ -1,0 +1,249 @@
+//! One log directory while it is in use: its disk, its id, its failure, its unsynced bytes.
+//!
+//! Not here: which partitions it holds (dirs.rs). Must hold: after the first failure nothing in
+//! the directory is written again before a restart, least of all a sync that failed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+
+use ottla_env::{Disk, File, Open};
+use ottla_wire::{DirectoryId, Offset, Timestamp};
+
+use crate::error::StorageError;
+use crate::log::Log;
+use crate::names::{FileKind, file_name};
+
+/// A log directory in use, shared by the logs in it.
+#[derive(Debug)]
+pub struct Directory {
+    disk: Disk,
+    path: PathBuf,
+    id: DirectoryId,
+    failure: OnceLock<String>,
+    unsynced_bytes: AtomicU64,
+    unsynced_logs: Mutex<Vec<Weak<Log>>>,
+    removals: Mutex<Vec<Removal>>,
+    recovered_bytes: AtomicU64,
+}
+
+/// A file or directory that waits to be removed.
+#[derive(Debug)]
+struct Removal {
+    due: Timestamp,
+    path: PathBuf,
+}
+
+impl Directory {
+    /// A directory that works so far.
+    pub fn new(disk: Disk, path: PathBuf, id: DirectoryId) -> Arc<Directory> {
+        Arc::new(Directory {
+            disk,
+            path,
+            id,
+            failure: OnceLock::new(),
+            unsynced_bytes: AtomicU64::new(0),
+            unsynced_logs: Mutex::new(Vec::new()),
+            removals: Mutex::new(Vec::new()),
+            recovered_bytes: AtomicU64::new(0),
+        })
+    }
+
+    /// The disk it lies on.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its id.
+    pub fn id(&self) -> DirectoryId {
+        self.id
+    }
+
+    /// Why it is offline, if it is.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Takes the directory offline; only the first reason is kept.
+    pub fn fail(&self, reason: &str) {
+        if self.failure.set(reason.to_owned()).is_ok() {
+            tracing::error!(dir = %self.path.display(), reason, "log directory is offline");
+        }
+    }
+
+    /// An error when the directory is offline.
+    pub fn check(&self) -> Result<(), StorageError> {
+        match self.failure.get() {
+            None => Ok(()),
+            Some(reason) => {
+                Err(StorageError::Offline { path: self.path.clone(), reason: reason.clone() })
+            }
+        }
+    }
+
+    /// Passes a result on, and takes the directory offline when it is a failure of the disk.
+    pub(crate) fn judge<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        if let Err(error @ StorageError::Io { .. }) = &result
+            && !error.is_full()
+        {
+            self.fail(&error.to_string());
+        }
+        result
+    }
+
+    /// How many appended bytes no sync has covered.
+    pub fn unsynced_bytes(&self) -> u64 {
+        self.unsynced_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_unsynced(&self, bytes: u64) {
+        self.unsynced_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub_unsynced(&self, bytes: u64) {
+        self.unsynced_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes a log that has unsynced bytes; the log does so once until it is synced.
+    pub(crate) fn note_unsynced(&self, log: Weak<Log>) {
+        self.unsynced_logs.lock().unwrap_or_else(PoisonError::into_inner).push(log);
+    }
+
+    /// How many bytes starts after a crash have read and checked.
+    pub fn recovered_bytes(&self) -> u64 {
+        self.recovered_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_recovered(&self, bytes: u64) {
+        self.recovered_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Lets a file or directory be removed once `due` has come.
+    pub(crate) fn remove_later(&self, path: PathBuf, due: Timestamp) {
+        let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        removals.push(Removal { due, path });
+    }
+
+    /// Removes what waited long enough; answers how many files and directories that were.
+    pub fn remove_due(&self, now: Timestamp) -> Result<usize, StorageError> {
+        self.check()?;
+        let due: Vec<Removal> = {
+            let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+            removals.extract_if(.., |removal| removal.due <= now).collect()
+        };
+        for removal in &due {
+            self.judge(self.remove(&removal.path))?;
+        }
+        Ok(due.len())
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), StorageError> {
+        let removed = match self.disk.metadata(path) {
+            Ok(meta) if meta.is_dir => self.disk.remove_dir_all(path),
+            Ok(_) => self.disk.remove_file(path),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StorageError::io("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The logs that had unsynced bytes since the last call.
+    pub(crate) fn take_unsynced(&self) -> Vec<Arc<Log>> {
+        let logs =
+            std::mem::take(&mut *self.unsynced_logs.lock().unwrap_or_else(PoisonError::into_inner));
+        logs.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// Where one partition's files are; renaming the partition's directory changes it for all.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) directory: Arc<Directory>,
+    path: RwLock<PathBuf>,
+}
+
+impl Home {
+    pub(crate) fn new(directory: Arc<Directory>, path: PathBuf) -> Arc<Home> {
+        Arc::new(Home { directory, path: RwLock::new(path) })
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.directory.disk
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn moved(&self, to: PathBuf) {
+        *self.path.write().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).join(name)
+    }
+
+    pub(crate) fn of(&self, base: Offset, kind: FileKind) -> PathBuf {
+        self.file(&file_name(base, kind))
+    }
+
+    /// The length of a file, or `None` when it is not there.
+    pub(crate) fn len_of(&self, base: Offset, kind: FileKind) -> Result<Option<u64>, StorageError> {
+        let path = self.of(base, kind);
+        match self.disk().metadata(&path) {
+            Ok(meta) => Ok(Some(meta.len)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("read the length of", &path)(error)),
+        }
+    }
+
+    /// Removes a file if it is there.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), StorageError> {
+        let path = self.file(name);
+        match self.disk().remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StorageError::io("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file that is opened when it is first needed and may be closed while nobody needs it.
+#[derive(Debug, Default)]
+pub(crate) struct LazyFile {
+    file: Mutex<Option<Arc<File>>>,
+}
+
+impl LazyFile {
+    /// The open file, which stays open with the answer also when it is closed here.
+    pub(crate) fn open(
+        &self,
+        home: &Home,
+        base: Offset,
+        kind: FileKind,
+        how: Open,
+    ) -> Result<Arc<File>, StorageError> {
+        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &*slot {
+            return Ok(Arc::clone(file));
+        }
+        let path = home.of(base, kind);
+        let file = home.disk().open(&path, how).map_err(StorageError::io("open", &path))?;
+        Ok(Arc::clone(slot.insert(Arc::new(file))))
+    }
+
+    pub(crate) fn close(&self) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

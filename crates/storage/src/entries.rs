@@ -1,0 +1,290 @@
+//! A file of entries of one length: what the offset and the time index have in common.
+//!
+//! New entries stay in memory and are written in groups. While its segment is active the file is
+//! longer than its entries, filled with zeros that take no space; a closed one ends with its last
+//! entry. Not here: what an entry means. Must hold: entry `n` is found at `n * N` of the file, or
+//! is still in memory.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ottla_env::{File, Open};
+use ottla_wire::Offset;
+
+use crate::directory::{Home, LazyFile};
+use crate::error::StorageError;
+use crate::names::FileKind;
+
+/// So many entries are written at a time.
+const GROUP: usize = 512;
+/// A search reads what is left at once when it is not more than this.
+const BLOCK: u32 = 512;
+
+#[derive(Debug)]
+pub(crate) struct EntryFile<const N: usize> {
+    home: Arc<Home>,
+    base: Offset,
+    kind: FileKind,
+    file: LazyFile,
+    state: Mutex<State<N>>,
+}
+
+#[derive(Debug)]
+struct State<const N: usize> {
+    /// The entries in the file; `None` until the file was looked at.
+    written: Option<u32>,
+    pending: Vec<[u8; N]>,
+    /// Whether the file is longer than its entries.
+    preallocated: bool,
+    /// Whether bytes of the file are not on the disk for sure.
+    unsynced: bool,
+    last: Option<[u8; N]>,
+}
+
+impl<const N: usize> EntryFile<N> {
+    pub(crate) fn new(home: Arc<Home>, base: Offset, kind: FileKind) -> EntryFile<N> {
+        let state = State {
+            written: None,
+            pending: Vec::new(),
+            preallocated: false,
+            unsynced: false,
+            last: None,
+        };
+        EntryFile { home, base, kind, file: LazyFile::default(), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn len(&self) -> Result<u32, StorageError> {
+        let mut state = self.state();
+        Ok(self.look(&mut state)? + pending_len(&state))
+    }
+
+    pub(crate) fn last(&self) -> Result<Option<[u8; N]>, StorageError> {
+        let mut state = self.state();
+        self.look(&mut state)?;
+        Ok(state.last)
+    }
+
+    pub(crate) fn get(&self, at: u32) -> Result<Option<[u8; N]>, StorageError> {
+        let mut state = self.state();
+        let written = self.look(&mut state)?;
+        if at >= written {
+            return Ok(state.pending.get((at - written) as usize).copied());
+        }
+        self.read(at, 1).map(|entries| entries.first().copied())
+    }
+
+    /// The number of entries in front for which `is_before` holds.
+    pub(crate) fn count_while(
+        &self,
+        is_before: impl Fn(&[u8; N]) -> bool,
+    ) -> Result<u32, StorageError> {
+        let mut state = self.state();
+        let written = self.look(&mut state)?;
+        let pending = state.pending.partition_point(|entry| is_before(entry));
+        if pending > 0 || written == 0 {
+            return Ok(written + u32::try_from(pending).unwrap_or(u32::MAX));
+        }
+        drop(state);
+        self.search(written, is_before)
+    }
+
+    /// Adds an entry, and writes a group of them when enough came together.
+    pub(crate) fn push(&self, entry: [u8; N]) -> Result<(), StorageError> {
+        let mut state = self.state();
+        self.look(&mut state)?;
+        state.pending.push(entry);
+        state.last = Some(entry);
+        if state.pending.len() >= GROUP {
+            match self.write(&mut state) {
+                // The entries wait in memory until there is room again.
+                Err(error) if error.is_full() => {}
+                result => return result,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is still in memory.
+    pub(crate) fn write_pending(&self) -> Result<(), StorageError> {
+        self.write(&mut self.state())
+    }
+
+    /// Makes the file longer than its entries, as an active segment's is.
+    pub(crate) fn preallocate(&self, bytes: u64) -> Result<(), StorageError> {
+        let mut state = self.state();
+        if state.preallocated {
+            return Ok(());
+        }
+        self.look(&mut state)?;
+        let len = bytes - bytes % N as u64;
+        self.set_len(len)?;
+        state.preallocated = true;
+        Ok(())
+    }
+
+    /// Ends the file with its last entry; makes an empty one when there is none.
+    pub(crate) fn trim(&self) -> Result<(), StorageError> {
+        let mut state = self.state();
+        self.look(&mut state)?;
+        self.write(&mut state)?;
+        let len = u64::from(state.written.unwrap_or(0)) * N as u64;
+        if self.open()?.len().map_err(self.io("read the length of"))? != len {
+            self.set_len(len)?;
+            state.unsynced = true;
+        }
+        state.preallocated = false;
+        Ok(())
+    }
+
+    /// Keeps only the first `count` entries.
+    pub(crate) fn truncate(&self, count: u32) -> Result<(), StorageError> {
+        let mut state = self.state();
+        let written = self.look(&mut state)?;
+        if count >= written {
+            state.pending.truncate((count - written) as usize);
+        } else {
+            state.pending.clear();
+            self.set_len(u64::from(count) * N as u64)?;
+            state.written = Some(count);
+            state.preallocated = false;
+            state.unsynced = true;
+        }
+        state.last = match state.pending.last() {
+            Some(last) => Some(*last),
+            None => match state.written.unwrap_or(0).checked_sub(1) {
+                Some(at) => self.read(at, 1)?.first().copied(),
+                None => None,
+            },
+        };
+        Ok(())
+    }
+
+    /// Keeps the entries in front for which `is_good` holds; answers how many those are.
+    pub(crate) fn keep_while(
+        &self,
+        mut is_good: impl FnMut(&[u8; N]) -> bool,
+    ) -> Result<u32, StorageError> {
+        self.write_pending()?;
+        let len = self.len()?;
+        let mut good = 0;
+        while good < len {
+            let block = self.read(good, BLOCK.min(len - good))?;
+            let kept = block.iter().take_while(|entry| is_good(entry)).count();
+            good += u32::try_from(kept).unwrap_or(0);
+            if kept < block.len() || block.is_empty() {
+                self.truncate(good)?;
+                break;
+            }
+        }
+        Ok(good)
+    }
+
+    /// Makes what was written last.
+    pub(crate) fn sync(&self) -> Result<(), StorageError> {
+        let mut state = self.state();
+        if state.unsynced {
+            self.write(&mut state)?;
+            self.open()?.sync().map_err(self.io("sync"))?;
+            state.unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Closes the file when nothing waits to be synced.
+    pub(crate) fn close_idle(&self) {
+        let state = self.state();
+        if !state.unsynced && state.pending.is_empty() {
+            self.file.close();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<N>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> Result<Arc<File>, StorageError> {
+        self.file.open(&self.home, self.base, self.kind, Open::Create)
+    }
+
+    fn io(&self, what: &'static str) -> impl FnOnce(std::io::Error) -> StorageError {
+        move |error| StorageError::io(what, &self.home.of(self.base, self.kind))(error)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), StorageError> {
+        self.open()?.set_len(len).map_err(self.io("set the length of"))
+    }
+
+    /// Counts the entries of the file at the first look at it.
+    fn look(&self, state: &mut State<N>) -> Result<u32, StorageError> {
+        if let Some(written) = state.written {
+            return Ok(written);
+        }
+        let len = self.home.len_of(self.base, self.kind)?.unwrap_or(0);
+        let slots = u32::try_from(len / N as u64).unwrap_or(u32::MAX);
+        let mut written = slots;
+        if slots > 0 && self.is_zero(slots - 1)? {
+            written = self.search(slots, |entry| entry.iter().any(|byte| *byte != 0))?;
+            state.preallocated = true;
+        }
+        state.last = match written.checked_sub(1) {
+            Some(at) => self.read(at, 1)?.first().copied(),
+            None => None,
+        };
+        state.written = Some(written);
+        Ok(written)
+    }
+
+    fn is_zero(&self, at: u32) -> Result<bool, StorageError> {
+        Ok(self.read(at, 1)?.iter().flatten().all(|byte| *byte == 0))
+    }
+
+    fn write(&self, state: &mut State<N>) -> Result<(), StorageError> {
+        if state.pending.is_empty() {
+            return Ok(());
+        }
+        let written = self.look(state)?;
+        let position = u64::from(written) * N as u64;
+        self.open()?
+            .write_all_at(state.pending.as_flattened(), position)
+            .map_err(self.io("write to"))?;
+        state.written = Some(written + pending_len(state));
+        state.pending = Vec::new();
+        state.unsynced = true;
+        Ok(())
+    }
+
+    /// As `count_while` over the first `len` entries of the file.
+    fn search(&self, len: u32, is_before: impl Fn(&[u8; N]) -> bool) -> Result<u32, StorageError> {
+        let (mut low, mut high) = (0, len);
+        while high - low > BLOCK {
+            let middle = low + (high - low) / 2;
+            match self.read(middle, 1)?.first() {
+                Some(entry) if is_before(entry) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        let block = self.read(low, high - low)?;
+        Ok(low + u32::try_from(block.partition_point(|entry| is_before(entry))).unwrap_or(0))
+    }
+
+    /// Entries of the file; fewer when it ends earlier.
+    fn read(&self, at: u32, count: u32) -> Result<Vec<[u8; N]>, StorageError> {
+        let file = self.open()?;
+        let mut entries = vec![[0; N]; count as usize];
+        let mut filled = 0;
+        let start = u64::from(at) * N as u64;
+        let bytes = entries.as_flattened_mut();
+        while filled < bytes.len() {
+            let read = file.read_at(&mut bytes[filled..], start + filled as u64);
+            match read.map_err(self.io("read"))? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        entries.truncate(filled / N);
+        Ok(entries)
+    }
+}
+
+fn pending_len<const N: usize>(state: &State<N>) -> u32 {
+    u32::try_from(state.pending.len()).unwrap_or(u32::MAX)
+}

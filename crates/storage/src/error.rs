@@ -1,0 +1,112 @@
+//! What can go wrong below a log, said so that the reader knows whose fault it is.
+//!
+//! An I/O error on a directory is the disk's; `Corrupt` is a file that can't be used as it is;
+//! `Refused` is a caller or an operator asking for what would lose or mix up data.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ottla_records::validate::RecordError;
+use ottla_wire::ErrorCode;
+
+/// Why an operation on logs or log directories failed.
+#[derive(Debug)]
+pub enum StorageError {
+    /// The disk refused: the directory is offline from here on, unless it was only full.
+    Io {
+        /// What was tried, as a verb with its object.
+        what: &'static str,
+        /// The file or directory it was tried on.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory failed earlier; nothing in it is tried again before a restart.
+    Offline {
+        /// The log directory.
+        path: PathBuf,
+        /// The first failure.
+        reason: String,
+    },
+    /// A file's content can't be what was written.
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// What was asked would mix up or lose data; the text names the way out.
+    Refused(String),
+}
+
+impl StorageError {
+    /// Wraps an I/O error: `map_err(StorageError::io("sync", path))`.
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StorageError {
+        move |source| StorageError::Io { what, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> StorageError {
+        StorageError::Corrupt { path: path.to_owned(), what: what.into() }
+    }
+
+    /// Whether the disk had no room, which passes when something is deleted.
+    pub fn is_full(&self) -> bool {
+        matches!(self, StorageError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StorageError::Io { what, path, source } => {
+                write!(f, "can't {what} {}: {source}", path.display())
+            }
+            StorageError::Offline { path, reason } => {
+                write!(f, "log directory {} is offline: {reason}", path.display())
+            }
+            StorageError::Corrupt { path, what } => write!(f, "{}: {what}", path.display()),
+            StorageError::Refused(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for StorageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StorageError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Why records were not appended, in the words that a produce response takes.
+#[derive(Debug)]
+pub struct AppendError {
+    /// Kafka's code in Kafka's situation.
+    pub error: ErrorCode,
+    /// What a person needs to know.
+    pub message: String,
+    /// The records of the batch that are at fault, when single ones are.
+    pub record_errors: Vec<RecordError>,
+}
+
+impl AppendError {
+    pub(crate) fn new(error: ErrorCode, message: impl Into<String>) -> AppendError {
+        AppendError { error, message: message.into(), record_errors: Vec::new() }
+    }
+}
+
+impl From<StorageError> for AppendError {
+    fn from(error: StorageError) -> AppendError {
+        AppendError::new(ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
+    }
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for AppendError {}

@@ -1,0 +1,163 @@
+//! Making a log's records last: syncs, and closing in order.
+//!
+//! Not here: when (whoever drives the log directories) and group commit over many logs. Must hold:
+//! the recovery point moves only over what a sync has covered, names too; a sync that failed takes
+//! the directory offline and is never tried again.
+
+use std::sync::atomic::Ordering;
+
+use ottla_env::{Env, Open};
+use ottla_wire::{Offset, Timestamp};
+
+use crate::error::StorageError;
+use crate::log::{Log, lock};
+
+/// After so many bytes without one, a sync leaves a producer snapshot, so that a start after a
+/// crash reads little.
+const SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
+
+impl Log {
+    /// Syncs everything appended so far; answers the recovery point. Waits for the disk.
+    pub fn sync(&self) -> Result<Offset, StorageError> {
+        let _one = lock(&self.syncing);
+        self.home.directory.check()?;
+        let bytes = self.unsynced.swap(0, Ordering::AcqRel);
+        self.home.directory.sub_unsynced(bytes);
+        let end = self.end();
+        let synced = self.sync_to(end);
+        if let Err(error) = &synced {
+            self.home.directory.fail(&error.to_string());
+        }
+        synced.map(|()| end)
+    }
+
+    /// Returns once everything below `offset` is synced; several callers share a sync.
+    pub async fn synced(&self, env: &Env, offset: Offset) -> Result<(), StorageError> {
+        if self.recovery_point() >= offset {
+            return Ok(());
+        }
+        let Some(log) = self.me.upgrade() else {
+            return Err(StorageError::Refused(format!("the log of {} is closed", self.name)));
+        };
+        env.blocking(move || {
+            // Whoever synced while this waited for its turn may have covered it.
+            let waited = lock(&log.syncing);
+            let covered = log.recovery_point() >= offset;
+            drop(waited);
+            if covered { Ok(()) } else { log.sync().map(drop) }
+        })
+        .await
+    }
+
+    /// Whether `flush.ms` has passed over something unsynced.
+    pub fn is_sync_due(&self, now: Timestamp) -> bool {
+        self.unsynced.load(Ordering::Acquire) > 0
+            && now.0.saturating_sub(self.unsynced_since.load(Ordering::Acquire))
+                >= self.config().flush_ms
+    }
+
+    /// How many bytes no sync has covered.
+    pub fn unsynced_bytes(&self) -> u64 {
+        self.unsynced.load(Ordering::Acquire)
+    }
+
+    /// Whether closed segments wait to be synced.
+    pub fn has_unsynced_segments(&self) -> bool {
+        self.recovery_point() < self.active().base
+    }
+
+    fn sync_to(&self, end: Offset) -> Result<(), StorageError> {
+        let from = self.recovery_point();
+        if from < end {
+            let segments = self.segments();
+            for (at, segment) in segments.iter().enumerate() {
+                match segments.get(at + 1) {
+                    Some(next) if next.base <= from => {}
+                    Some(_) => {
+                        segment.sync()?;
+                        segment.sync_indexes()?;
+                    }
+                    None => segment.sync()?,
+                }
+            }
+        }
+        if self.names_unsynced.swap(false, Ordering::AcqRel) {
+            self.sync_names()?;
+        }
+        self.recovery_point.fetch_max(end.0, Ordering::AcqRel);
+        self.snapshot_if_due()
+    }
+
+    fn sync_names(&self) -> Result<(), StorageError> {
+        let disk = self.home.disk();
+        for name in std::mem::take(&mut *lock(&self.unsynced_files)) {
+            let path = self.home.file(&name);
+            match disk.open(&path, Open::ReadWrite) {
+                Ok(file) => file.sync().map_err(StorageError::io("sync", &path))?,
+                // It was replaced or dropped since it was noted.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(StorageError::io("open", &path)(error)),
+            }
+        }
+        let path = self.home.path();
+        disk.sync_dir(&path).map_err(StorageError::io("sync", &path))?;
+        if self.home_unsynced.swap(false, Ordering::AcqRel) {
+            let above = self.home.directory.path();
+            disk.sync_dir(above).map_err(StorageError::io("sync", above))?;
+        }
+        Ok(())
+    }
+
+    fn snapshot_if_due(&self) -> Result<(), StorageError> {
+        let mut writer = lock(&self.writer);
+        if writer.since_snapshot < SNAPSHOT_EVERY_BYTES || lock(&self.producers).is_empty() {
+            return Ok(());
+        }
+        let older = writer.snapshot_at;
+        self.take_snapshot(&mut writer, self.end())?;
+        match older {
+            Some(older) => self.drop_stray_snapshot(older),
+            None => Ok(()),
+        }
+    }
+
+    /// Syncs everything and leaves the files as Apache Kafka leaves them when it stops in order.
+    /// The caller makes the small files last, by `sync_tree` or `sync`.
+    pub fn close(&self) -> Result<(), StorageError> {
+        let mut writer = lock(&self.writer);
+        if writer.closed {
+            return Ok(());
+        }
+        writer.closed = true;
+        let closed = self.close_files(&mut writer);
+        drop(writer);
+        self.home.directory.judge(closed)
+    }
+
+    fn close_files(&self, writer: &mut crate::log::Writer) -> Result<(), StorageError> {
+        let (active, end) = (self.active(), self.end());
+        if end > writer.snapshot_at.unwrap_or(Offset(0)) {
+            let older = writer.snapshot_at;
+            self.take_snapshot(writer, end)?;
+            if let Some(older) = older {
+                self.drop_stray_snapshot(older)?;
+            }
+        }
+        if active.size() > 0 || writer.prepared {
+            active.finish()?;
+            let file = active.file()?;
+            if file.len().map_err(active.io("read the length of"))? > active.size() {
+                file.set_len(active.size()).map_err(active.io("cut"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a snapshot that belongs to no segment's begin, after a newer one was taken.
+    fn drop_stray_snapshot(&self, at: Offset) -> Result<(), StorageError> {
+        if self.segments().iter().any(|segment| segment.base == at) || at == self.end() {
+            return Ok(());
+        }
+        self.home.remove(&crate::names::file_name(at, crate::names::FileKind::Snapshot))
+    }
+}

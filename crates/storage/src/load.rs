@@ -1,0 +1,342 @@
+//! Opening a log: what a clean stop left is trusted, what a crash left is read again.
+//!
+//! The order is Apache Kafka's: leftovers of deletions and compactions first, then segments, then
+//! recovery above the recovery point, then epochs and producers. Not here: the reading again
+//! itself (recover.rs) and the producers' files (reload.rs). Must hold: bytes below the recovery
+//! point are only read to learn of producers, and nothing behind a torn batch survives.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ottla_wire::{Offset, Timestamp, TopicId};
+
+use crate::append::jitter;
+use crate::config::LogConfig;
+use crate::directory::{Directory, Home};
+use crate::epochs::{self, Epochs};
+use crate::error::StorageError;
+use crate::log::{Loaded, Log, Writer, write_unsynced};
+use crate::names::{FileKind, file_name, parse_file};
+use crate::partition_metadata;
+use crate::producers::Producers;
+use crate::recover::{Recovery, recover, scan_tail};
+use crate::reload::{self, Reloaded};
+use crate::segment::{Growth, Segment};
+use crate::swap;
+
+/// What is needed to open a log.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The log directory.
+    pub directory: Arc<Directory>,
+    /// The partition's own directory, made when it is not there.
+    pub path: PathBuf,
+    /// `topic-partition`, for messages.
+    pub name: String,
+    /// Its configs.
+    pub config: Arc<LogConfig>,
+    /// Whether the log was closed in order.
+    pub clean: bool,
+    /// The log start of the checkpoint, or 0.
+    pub start: Offset,
+    /// The recovery point of the checkpoint, or 0.
+    pub recovery_point: Offset,
+    /// The high watermark of the checkpoint, or 0.
+    pub high_watermark: Offset,
+    /// The clock.
+    pub now: Timestamp,
+    /// Where the jitter of segments begins.
+    pub random: u64,
+}
+
+impl Log {
+    /// Opens the log of a directory, after a clean stop or a crash.
+    pub fn open(opening: Opening) -> Result<Arc<Log>, StorageError> {
+        let directory = Arc::clone(&opening.directory);
+        directory.check()?;
+        directory.judge(Loader::new(opening).and_then(Loader::load))
+    }
+}
+
+struct Loader {
+    opening: Opening,
+    home: Arc<Home>,
+    is_new: bool,
+    segments: Vec<Arc<Segment>>,
+    snapshots: Vec<Offset>,
+    epochs: Epochs,
+    changed_files: Vec<String>,
+}
+
+impl Loader {
+    fn new(opening: Opening) -> Result<Loader, StorageError> {
+        let home = Home::new(Arc::clone(&opening.directory), opening.path.clone());
+        let is_new = !home.disk().exists(&opening.path);
+        if is_new {
+            let made = home.disk().create_dir_all(&opening.path);
+            made.map_err(StorageError::io("create", &opening.path))?;
+        }
+        Ok(Loader {
+            opening,
+            home,
+            is_new,
+            segments: Vec::new(),
+            snapshots: Vec::new(),
+            epochs: Epochs::default(),
+            changed_files: Vec::new(),
+        })
+    }
+
+    fn load(mut self) -> Result<Arc<Log>, StorageError> {
+        swap::finish(&self.home)?;
+        self.find_segments()?;
+        let topic_id = self.read_topic_id()?;
+        self.epochs = self.read_epochs()?;
+        let before = self.epochs.clone();
+        self.drop_stray_snapshots()?;
+        let (end, recovered) = self.find_end()?;
+        let (end, recovered) = self.start_over_if_cut_off(end, recovered)?;
+        if self.segments.is_empty() {
+            self.segments.push(self.segment(self.opening.start, 0));
+        }
+        let start = self.opening.start.max(self.segments[0].base);
+        self.epochs.truncate_from_end(end);
+        self.epochs.truncate_from_start(start);
+        if self.epochs != before {
+            write_unsynced(&self.home, epochs::FILE, self.epochs.format().as_bytes())?;
+            self.changed_files.push(epochs::FILE.to_owned());
+        }
+        let reloaded = match recovered {
+            Some(reloaded) => reloaded,
+            None => self.reload(start, end)?,
+        };
+        self.finish(topic_id, start, end, reloaded)
+    }
+
+    fn finish(
+        mut self,
+        topic_id: Option<TopicId>,
+        start: Offset,
+        end: Offset,
+        reloaded: Reloaded,
+    ) -> Result<Arc<Log>, StorageError> {
+        let Reloaded { mut producers, snapshot_at, .. } = reloaded;
+        let opening = &self.opening;
+        let high_watermark = opening.high_watermark.clamp(start, end.max(start));
+        producers.replicated_to(high_watermark);
+        let recovery_point = match opening.clean {
+            true => end,
+            false => opening.recovery_point.min(end),
+        };
+        let mut random = opening.random;
+        let jitter_ms = jitter(&mut random, opening.config.segment_jitter_ms);
+        let growth = Growth { jitter_ms, ..Growth::default() };
+        let mut writer = Writer { growth, random, snapshot_at, ..Writer::default() };
+        if !opening.clean && end > start && snapshot_at != Some(end) {
+            let name = reload::write_snapshot(&self.home, end, &producers)?;
+            self.changed_files.push(name);
+            writer.snapshot_at = Some(end);
+        }
+        Ok(Log::from_loaded(Loaded {
+            names_unsynced: !self.changed_files.is_empty() || !opening.clean,
+            home_unsynced: self.is_new,
+            home: self.home,
+            name: self.opening.name,
+            topic_id,
+            config: self.opening.config,
+            segments: self.segments,
+            writer,
+            producers,
+            epochs: self.epochs,
+            end,
+            start,
+            high_watermark,
+            recovery_point,
+            unsynced_files: self.changed_files,
+        }))
+    }
+
+    fn segment(&self, base: Offset, size: u64) -> Arc<Segment> {
+        Arc::new(Segment::new(Arc::clone(&self.home), base, size, self.opening.now))
+    }
+
+    /// Lists segments and snapshots; removes indexes that have no segment.
+    fn find_segments(&mut self) -> Result<(), StorageError> {
+        let path = self.home.path();
+        let listed = self.home.disk().list(&path).map_err(StorageError::io("list", &path))?;
+        let mut files: BTreeMap<Offset, Vec<FileKind>> = BTreeMap::new();
+        for entry in listed.iter().filter(|entry| !entry.is_dir) {
+            if let Some((offset, kind)) = parse_file(&entry.name) {
+                files.entry(offset).or_default().push(kind);
+            }
+        }
+        for (offset, kinds) in files {
+            let has_log = kinds.contains(&FileKind::Log);
+            if has_log {
+                let size = self.home.len_of(offset, FileKind::Log)?.unwrap_or(0);
+                self.segments.push(self.segment(offset, size));
+            }
+            for kind in kinds {
+                match kind {
+                    FileKind::Snapshot => self.snapshots.push(offset),
+                    FileKind::Log => {}
+                    _ if has_log => {}
+                    _ => {
+                        let name = file_name(offset, kind);
+                        tracing::warn!(log = %self.opening.name, name, "index without a segment");
+                        self.home.remove(&name)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_small(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        let path = self.home.file(name);
+        match self.home.disk().read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("read", &path)(error)),
+        }
+    }
+
+    /// A topic id that was never synced may be an empty file after a power cut: then it is not
+    /// known, and whoever knows the partition tells it anew.
+    fn read_topic_id(&self) -> Result<Option<TopicId>, StorageError> {
+        let path = self.home.file(partition_metadata::FILE);
+        let Some(text) = self.read_small(partition_metadata::FILE)? else { return Ok(None) };
+        if text.iter().all(|byte| *byte == 0) {
+            tracing::warn!(file = %path.display(), "empty file, as a power cut leaves it: ignored");
+            return Ok(None);
+        }
+        partition_metadata::parse(&text)
+            .map(Some)
+            .map_err(|what| StorageError::corrupt(&path, what))
+    }
+
+    fn read_epochs(&self) -> Result<Epochs, StorageError> {
+        let Some(text) = self.read_small(epochs::FILE)? else { return Ok(Epochs::default()) };
+        match Epochs::parse(&text) {
+            Ok(epochs) => Ok(epochs),
+            Err(what) if !self.opening.clean && text.iter().all(|byte| *byte == 0) => {
+                tracing::warn!(log = %self.opening.name, what, "epochs are read from the log");
+                Ok(Epochs::default())
+            }
+            Err(what) => Err(StorageError::corrupt(&self.home.file(epochs::FILE), what)),
+        }
+    }
+
+    /// Of the snapshots that belong to no segment's begin only the highest may stay, and that one
+    /// only when it is not below the newest segment.
+    fn drop_stray_snapshots(&mut self) -> Result<(), StorageError> {
+        let newest = self.segments.last().map_or(Offset(0), |segment| segment.base);
+        let highest = self.snapshots.last().copied();
+        let segments = &self.segments;
+        let (keep, drop): (Vec<Offset>, Vec<Offset>) = self.snapshots.iter().partition(|at| {
+            segments.iter().any(|segment| segment.base == **at)
+                || (Some(**at) == highest && **at >= newest)
+        });
+        self.snapshots = keep;
+        drop.into_iter().try_for_each(|at| self.home.remove(&file_name(at, FileKind::Snapshot)))
+    }
+
+    /// Finds the log's end; reads again what can't be trusted, and then knows the producers too.
+    fn find_end(&mut self) -> Result<(Offset, Option<Reloaded>), StorageError> {
+        let Some(last) = self.segments.last() else { return Ok((self.opening.start, None)) };
+        let mut distrust = self.first_broken()?;
+        let mut end = None;
+        if self.opening.clean && distrust.is_none() {
+            match scan_tail(last)? {
+                Some(found) => end = Some(found),
+                None => distrust = Some(self.segments.len() - 1),
+            }
+        }
+        if let Some(end) = end {
+            return Ok((end, None));
+        }
+        let point = match self.opening.clean {
+            true => Offset(i64::MAX),
+            false => self.opening.recovery_point,
+        };
+        let floor = self.segments.partition_point(|s| s.base <= point).saturating_sub(1);
+        let from = distrust.map_or(floor, |broken| broken.min(floor));
+        let point = if from < floor { self.segments[from].base } else { point };
+        let recovery = Recovery {
+            home: &self.home,
+            name: &self.opening.name,
+            config: &self.opening.config,
+            start: self.opening.start,
+            now: self.opening.now,
+            trusted_below: if distrust == Some(from) { self.segments[from].base } else { point },
+        };
+        let found =
+            recover(&recovery, &mut self.segments, from, &mut self.snapshots, &mut self.epochs)?;
+        Ok((found.end, Some(found.reloaded)))
+    }
+
+    /// The first segment that lacks its index, or whose transaction index can't be read.
+    fn first_broken(&self) -> Result<Option<usize>, StorageError> {
+        for (at, segment) in self.segments.iter().enumerate() {
+            if segment.size() == 0 {
+                continue;
+            }
+            if self.home.len_of(segment.base, FileKind::OffsetIndex)?.is_none() {
+                tracing::warn!(log = %self.opening.name, base = segment.base.0, "index is missing");
+                return Ok(Some(at));
+            }
+            match segment.aborted.check() {
+                Err(StorageError::Corrupt { what, .. }) => {
+                    tracing::warn!(log = %self.opening.name, base = segment.base.0, what,
+                        "transaction index is read from the log");
+                    segment.aborted.reset()?;
+                    return Ok(Some(at));
+                }
+                result => result?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// A log that ends below its start has nothing to serve and begins anew there.
+    fn start_over_if_cut_off(
+        &mut self,
+        end: Offset,
+        recovered: Option<Reloaded>,
+    ) -> Result<(Offset, Option<Reloaded>), StorageError> {
+        let start = self.opening.start;
+        if end >= start {
+            return Ok((end, recovered));
+        }
+        tracing::warn!(log = %self.opening.name, end = end.0, start = start.0,
+            "log ends below its start: it begins anew there");
+        for segment in self.segments.drain(..) {
+            let names = segment.mark_deleted()?;
+            names.iter().try_for_each(|name| self.home.remove(name))?;
+        }
+        for at in self.snapshots.drain(..) {
+            self.home.remove(&file_name(at, FileKind::Snapshot))?;
+        }
+        self.epochs = Epochs::default();
+        Ok((start, Some(Reloaded { producers: Producers::default(), snapshot_at: None })))
+    }
+
+    fn reload(&mut self, start: Offset, end: Offset) -> Result<Reloaded, StorageError> {
+        let expire_after_ms = self.opening.config.producer_expiration_ms;
+        if self.opening.clean && self.snapshots.is_empty() && end > start {
+            // Kafka takes the absence of snapshots after a clean stop for the absence of producers.
+            let producers = Producers::default();
+            let name = reload::write_snapshot(&self.home, end, &producers)?;
+            self.changed_files.push(name);
+            return Ok(Reloaded { producers, snapshot_at: Some(end) });
+        }
+        let source = reload::Source {
+            home: &self.home,
+            segments: &self.segments,
+            now: self.opening.now,
+            expire_after_ms,
+        };
+        reload::reload(&source, &mut self.snapshots, start, end)
+    }
+}

@@ -1,0 +1,318 @@
+//! A partition's log: its segments, its producers, its epochs, and how far it reaches.
+//!
+//! Appending is in append.rs, reading in read.rs, syncing in flush.rs, cutting in truncate.rs,
+//! opening in load.rs. Not here: leadership and who may see what; the high watermark is only
+//! remembered for whoever decides it. Must hold: readers never take the writer's lock; the list
+//! of segments is never empty, ascends, and is replaced as a whole.
+//!
+//! Locks are taken in the order in which the fields stand, and never across an await.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+
+use ottla_wire::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicId};
+
+use crate::config::LogConfig;
+use crate::directory::{Directory, Home};
+use crate::epochs::{self, EpochEnd, EpochEntry, Epochs};
+use crate::error::StorageError;
+use crate::partition_metadata;
+use crate::producers::{Producer, Producers};
+use crate::segment::{Growth, Segment};
+use crate::tail::Tail;
+
+/// No transaction holds the last stable offset back.
+pub(crate) const STABLE: i64 = i64::MAX;
+
+/// A partition's log.
+#[derive(Debug)]
+pub struct Log {
+    pub(crate) me: Weak<Log>,
+    pub(crate) home: Arc<Home>,
+    /// `topic-partition`, for messages.
+    pub(crate) name: String,
+    topic_id: RwLock<Option<TopicId>>,
+    config: RwLock<Arc<LogConfig>>,
+    /// Held while something is synced; one at a time.
+    pub(crate) syncing: Mutex<()>,
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) producers: Mutex<Producers>,
+    epochs: Mutex<Epochs>,
+    segments: RwLock<Arc<Vec<Arc<Segment>>>>,
+    pub(crate) tail: Mutex<Tail>,
+    /// Small files that were written but not synced.
+    pub(crate) unsynced_files: Mutex<Vec<String>>,
+    pub(crate) names_unsynced: AtomicBool,
+    /// Whether the name of the partition's own directory is not on the disk for sure.
+    pub(crate) home_unsynced: AtomicBool,
+    pub(crate) unsynced: AtomicU64,
+    /// When the oldest unsynced byte was appended; without meaning when none is.
+    pub(crate) unsynced_since: AtomicI64,
+    pub(crate) end: AtomicI64,
+    pub(crate) start: AtomicI64,
+    pub(crate) high_watermark: AtomicI64,
+    pub(crate) recovery_point: AtomicI64,
+    pub(crate) first_unstable: AtomicI64,
+}
+
+/// What only who appends may touch.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    pub(crate) growth: Growth,
+    /// Whether the active segment's index files were made.
+    pub(crate) prepared: bool,
+    /// For the jitter of segments.
+    pub(crate) random: u64,
+    /// The offset of the newest producer snapshot, and the bytes appended since.
+    pub(crate) snapshot_at: Option<Offset>,
+    pub(crate) since_snapshot: u64,
+    /// No more appends: the log was closed or its partition deleted.
+    pub(crate) closed: bool,
+}
+
+/// What `load.rs` found, from which a log is made.
+pub(crate) struct Loaded {
+    pub(crate) home: Arc<Home>,
+    pub(crate) name: String,
+    pub(crate) topic_id: Option<TopicId>,
+    pub(crate) config: Arc<LogConfig>,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) writer: Writer,
+    pub(crate) producers: Producers,
+    pub(crate) epochs: Epochs,
+    pub(crate) end: Offset,
+    pub(crate) start: Offset,
+    pub(crate) high_watermark: Offset,
+    pub(crate) recovery_point: Offset,
+    pub(crate) unsynced_files: Vec<String>,
+    pub(crate) names_unsynced: bool,
+    pub(crate) home_unsynced: bool,
+}
+
+impl Log {
+    pub(crate) fn from_loaded(loaded: Loaded) -> Arc<Log> {
+        let active = loaded.segments.last().expect("a log has a segment");
+        let tail = Tail::new(Arc::clone(active), loaded.end);
+        let first_unstable = loaded.producers.first_unstable().map_or(STABLE, |first| first.0);
+        let clamped = loaded.high_watermark.clamp(loaded.start, loaded.end);
+        Arc::new_cyclic(|me| Log {
+            me: Weak::clone(me),
+            home: loaded.home,
+            name: loaded.name,
+            topic_id: RwLock::new(loaded.topic_id),
+            config: RwLock::new(loaded.config),
+            syncing: Mutex::new(()),
+            writer: Mutex::new(loaded.writer),
+            producers: Mutex::new(loaded.producers),
+            epochs: Mutex::new(loaded.epochs),
+            segments: RwLock::new(Arc::new(loaded.segments)),
+            tail: Mutex::new(tail),
+            unsynced_files: Mutex::new(loaded.unsynced_files),
+            names_unsynced: AtomicBool::new(loaded.names_unsynced || loaded.home_unsynced),
+            home_unsynced: AtomicBool::new(loaded.home_unsynced),
+            unsynced: AtomicU64::new(0),
+            unsynced_since: AtomicI64::new(0),
+            end: AtomicI64::new(loaded.end.0),
+            start: AtomicI64::new(loaded.start.0),
+            high_watermark: AtomicI64::new(clamped.0),
+            recovery_point: AtomicI64::new(loaded.recovery_point.0),
+            first_unstable: AtomicI64::new(first_unstable),
+        })
+    }
+
+    /// `topic-partition`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The topic's id, when the log was told one.
+    pub fn topic_id(&self) -> Option<TopicId> {
+        *self.topic_id.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The log directory that it lies in.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.home.directory
+    }
+
+    /// The offset behind the last record.
+    pub fn end(&self) -> Offset {
+        Offset(self.end.load(Ordering::Acquire))
+    }
+
+    /// The first offset that is served.
+    pub fn start(&self) -> Offset {
+        Offset(self.start.load(Ordering::Acquire))
+    }
+
+    /// Everything below is on the disk for sure.
+    pub fn recovery_point(&self) -> Offset {
+        Offset(self.recovery_point.load(Ordering::Acquire))
+    }
+
+    /// The offset below which consumers may read, as it was last set.
+    pub fn high_watermark(&self) -> Offset {
+        Offset(self.high_watermark.load(Ordering::Acquire))
+    }
+
+    /// The offset below which no transaction is open, and not above the high watermark.
+    pub fn last_stable_offset(&self) -> Offset {
+        let unstable = Offset(self.first_unstable.load(Ordering::Acquire));
+        self.high_watermark().min(unstable)
+    }
+
+    /// Sets the high watermark, kept inside the log; answers what it became.
+    pub fn set_high_watermark(&self, offset: Offset) -> Offset {
+        let offset = offset.clamp(self.start(), self.end().max(self.start()));
+        self.high_watermark.store(offset.0, Ordering::Release);
+        if self.first_unstable.load(Ordering::Acquire) != STABLE {
+            let mut producers = lock(&self.producers);
+            producers.replicated_to(offset);
+            self.note_unstable(&producers);
+        }
+        offset
+    }
+
+    /// The configs as they are at the moment.
+    pub fn config(&self) -> Arc<LogConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the configs.
+    pub fn configure(&self, config: Arc<LogConfig>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Tells the log which topic it belongs to; refuses one that differs from what is on disk.
+    pub fn assign_topic_id(&self, id: TopicId) -> Result<(), StorageError> {
+        let mut known = self.topic_id.write().unwrap_or_else(PoisonError::into_inner);
+        match *known {
+            Some(known) if known == id => Ok(()),
+            Some(known) => Err(StorageError::Refused(format!(
+                "{} belongs to topic id {known}, not {id}: move its directory away to go on",
+                self.home.path().display()
+            ))),
+            None => {
+                let text = partition_metadata::format(id);
+                self.replace_file(partition_metadata::FILE, text.as_bytes())?;
+                *known = Some(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// How many bytes of batches the log holds.
+    pub fn size(&self) -> u64 {
+        self.segments().iter().map(|segment| segment.size()).sum()
+    }
+
+    /// The newest leader epoch that wrote to the log or was assigned.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        lock(&self.epochs).latest()
+    }
+
+    /// The epoch history, oldest first.
+    pub fn epoch_entries(&self) -> Vec<EpochEntry> {
+        lock(&self.epochs).entries().to_vec()
+    }
+
+    /// The epoch in which `offset` was written.
+    pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
+        lock(&self.epochs).epoch_of(offset)
+    }
+
+    /// The highest epoch not above `epoch`, and the offset where it ended.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> EpochEnd {
+        lock(&self.epochs).end_offset_for(epoch, self.end())
+    }
+
+    /// Notes that this replica leads with `epoch` from the log's end on.
+    pub fn assign_epoch(&self, epoch: LeaderEpoch) -> Result<(), StorageError> {
+        let _writer = lock(&self.writer);
+        self.change_epochs(|epochs| epochs.assign(epoch, self.end()))
+    }
+
+    /// The producers as they are, for DescribeProducers.
+    pub fn producers(&self) -> Vec<(ProducerId, Producer)> {
+        lock(&self.producers).iter().map(|(id, producer)| (id, producer.clone())).collect()
+    }
+
+    /// Forgets producers that were idle for longer than the config allows.
+    pub fn expire_producers(&self, now: Timestamp) {
+        let after_ms = self.config().producer_expiration_ms;
+        lock(&self.producers).expire(now, after_ms);
+    }
+
+    /// Closes the files of a log that has nothing to sync; they open again when they are needed.
+    pub fn close_idle_files(&self) {
+        if self.unsynced.load(Ordering::Acquire) == 0 {
+            for segment in self.segments().iter() {
+                segment.close_idle();
+            }
+        }
+    }
+
+    pub(crate) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+        Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn replace_segments(&self, segments: Vec<Arc<Segment>>) {
+        assert!(!segments.is_empty(), "a log has a segment");
+        *self.segments.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(segments);
+    }
+
+    pub(crate) fn active(&self) -> Arc<Segment> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(segments.last().expect("a log has a segment"))
+    }
+
+    pub(crate) fn note_unstable(&self, producers: &Producers) {
+        let first = producers.first_unstable().map_or(STABLE, |first| first.0);
+        self.first_unstable.store(first, Ordering::Release);
+    }
+
+    /// Changes the epochs and, if that made a difference, their file.
+    pub(crate) fn change_epochs(
+        &self,
+        change: impl FnOnce(&mut Epochs) -> bool,
+    ) -> Result<(), StorageError> {
+        let mut epochs = lock(&self.epochs);
+        if change(&mut epochs) {
+            self.replace_file(epochs::FILE, epochs.format().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn has_epoch(&self, epoch: LeaderEpoch) -> bool {
+        lock(&self.epochs).latest().is_some_and(|latest| latest >= epoch)
+    }
+
+    /// Writes a small file beside the segments; the next sync of the log makes it last.
+    pub(crate) fn replace_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
+        write_unsynced(&self.home, name, bytes)?;
+        self.note_unsynced_file(name.to_owned());
+        Ok(())
+    }
+
+    pub(crate) fn note_unsynced_file(&self, name: String) {
+        let mut files = lock(&self.unsynced_files);
+        if !files.contains(&name) {
+            files.push(name);
+        }
+        drop(files);
+        self.names_unsynced.store(true, Ordering::Release);
+    }
+}
+
+/// Replaces a file in one step, without syncing it.
+pub(crate) fn write_unsynced(home: &Home, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
+    let (path, temporary) = (home.file(name), home.file(&format!("{name}.tmp")));
+    let disk = home.disk();
+    let written = disk.write(&temporary, bytes).and_then(|()| disk.rename(&temporary, &path));
+    written.map_err(StorageError::io("write", &path))
+}
+
+/// Takes a lock; a thread that died with it left nothing half done that readers could see.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,167 @@
+//! What the tests of this crate share: a folder of Apache Kafka's on a simulated disk, and batches.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use ottla_env::Disk;
+use ottla_records::{BatchBuilder, BatchSettings, Producer};
+use ottla_storage::checkpoint::{self, Offsets};
+use ottla_storage::{Directory, Log, LogConfig, Opening, Origin};
+use ottla_wire::{
+    DirectoryId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp,
+};
+
+/// Shortly after the fixture was written (its records have later timestamps).
+pub(crate) const NOW: Timestamp = Timestamp(1795254862000);
+
+const FOLDER: &[u8] = include_bytes!("../fixtures/kafka-4.3.1.tar.gz");
+const RECORDS: &[u8] = include_bytes!("../fixtures/kafka-4.3.1-records.tsv.gz");
+
+/// Unpacks the folder that Apache Kafka 4.3.1 wrote.
+pub(crate) fn unpack(disk: &Disk, into: &Path) {
+    let tar = inflate(FOLDER);
+    let mut at = 0;
+    while let Some(header) = tar.get(at..at + 512).filter(|header| header[0] != 0) {
+        let text = |from: usize, len: usize| {
+            let field = &header[from..from + len];
+            let end = field.iter().position(|byte| *byte == 0).unwrap_or(len);
+            String::from_utf8(field[..end].to_vec()).unwrap()
+        };
+        let size = usize::from_str_radix(text(124, 12).trim(), 8).unwrap();
+        let path = into.join(text(0, 100).trim_start_matches("./"));
+        match header[156] {
+            b'5' => disk.create_dir_all(&path).unwrap(),
+            b'0' => disk.write(&path, &tar[at + 512..at + 512 + size]).unwrap(),
+            other => panic!("tar entry of type {other}"),
+        }
+        at += 512 + size.next_multiple_of(512);
+    }
+}
+
+/// What must be read from it: isolation, topic, partition, offset, timestamp, epoch, key, value,
+/// headers.
+pub(crate) fn told() -> Vec<Vec<String>> {
+    let text = String::from_utf8(inflate(RECORDS)).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .skip(1)
+        .map(|line| line.split('\t').map(str::to_owned).collect())
+        .collect()
+}
+
+fn inflate(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut out).unwrap();
+    out
+}
+
+/// A log directory.
+pub(crate) fn directory(disk: &Disk, path: &str) -> Arc<Directory> {
+    Directory::new(disk.clone(), PathBuf::from(path), DirectoryId::default())
+}
+
+/// How to open a partition's directory that was left in order, or not.
+pub(crate) fn opening(directory: &Arc<Directory>, name: &str, clean: bool) -> Opening {
+    let offset = |file: &str| {
+        let path = directory.path().join(file);
+        let offsets = match directory.disk().read(&path) {
+            Ok(text) => checkpoint::parse_offsets(&text).unwrap(),
+            Err(_) => Offsets::new(),
+        };
+        let (topic, partition) = name.rsplit_once('-').unwrap();
+        let key = (topic.to_owned(), PartitionIndex(partition.parse().unwrap()));
+        offsets.get(&key).copied().unwrap_or(Offset(0))
+    };
+    Opening {
+        directory: Arc::clone(directory),
+        path: directory.path().join(name),
+        name: name.to_owned(),
+        config: Arc::new(LogConfig::default()),
+        clean,
+        start: offset(checkpoint::LOG_STARTS),
+        recovery_point: offset(checkpoint::RECOVERY_POINTS),
+        high_watermark: offset(checkpoint::HIGH_WATERMARKS),
+        now: NOW,
+        random: 0,
+    }
+}
+
+/// A batch of records with these values.
+pub(crate) fn batch(producer: Option<Producer>, transactional: bool, values: &[&str]) -> Bytes {
+    batch_at(producer, transactional, NOW, values)
+}
+
+/// A batch with a time of its own.
+pub(crate) fn batch_at(
+    producer: Option<Producer>,
+    is_transactional: bool,
+    time: Timestamp,
+    values: &[&str],
+) -> Bytes {
+    let settings = BatchSettings { producer, is_transactional, ..BatchSettings::default() };
+    let mut builder = BatchBuilder::new(settings);
+    for value in values {
+        builder.append(time, None, Some(value.as_bytes()), &[]).unwrap();
+    }
+    builder.build().unwrap()
+}
+
+/// The end of a transaction.
+pub(crate) fn marker(id: i64, epoch: i16, abort: bool) -> Bytes {
+    let settings = BatchSettings {
+        producer: Some(producer(id, epoch, -1)),
+        is_transactional: true,
+        is_control: true,
+        ..BatchSettings::default()
+    };
+    let mut builder = BatchBuilder::new(settings);
+    let key = [0, 0, 0, u8::from(!abort)];
+    builder.append(NOW, Some(&key), Some(&[0, 0, 0, 0, 0, 1]), &[]).unwrap();
+    builder.build().unwrap()
+}
+
+/// An idempotent producer at some place in its sequence.
+pub(crate) fn producer(id: i64, epoch: i16, base_sequence: i32) -> Producer {
+    Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch), base_sequence }
+}
+
+/// Appends as the leader does.
+pub(crate) fn lead() -> Origin {
+    Origin::Leader { epoch: LeaderEpoch(0), now: NOW }
+}
+
+/// Appends as a coordinator does.
+pub(crate) fn coordinate() -> Origin {
+    Origin::Coordinator { epoch: LeaderEpoch(0), now: NOW }
+}
+
+/// The values and offsets of all records from the log's start on.
+pub(crate) fn contents(log: &Log) -> Vec<(i64, String)> {
+    let mut found = Vec::new();
+    let mut from = log.start();
+    while from < log.end() {
+        let bytes = log.read_bytes(from, 1 << 20, log.end(), true).unwrap();
+        let mut next = from;
+        for batch in ottla_records::batches(&bytes) {
+            let batch = batch.unwrap();
+            next = batch.last_offset().next();
+            if batch.is_control() {
+                continue;
+            }
+            for record in ottla_records::read_batch(&bytes.slice_ref(batch.bytes())) {
+                let record = record.unwrap();
+                let value = record.value.unwrap_or_default();
+                if record.offset >= from {
+                    found.push((record.offset.0, String::from_utf8_lossy(&value).into_owned()));
+                }
+            }
+        }
+        assert!(next > from, "a read at {from} gave nothing");
+        from = next;
+    }
+    found
+}
