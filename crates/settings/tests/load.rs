@@ -1,0 +1,333 @@
+//! Settings from whole configurations: what Apache Kafka makes of them, layers, changes, words.
+
+use std::collections::BTreeMap;
+
+use ottla_settings::{
+    ConfigError, GroupConfig, Input, Origin, Settings, Source, TopicConfig, append, subtract,
+};
+
+const WHOLE_FILES: &str = include_str!("kafka-configs/whole-files.txt");
+
+/// What Kafka accepts and we refuse: the node would only find out when it opens the port.
+const STRICTER: &[&str] = &["# a port too large"];
+
+const COMBINED: &str = "process.roles=broker,controller\nnode.id=1\n\
+    listeners=PLAINTEXT://host:9092,CONTROLLER://host:9093\n\
+    controller.listener.names=CONTROLLER\ncontroller.quorum.bootstrap.servers=host:9093\n";
+
+fn load(file: &str) -> Result<Settings, String> {
+    let input = Input { file: Some(file.as_bytes()), ..Input::default() };
+    match Settings::load(input) {
+        Ok(loaded) => Ok(loaded.settings),
+        Err(errors) => {
+            let lines: Vec<_> = errors.iter().map(ConfigError::to_string).collect();
+            Err(lines.join("\n"))
+        }
+    }
+}
+
+fn combined(more: &str) -> Settings {
+    load(&format!("{COMBINED}{more}")).expect("the configuration is right")
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+#[test]
+fn a_configuration_is_accepted_where_kafka_accepts_it_and_refused_where_not() {
+    let mut differences = Vec::new();
+    for scenario in WHOLE_FILES.split("\n\n").filter(|text| !text.trim().is_empty()) {
+        let (file, expect) = scenario.split_once("----\n").expect("a file and an answer");
+        let name = file.lines().next().unwrap_or_default();
+        let answer = match load(file) {
+            Err(_) => "refused".to_string(),
+            Ok(settings) => {
+                let told = settings.listeners.advertised.iter().map(|endpoint| {
+                    let host = if endpoint.host.is_empty() { "null" } else { &endpoint.host };
+                    let protocol = endpoint.protocol.name();
+                    format!(" {}/{protocol}://{host}:{}", endpoint.listener, endpoint.port)
+                });
+                format!("accepted{}", told.collect::<String>())
+            }
+        };
+        if answer != expect.trim() && !STRICTER.contains(&name) {
+            differences.push(format!("{name}\n  kafka: {expect}\n  ours:  {answer}"));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn an_override_wins_over_a_variable_that_over_the_file_that_over_the_default() {
+    let environment = map(&[("KAFKA_NUM_PARTITIONS", "3"), ("KAFKA_NUM_IO_THREADS", "4")]);
+    let environment: Vec<_> = environment.into_iter().collect();
+    let overrides = ["num.partitions=4".to_string()];
+    let file = format!("{COMBINED}num.partitions=2\nnum.io.threads=2\nqueued.max.requests=2\n");
+    let input =
+        Input { file: Some(file.as_bytes()), environment: &environment, overrides: &overrides };
+    let settings = Settings::load(input).expect("all is right").settings;
+    assert_eq!(settings.log.num_partitions, 4);
+    assert_eq!(settings.network.num_io_threads, 4);
+    assert_eq!(settings.network.queued_max_requests, 2);
+    assert_eq!(settings.network.num_network_threads, 3);
+    assert_eq!(settings.origin("num.partitions"), Some(&Origin::Override));
+    assert_eq!(settings.origin("queued.max.requests"), Some(&Origin::File(8)));
+    let variable = Origin::Environment("KAFKA_NUM_IO_THREADS".to_string());
+    assert_eq!(settings.origin("num.io.threads"), Some(&variable));
+    assert_eq!(settings.origin("num.network.threads"), None);
+}
+
+#[test]
+fn a_node_that_nobody_configured_runs_alone_on_loopback() {
+    let settings = Settings::load(Input::default()).expect("it needs nothing").settings;
+    assert!(settings.is_built_in() && settings.is_alone());
+    let told: Vec<_> = settings.listeners.all().map(ToString::to_string).collect();
+    assert_eq!(told, ["PLAINTEXT://localhost:9092", "CONTROLLER://localhost:9093"]);
+    assert_eq!(settings.log_dirs(), ["./ottla-data"]);
+    assert_eq!(settings.groups.offsets_topic_replication_factor, 1);
+    let ports = ["listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0".to_string()];
+    let settings = Settings::load(Input { overrides: &ports, ..Input::default() });
+    assert!(settings.expect("ports may be free ones").settings.is_alone());
+}
+
+#[test]
+fn who_says_which_node_it_is_gets_kafkas_defaults() {
+    let environment = map(&[
+        ("KAFKA_NODE_ID", "5"),
+        ("KAFKA_PROCESS_ROLES", "broker,controller"),
+        ("KAFKA_LISTENERS", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
+        ("KAFKA_CONTROLLER_QUORUM_VOTERS", "5@localhost:9093"),
+    ]);
+    let environment: Vec<_> = environment.into_iter().collect();
+    let input = Input { environment: &environment, ..Input::default() };
+    let settings = Settings::load(input).expect("all is there").settings;
+    assert_eq!(settings.groups.offsets_topic_replication_factor, 3);
+    assert!(settings.is_alone() && !settings.is_built_in());
+}
+
+#[test]
+fn a_node_among_others_is_not_alone() {
+    assert!(combined("").is_alone());
+    assert!(!combined("controller.quorum.bootstrap.servers=host:9093,other:9093\n").is_alone());
+    assert!(!combined("controller.quorum.voters=1@host:9093,2@other:9093\n").is_alone());
+}
+
+#[test]
+fn a_wrong_value_is_told_with_key_value_and_what_is_allowed() {
+    let told = |more: &str| load(&format!("{COMBINED}{more}")).expect_err("it is wrong");
+    assert_eq!(
+        told("num.partitions=many\n"),
+        "Invalid value many for configuration num.partitions: \
+         it must be a whole number (INT) of at least 1"
+    );
+    assert_eq!(
+        told("compression.type=zip\nnum.io.threads=0\n"),
+        "Invalid value 0 for configuration num.io.threads: \
+         it must be a whole number (INT) of at least 1\n\
+         Invalid value zip for configuration compression.type: \
+         it must be one of uncompressed, zstd, lz4, snappy, gzip, producer"
+    );
+    assert!(told("a=\\u12\n").starts_with("line 6: "));
+}
+
+#[test]
+fn a_name_that_means_nothing_is_a_warning_with_the_nearest_that_does() {
+    let file = format!(
+        "{COMBINED}num.partition=3\nzookeeper.connect=host:2181\nquite.another.thing=1\n\
+         super.users=User:a\nlistener.name.plaintext.scram-sha-256.sasl.jaas.config=x\n"
+    );
+    let input = Input { file: Some(file.as_bytes()), ..Input::default() };
+    let loaded = Settings::load(input).expect("warnings stop nothing");
+    let told: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "num.partition is not a config: did you mean num.partitions? (line 6 of the file)",
+            "quite.another.thing is not a config (line 8 of the file)",
+            "zookeeper.connect is gone since Apache Kafka 4: \
+             metadata is kept by the controllers themselves (line 7 of the file)",
+        ]
+    );
+}
+
+#[test]
+fn a_topic_falls_back_to_the_broker_in_its_own_unit() {
+    let check = |broker: &str, key: &str, expect: i64| {
+        let config = TopicConfig::resolve(&combined(broker).topic_defaults(), []);
+        let value = if key == "retention.ms" { config.retention_ms } else { config.segment_ms };
+        assert_eq!(value, expect, "{broker}");
+    };
+    check("", "retention.ms", 604_800_000);
+    check("log.retention.hours=2\n", "retention.ms", 7_200_000);
+    check("log.retention.hours=2\nlog.retention.minutes=3\n", "retention.ms", 180_000);
+    check("log.retention.minutes=3\nlog.retention.ms=4\n", "retention.ms", 4);
+    check("log.retention.hours=-1\n", "retention.ms", -1);
+    check("log.roll.hours=1\n", "segment.ms", 3_600_000);
+}
+
+#[test]
+fn a_topics_own_config_wins_and_what_is_wrong_with_it_is_passed_over() {
+    let defaults = combined("log.retention.ms=5\n").topic_defaults();
+    let overrides = [("retention.ms", "6"), ("segment.bytes", "x"), ("nonsense", "1")];
+    let config = TopicConfig::resolve(&defaults, overrides);
+    assert_eq!((config.retention_ms, config.segment_bytes), (6, 1_073_741_824));
+}
+
+#[test]
+fn what_a_client_wants_of_a_topic_is_judged() {
+    let defaults = combined("").topic_defaults();
+    let check = |overrides: &[(&str, &str)], expect: Option<&str>| {
+        let told = TopicConfig::check(&defaults, overrides.iter().copied()).err();
+        assert_eq!(told.map(|error| error.to_string()).as_deref(), expect);
+    };
+    check(&[("cleanup.policy", "compact,delete"), ("retention.ms", "-1")], None);
+    check(
+        &[("retention.mss", "1")],
+        Some("Unknown configuration retention.mss: did you mean retention.ms?"),
+    );
+    check(
+        &[("cleanup.policy", "shred")],
+        Some(
+            "Invalid value shred for configuration cleanup.policy: \
+             it must be a list parted by commas of compact, delete",
+        ),
+    );
+    check(
+        &[("min.compaction.lag.ms", "2"), ("max.compaction.lag.ms", "1")],
+        Some(
+            "min.compaction.lag.ms, max.compaction.lag.ms: a record cannot stay longer than it may",
+        ),
+    );
+    check(
+        &[("remote.storage.enable", "true")],
+        Some(
+            "remote.storage.enable, remote.log.storage.system.enable: \
+             the node has no remote store",
+        ),
+    );
+}
+
+#[test]
+fn a_groups_config_keeps_to_the_brokers_bounds() {
+    let settings = combined("");
+    let overrides = [("consumer.session.timeout.ms", "70000")];
+    assert!(GroupConfig::check(&settings, overrides).is_err());
+    assert_eq!(GroupConfig::resolve(&settings, overrides).consumer_session_timeout_ms, 60_000);
+    let overrides = [("consumer.session.timeout.ms", "50000")];
+    assert!(GroupConfig::check(&settings, overrides).is_ok());
+}
+
+#[test]
+fn a_change_at_run_time_wins_over_the_file_and_a_wrong_one_is_left_out() {
+    let settings = combined("log.retention.ms=5\n");
+    let for_all = map(&[("log.retention.ms", "6"), ("log.segment.bytes", "x")]);
+    let for_this = map(&[("log.retention.ms", "7"), ("num.partitions", "3")]);
+    let (changed, wrong) = settings.changed(&for_all, &for_this);
+    assert_eq!((changed.log.retention_ms(), changed.log.num_partitions), (7, 1));
+    assert_eq!(wrong.len(), 2);
+    let (changed, _) = changed.changed(&map(&[]), &map(&[]));
+    assert_eq!(changed.log.retention_ms(), 5);
+}
+
+#[test]
+fn what_cannot_change_at_run_time_is_refused() {
+    let settings = combined("");
+    let check = |for_all: &[(&str, &str)], for_this: &[(&str, &str)], fine: bool| {
+        let checked = settings.check_change(&map(for_all), &map(for_this));
+        assert_eq!(checked.is_ok(), fine, "{for_all:?} {for_this:?}");
+    };
+    check(&[("log.retention.ms", "6")], &[], true);
+    check(&[("node.id", "6")], &[], false);
+    check(&[("ssl.client.auth", "required")], &[], false);
+    check(&[], &[("ssl.keystore.type", "PEM")], false);
+    check(&[], &[("listener.name.plaintext.ssl.keystore.type", "PEM")], true);
+    check(&[("listener.name.plaintext.ssl.keystore.type", "PEM")], &[], false);
+    check(&[("leader.replication.throttled.rate", "6")], &[], true);
+    check(&[("leader.replication.throttled.rate", "x")], &[], false);
+    check(&[("log.retention.ms", "0")], &[], false);
+}
+
+#[test]
+fn lists_grow_and_shrink_item_by_item() {
+    assert_eq!(append("a,b", "b, c"), "a,b,c");
+    assert_eq!(append("", "a"), "a");
+    assert_eq!(subtract("a,b,c", "b,d"), "a,c");
+    assert_eq!(subtract("a", "a"), "");
+}
+
+#[test]
+fn a_listener_may_have_its_own_configs() {
+    let settings = combined(
+        "max.connections=10\nlistener.name.plaintext.max.connections=5\nsasl.jaas.config=node\n\
+         listener.name.plaintext.sasl.jaas.config=listener\n\
+         listener.name.plaintext.plain.sasl.jaas.config=mechanism\n",
+    );
+    assert_eq!(settings.for_listener("PLAINTEXT").network.max_connections, 5);
+    assert_eq!(settings.for_listener("CONTROLLER").network.max_connections, 10);
+    let jaas = |listener, mechanism| {
+        let config = settings.jaas_config(listener, mechanism).expect("there is one");
+        config.reveal().to_string()
+    };
+    assert_eq!(jaas("PLAINTEXT", "PLAIN"), "mechanism");
+    assert_eq!(jaas("PLAINTEXT", "SCRAM-SHA-256"), "listener");
+    assert_eq!(jaas("CONTROLLER", "PLAIN"), "node");
+}
+
+/// Describes one config as `value source | synonym=value source...`.
+fn described(entries: &[ottla_settings::Entry], name: &str) -> String {
+    let entry = entries.iter().find(|entry| entry.name == name).expect("it is described");
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_string());
+    let synonyms = entry.synonyms.iter().map(|synonym| {
+        format!(" | {}={} {:?}", synonym.name, text(&synonym.value), synonym.source)
+    });
+    format!("{} {:?}{}", text(&entry.value), entry.source, synonyms.collect::<String>())
+}
+
+#[test]
+fn a_description_tells_every_place_a_value_could_come_from() {
+    let settings = combined("log.retention.minutes=3\nssl.key.password=secret\n");
+    let for_all = map(&[("log.retention.ms", "6")]);
+    let (settings, _) = settings.changed(&for_all, &map(&[("log.cleaner.threads", "2")]));
+    let broker = settings.describe_broker();
+    for (name, expect) in [
+        ("log.cleaner.threads", {
+            "2 Broker | log.cleaner.threads=2 Broker | log.cleaner.threads=1 Default"
+        }),
+        ("log.retention.ms", {
+            "6 AllBrokers | log.retention.ms=6 AllBrokers | log.retention.minutes=3 Static \
+             | log.retention.hours=168 Default"
+        }),
+        ("log.retention.minutes", {
+            "3 Static | log.retention.minutes=3 Static | log.retention.hours=168 Default"
+        }),
+        ("ssl.key.password", "null Static | ssl.key.password=null Static"),
+        ("num.partitions", "1 Default | num.partitions=1 Default"),
+        ("log.flush.interval.ms", "null Default"),
+        ("broker.id", "1 Static | broker.id=1 Static | broker.id=-1 Default"),
+    ] {
+        assert_eq!(described(&broker, name), expect, "{name}");
+    }
+    assert_eq!(
+        described(&settings.describe_all_brokers(), "log.retention.ms"),
+        "6 AllBrokers | log.retention.ms=6 AllBrokers"
+    );
+    let topic = settings.describe_topic([("cleanup.policy", " compact , delete ")]);
+    for (name, expect) in [
+        ("cleanup.policy", {
+            "compact,delete Topic | cleanup.policy=compact,delete Topic \
+             | log.cleanup.policy=delete Default"
+        }),
+        ("retention.ms", {
+            "6 AllBrokers | log.retention.ms=6 AllBrokers | log.retention.minutes=3 Static \
+             | log.retention.hours=168 Default"
+        }),
+        ("remote.storage.enable", "false Default"),
+    ] {
+        assert_eq!(described(&topic, name), expect, "{name}");
+    }
+    assert!(topic.iter().all(|entry| entry.name != "internal.segment.bytes"));
+    let group = settings.describe_group([("share.isolation.level", "read_committed")]);
+    assert_eq!(group.iter().filter(|entry| entry.source == Source::Group).count(), 1);
+}
