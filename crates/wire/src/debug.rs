@@ -14,6 +14,7 @@ use crate::walk::{Visitor, Walk};
 const BYTES_MAX: usize = 64;
 
 /// Writes the fields that are set.
+#[inline(never)]
 pub(crate) fn fmt(value: &dyn Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut debug = Debug { text: String::new() };
     value.show(&mut Walk::new(&mut debug, None));

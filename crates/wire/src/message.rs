@@ -8,12 +8,12 @@ use std::fmt::Debug;
 use bytes::Bytes;
 
 use crate::json::Json;
-use crate::problem::{DecodeError, EncodeError, Problem};
+use crate::problem::{DecodeError, EncodeError};
 use crate::reader::Reader;
 use crate::registry::ApiKey;
 use crate::schema::VersionRange;
 use crate::size::Size;
-use crate::value::Struct;
+use crate::value::{Struct, Value};
 use crate::walk::{Visitor, Walk};
 use crate::writer::Writer;
 
@@ -32,12 +32,9 @@ pub trait Message: Struct + Clone + Debug + PartialEq {
     }
 
     /// Reads one; what is behind it stays in the reader.
+    #[inline(never)]
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
-        if !Self::VERSIONS.contains(version) {
-            let problem = Problem::Version { message: Self::NAME, version, known: Self::VERSIONS };
-            return Err(DecodeError { at: r.position(), problem });
-        }
-        r.set_flexible(Self::is_flexible(version));
+        r.begin(&shape::<Self>(), version)?;
         let message = Self::read(r, version);
         r.checked(message)
     }
@@ -52,20 +49,12 @@ pub trait Message: Struct + Clone + Debug + PartialEq {
 
     /// Appends it. After a failure the writer holds a part of it and is of no use.
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        if !Self::VERSIONS.contains(version) {
-            let (message, known) = (Self::NAME, Self::VERSIONS);
-            return Err(EncodeError::Version { message, version, known });
-        }
-        w.set_flexible(Self::is_flexible(version));
-        self.write(w, version);
-        w.checked()
+        encode(self, &shape::<Self>(), w, version)
     }
 
     /// The bytes of it alone; fails when it holds records in a file.
     fn to_bytes(&self, version: i16) -> Result<Bytes, EncodeError> {
-        let mut w = Writer::new();
-        self.encode(&mut w, version)?;
-        w.into_bytes()
+        to_bytes(self, &shape::<Self>(), version)
     }
 
     /// Shows the fields of the version to a visitor.
@@ -75,16 +64,12 @@ pub trait Message: Struct + Clone + Debug + PartialEq {
 
     /// How many bytes [`encode`](Self::encode) appends.
     fn size(&self, version: i16) -> usize {
-        let mut size = Size::new(version, Self::is_flexible(version));
-        self.walk(version, &mut size);
-        size.bytes()
+        size(self, Self::is_flexible(version), version)
     }
 
     /// Kafka's JSON form, with records as their size.
     fn to_json(&self, version: i16) -> String {
-        let mut json = Json::new();
-        self.walk(version, &mut json);
-        json.into_text()
+        to_json(self, version)
     }
 }
 
@@ -94,4 +79,59 @@ pub trait Request: Message {
     const API_KEY: ApiKey;
     /// What answers it.
     type Response: Message;
+}
+
+/// What the functions below need to know of a message; they are compiled once, not per message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) versions: VersionRange,
+    pub(crate) flexible_from: Option<i16>,
+}
+
+impl Shape {
+    pub(crate) fn is_flexible(&self, version: i16) -> bool {
+        self.flexible_from.is_some_and(|from| version >= from)
+    }
+}
+
+pub(crate) const fn shape<M: Message>() -> Shape {
+    Shape { name: M::NAME, versions: M::VERSIONS, flexible_from: M::FLEXIBLE_FROM }
+}
+
+fn encode(
+    value: &dyn Value,
+    shape: &Shape,
+    w: &mut Writer,
+    version: i16,
+) -> Result<(), EncodeError> {
+    if !shape.versions.contains(version) {
+        let Shape { name: message, versions: known, .. } = *shape;
+        return Err(EncodeError::Version { message, version, known });
+    }
+    w.set_flexible(shape.is_flexible(version));
+    value.write(w, version);
+    w.checked()
+}
+
+pub(crate) fn to_bytes(
+    value: &dyn Value,
+    shape: &Shape,
+    version: i16,
+) -> Result<Bytes, EncodeError> {
+    let mut w = Writer::new();
+    encode(value, shape, &mut w, version)?;
+    w.into_bytes()
+}
+
+pub(crate) fn size(value: &dyn Value, flexible: bool, version: i16) -> usize {
+    let mut size = Size::new(version, flexible);
+    value.show(&mut Walk::new(&mut size, Some(version)));
+    size.bytes()
+}
+
+pub(crate) fn to_json(value: &dyn Value, version: i16) -> String {
+    let mut json = Json::new();
+    value.show(&mut Walk::new(&mut json, Some(version)));
+    json.into_text()
 }

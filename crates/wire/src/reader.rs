@@ -9,6 +9,7 @@
 
 use bytes::Bytes;
 
+use crate::message::Shape;
 use crate::problem::{DecodeError, Problem};
 use crate::tags::UnknownTags;
 use crate::text::StrBytes;
@@ -78,9 +79,15 @@ impl Reader {
         }
     }
 
-    /// From here on, whether lengths are compact and structs end with tagged fields.
-    pub(crate) fn set_flexible(&mut self, flexible: bool) {
-        self.flexible = flexible;
+    /// Gets ready for a message of this version.
+    pub(crate) fn begin(&mut self, shape: &Shape, version: i16) -> Result<(), DecodeError> {
+        let Shape { name: message, versions: known, .. } = *shape;
+        if !known.contains(version) {
+            let problem = Problem::Version { message, version, known };
+            return Err(DecodeError { at: self.at, problem });
+        }
+        self.flexible = shape.is_flexible(version);
+        Ok(())
     }
 
     pub(crate) fn failed(&self) -> bool {

@@ -5,10 +5,11 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::message::Message;
+use crate::message::{self, Message, Shape};
 pub use crate::messages::index::{APIS, ApiKey, MESSAGES};
 use crate::problem::{DecodeError, EncodeError, Problem};
 use crate::schema::{StructInfo, VersionRange};
+use crate::value::Value;
 
 /// Where a message is used.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -46,18 +47,12 @@ pub struct MessageInfo {
     pub flexible_from: Option<i16>,
     /// The fields.
     pub schema: &'static StructInfo,
-    /// Reads a whole message and writes it again.
-    pub reencode: fn(Bytes, i16) -> Result<Bytes, DecodeError>,
-    /// Reads a whole message and gives Kafka's JSON form of it.
-    pub json: fn(Bytes, i16) -> Result<String, DecodeError>,
-    /// Reads a whole message and counts the bytes that writing it would take.
-    pub size: fn(Bytes, i16) -> Result<usize, DecodeError>,
-    /// Writes the message that nobody has set a field of.
-    pub default: fn(i16) -> Result<Bytes, EncodeError>,
+    decode: fn(Bytes, i16) -> Result<Box<dyn Value>, DecodeError>,
+    default: fn() -> Box<dyn Value>,
 }
 
 impl MessageInfo {
-    pub(crate) const fn of<M: Message>(kind: Kind, key: Option<i16>) -> Self {
+    pub(crate) const fn of<M: Message + 'static>(kind: Kind, key: Option<i16>) -> Self {
         Self {
             name: M::NAME,
             kind,
@@ -65,25 +60,44 @@ impl MessageInfo {
             versions: M::VERSIONS,
             flexible_from: M::FLEXIBLE_FROM,
             schema: M::INFO,
-            reencode: reencode::<M>,
-            json: |bytes, version| Ok(M::decode_all(bytes, version)?.to_json(version)),
-            size: |bytes, version| Ok(M::decode_all(bytes, version)?.size(version)),
-            default: |version| M::default().to_bytes(version),
+            decode: |bytes, version| Ok(Box::new(M::decode_all(bytes, version)?)),
+            default: || Box::new(M::default()),
         }
     }
 
     /// Whether the version has compact lengths and tagged fields.
     pub fn is_flexible(&self, version: i16) -> bool {
-        self.flexible_from.is_some_and(|from| version >= from)
+        self.shape().is_flexible(version)
     }
-}
 
-fn reencode<M: Message>(bytes: Bytes, version: i16) -> Result<Bytes, DecodeError> {
-    let at = bytes.len();
-    let message = M::decode_all(bytes, version)?;
-    message
-        .to_bytes(version)
-        .map_err(|error| DecodeError { at, problem: Problem::Unwritable(error) })
+    /// Reads a whole message and writes it again.
+    pub fn reencode(&self, bytes: Bytes, version: i16) -> Result<Bytes, DecodeError> {
+        let at = bytes.len();
+        let message = (self.decode)(bytes, version)?;
+        message::to_bytes(&*message, &self.shape(), version)
+            .map_err(|error| DecodeError { at, problem: Problem::Unwritable(error) })
+    }
+
+    /// Reads a whole message and gives Kafka's JSON form of it, with records as their size.
+    pub fn json(&self, bytes: Bytes, version: i16) -> Result<String, DecodeError> {
+        Ok(message::to_json(&*(self.decode)(bytes, version)?, version))
+    }
+
+    /// Reads a whole message and counts the bytes that writing it would take.
+    pub fn size(&self, bytes: Bytes, version: i16) -> Result<usize, DecodeError> {
+        let message = (self.decode)(bytes, version)?;
+        Ok(message::size(&*message, self.is_flexible(version), version))
+    }
+
+    /// Writes the message that nobody has set a field of.
+    pub fn default_bytes(&self, version: i16) -> Result<Bytes, EncodeError> {
+        message::to_bytes(&*(self.default)(), &self.shape(), version)
+    }
+
+    fn shape(&self) -> Shape {
+        let Self { name, versions, flexible_from, .. } = *self;
+        Shape { name, versions, flexible_from }
+    }
 }
 
 /// Who answers an API.
