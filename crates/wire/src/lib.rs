@@ -27,6 +27,7 @@
 mod debug;
 mod errors;
 pub mod frame;
+pub mod fuzz;
 mod ids;
 pub mod json;
 mod message;

@@ -70,6 +70,11 @@ impl MessageInfo {
         self.shape().is_flexible(version)
     }
 
+    /// Reads a whole message and forgets it.
+    pub fn check(&self, bytes: Bytes, version: i16) -> Result<(), DecodeError> {
+        (self.decode)(bytes, version).map(drop)
+    }
+
     /// Reads a whole message and writes it again.
     pub fn reencode(&self, bytes: Bytes, version: i16) -> Result<Bytes, DecodeError> {
         let at = bytes.len();
