@@ -112,17 +112,19 @@ fn stream(mut command: Command, closings: &mut Vec<String>) -> Result<(), String
 }
 
 fn report(closings: &[String], rows: &[(&str, Outcome, Duration)]) -> Result<(), String> {
-    println!("\n==> tests");
-    for line in closings {
-        println!("{line}");
+    if !closings.is_empty() {
+        println!("\n==> tests");
+        for line in closings {
+            println!("{line}");
+        }
+        println!(
+            "sum of {} test programs: {} passed; {} failed; {} ignored",
+            closings.len(),
+            sum(closings, "passed"),
+            sum(closings, "failed"),
+            sum(closings, "ignored")
+        );
     }
-    println!(
-        "sum of {} test programs: {} passed; {} failed; {} ignored",
-        closings.len(),
-        sum(closings, "passed"),
-        sum(closings, "failed"),
-        sum(closings, "ignored")
-    );
     println!("\n==> steps");
     for (name, outcome, took) in rows {
         let word = match outcome {

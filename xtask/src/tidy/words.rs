@@ -55,8 +55,8 @@ const BANS: &[Ban] = &[
     ban("unimplemented!", Where::Code, STUB, &[]),
     ban("dbg!", Where::Code, "a trace for one afternoon", &[]),
     ban("#[ignore", Where::Code, "a test that does not run proves nothing", &[]),
-    ban("allow(dead_code", Where::Code, "dead code is removed, not allowed", &[]),
-    ban("allow(unused", Where::Code, "dead code is removed, not allowed", &[]),
+    ban("allow(dead_code", Where::Shipped, "dead code is removed, not allowed", &[]),
+    ban("allow(unused", Where::Shipped, "dead code is removed, not allowed", &[]),
     ban("static mut", Where::Code, "a node is a value: nothing global", &[]),
     ban("lazy_static", Where::Code, "a node is a value: nothing global", &[]),
     ban(
@@ -70,7 +70,9 @@ const BANS: &[Ban] = &[
     ban("tokio::time::", Where::Code, CLOCK, WORLD),
     ban("tokio::spawn", Where::Code, TASKS, WORLD),
     ban("spawn_blocking", Where::Code, TASKS, WORLD),
-    ban("std::thread::", Where::Shipped, TASKS, WORLD),
+    ban("thread::spawn", Where::Shipped, TASKS, WORLD),
+    ban("thread::scope", Where::Shipped, TASKS, WORLD),
+    ban("thread::Builder", Where::Shipped, TASKS, WORLD),
     ban("std::fs::", Where::Shipped, DISK, WORLD),
     ban("tokio::fs::", Where::Code, DISK, WORLD),
     ban(
