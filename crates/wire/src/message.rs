@@ -67,7 +67,7 @@ pub trait Message: Struct + Clone + Debug + PartialEq {
         size(self, Self::is_flexible(version), version)
     }
 
-    /// Kafka's JSON form, with records as their size.
+    /// Kafka's JSON form, with empty records; [`Json::with_sizes`] walks for one with sizes.
     fn to_json(&self, version: i16) -> String {
         to_json(self, version)
     }

@@ -42,7 +42,7 @@ pub enum Problem {
     /// Text that is not UTF-8.
     Utf8,
     /// A marker byte of a nullable struct that is neither null nor present.
-    Marker(i8),
+    Marker(u8),
     /// A version outside of the message's.
     Version {
         /// Which message.

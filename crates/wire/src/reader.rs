@@ -13,7 +13,7 @@ use crate::message::Shape;
 use crate::problem::{DecodeError, Problem};
 use crate::tags::UnknownTags;
 use crate::text::StrBytes;
-use crate::value::Value;
+use crate::value::{Struct, Value};
 use crate::varint;
 
 /// The most elements an array may have, as in Apache Kafka 4.4.
@@ -260,6 +260,18 @@ impl Reader {
     pub(crate) fn unknown_tag(&mut self, tags: &Tags, unknown: &mut UnknownTags) {
         let bytes = self.slice(tags.end - self.at);
         unknown.push(tags.tag, bytes);
+    }
+
+    /// A tagged struct that may be null, which is marked otherwise than one in its place.
+    pub(crate) fn tagged_struct<T: Struct>(&mut self, version: i16) -> Option<T> {
+        match u8::from_be_bytes(self.chunk()) {
+            1 => Some(T::read(self, version)),
+            0 => None,
+            marker => {
+                self.fail(Problem::Marker(marker));
+                None
+            }
+        }
     }
 
     /// The tagged fields of a struct that knows none.

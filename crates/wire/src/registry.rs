@@ -83,7 +83,7 @@ impl MessageInfo {
             .map_err(|error| DecodeError { at, problem: Problem::Unwritable(error) })
     }
 
-    /// Reads a whole message and gives Kafka's JSON form of it, with records as their size.
+    /// Reads a whole message and gives Kafka's JSON form of it, with empty records.
     pub fn json(&self, bytes: Bytes, version: i16) -> Result<String, DecodeError> {
         Ok(message::to_json(&*(self.decode)(bytes, version)?, version))
     }

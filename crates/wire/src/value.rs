@@ -324,9 +324,9 @@ impl<T: Value> Nullable for Vec<T> {
 
 impl<T: Struct> Nullable for T {
     fn read_nullable(r: &mut Reader, version: i16) -> Option<Self> {
-        match i8::from_be_bytes(r.chunk()) {
+        match u8::from_be_bytes(r.chunk()) {
             1 => Some(Self::read(r, version)),
-            -1 => None,
+            0xff => None,
             _ if r.failed() => None,
             marker => {
                 r.fail(Problem::Marker(marker));

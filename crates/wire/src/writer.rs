@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::problem::EncodeError;
 use crate::records::{FileSlice, Records};
-use crate::schema::{DefaultValue, FieldInfo};
+use crate::schema::{DefaultValue, FieldInfo, Type};
 use crate::tags::UnknownTags;
 use crate::value::{Nullable, Value};
 use crate::varint;
@@ -252,7 +252,7 @@ impl Writer {
             }
             if self.tag_is_due(field, *value, version) {
                 next_min = tag + 1;
-                self.one_tagged(tag, *value, version);
+                self.one_tagged(tag, field, *value, version);
             } else if !field.versions.contains(version) && !field.ignorable {
                 self.absent(field, *value, version);
             }
@@ -277,10 +277,14 @@ impl Writer {
     }
 
     /// Writes the field behind its tag, then its size in between. Records are never tagged.
-    fn one_tagged(&mut self, tag: u32, value: &dyn Value, version: i16) {
+    fn one_tagged(&mut self, tag: u32, field: &FieldInfo, value: &dyn Value, version: i16) {
         varint::put_uvarint(&mut self.buffer, tag);
         let start = self.buffer.len();
-        value.write(self, version);
+        match field.kind {
+            // Marked otherwise than one in its place, as Kafka does.
+            Type::Struct(_) if value.is_default(DefaultValue::Null) => self.raw(&[0]),
+            _ => value.write(self, version),
+        }
         let end = self.buffer.len();
         varint::put_uvarint(&mut self.buffer, u32::try_from(end - start).unwrap_or(u32::MAX));
         let size_len = self.buffer.len() - end;

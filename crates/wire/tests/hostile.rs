@@ -86,6 +86,11 @@ fn a_nullable_struct_has_a_marker() {
     // DescribeTopicPartitionsRequest v0: no topics, a limit, a cursor or null.
     type Asked = DescribeTopicPartitionsRequest;
     assert_eq!(problem::<Asked>(&[1, 0, 0, 0, 1, 7, 0], 0), Problem::Marker(7));
+    let null = problem::<ConsumerGroupMemberMetadataValue>(
+        &[1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0xff],
+        0,
+    );
+    assert_eq!(null, Problem::Marker(0xff), "a tagged one has 0 for null");
     let none = Asked::decode_all(Bytes::from_static(&[1, 0, 0, 0, 1, 0xff, 0]), 0).unwrap();
     assert_eq!(none.cursor, None);
 }

@@ -58,6 +58,10 @@ fn primitive(element: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+fn is_struct(field: &Field) -> bool {
+    !field.array && primitive(&field.element).is_none()
+}
+
 fn bare_type(field: &Field) -> String {
     let plain = primitive(&field.element).map_or(field.element.as_str(), |(rust, _)| rust);
     let element = field.number.as_deref().unwrap_or(plain);
@@ -224,7 +228,11 @@ fn read_body(
             (Some(present), Some(tag)) => format!("{tag} if {present}"),
             (_, tag) => tag.unwrap_or_default().to_string(),
         };
-        let _ = writeln!(body, "{guard} => it.{} = r.get(version),", field_name(&field.name));
+        let read = match field.null.is_some() && is_struct(field) {
+            true => "r.tagged_struct(version)",
+            false => "r.get(version)",
+        };
+        let _ = writeln!(body, "{guard} => it.{} = {read},", field_name(&field.name));
     }
     body.push_str("_ => r.unknown_tag(&tags, &mut it.unknown_tagged_fields),\n}\n}\nit\n");
     (body, true)

@@ -53,6 +53,10 @@ impl Sample<'_> {
     fn tagged(&mut self, tag: u32, field: Option<&FieldInfo>) {
         let before = std::mem::take(&mut self.out);
         match field {
+            Some(field) if field.default == DefaultValue::Zero && field.nullable.is_some() => {
+                // A tagged null struct is marked by 0, null of all else is 0 in any case.
+                self.out.push(0);
+            }
             Some(field) => self.value(&field.kind, Some(field)),
             None => self.out = vec![7; self.prng.below(20)],
         }

@@ -85,7 +85,7 @@ impl Struct for ConsumerGroupCurrentMemberAssignmentValue {
 }
 
 /// Part of [`ConsumerGroupCurrentMemberAssignmentValue`].
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq)]
 pub struct TopicPartitions {
     pub topic_id: TopicId,
     pub partitions: Vec<PartitionIndex>,
@@ -93,12 +93,23 @@ pub struct TopicPartitions {
     pub unknown_tagged_fields: UnknownTags,
 }
 
+impl Default for TopicPartitions {
+    fn default() -> Self {
+        Self {
+            topic_id: Default::default(),
+            partitions: Default::default(),
+            assignment_epochs: Some(Default::default()),
+            unknown_tagged_fields: Default::default(),
+        }
+    }
+}
+
 impl Value for TopicPartitions {
     fn read(r: &mut Reader, version: i16) -> Self {
         let mut it = Self {
             topic_id: r.get(version),
             partitions: r.get(version),
-            assignment_epochs: Default::default(),
+            assignment_epochs: Some(Default::default()),
             unknown_tagged_fields: Default::default(),
         };
         let mut tags = r.tags();
@@ -147,10 +158,7 @@ impl Struct for TopicPartitions {
         fields: &[
             FieldInfo::new("topicId", Type::Uuid, 0, 0),
             FieldInfo::new("partitions", Type::Array(&Type::Int32), 0, 0),
-            FieldInfo::new("assignmentEpochs", Type::Array(&Type::Int32), 0, 0)
-                .null(0, 0)
-                .default(DefaultValue::Null)
-                .tag(0),
+            FieldInfo::new("assignmentEpochs", Type::Array(&Type::Int32), 0, 0).null(0, 0).tag(0),
         ],
     };
 }

@@ -29,7 +29,7 @@ impl Default for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: Some(Default::default()),
             rebalance_timeout_ms: -1,
             server_assignor: Some(Default::default()),
-            classic_member_metadata: Default::default(),
+            classic_member_metadata: Some(Default::default()),
             unknown_tagged_fields: Default::default(),
         }
     }
@@ -46,13 +46,13 @@ impl Value for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: r.get(version),
             rebalance_timeout_ms: r.get(version),
             server_assignor: r.get(version),
-            classic_member_metadata: Default::default(),
+            classic_member_metadata: Some(Default::default()),
             unknown_tagged_fields: Default::default(),
         };
         let mut tags = r.tags();
         while let Some(tag) = r.next_tag(&mut tags) {
             match tag {
-                0 => it.classic_member_metadata = r.get(version),
+                0 => it.classic_member_metadata = r.tagged_struct(version),
                 _ => r.unknown_tag(&tags, &mut it.unknown_tagged_fields),
             }
         }
@@ -124,7 +124,6 @@ impl Struct for ConsumerGroupMemberMetadataValue {
                 0,
             )
             .null(0, 0)
-            .default(DefaultValue::Null)
             .tag(0),
         ],
     };

@@ -110,7 +110,7 @@ impl Struct for StreamsGroupCurrentMemberAssignmentValue {
 }
 
 /// Part of [`StreamsGroupCurrentMemberAssignmentValue`].
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq)]
 pub struct TaskIds {
     pub subtopology_id: StrBytes,
     pub partitions: Vec<PartitionIndex>,
@@ -118,12 +118,23 @@ pub struct TaskIds {
     pub unknown_tagged_fields: UnknownTags,
 }
 
+impl Default for TaskIds {
+    fn default() -> Self {
+        Self {
+            subtopology_id: Default::default(),
+            partitions: Default::default(),
+            assignment_epochs: Some(Default::default()),
+            unknown_tagged_fields: Default::default(),
+        }
+    }
+}
+
 impl Value for TaskIds {
     fn read(r: &mut Reader, version: i16) -> Self {
         let mut it = Self {
             subtopology_id: r.get(version),
             partitions: r.get(version),
-            assignment_epochs: Default::default(),
+            assignment_epochs: Some(Default::default()),
             unknown_tagged_fields: Default::default(),
         };
         let mut tags = r.tags();
@@ -172,10 +183,7 @@ impl Struct for TaskIds {
         fields: &[
             FieldInfo::new("subtopologyId", Type::String, 0, 0),
             FieldInfo::new("partitions", Type::Array(&Type::Int32), 0, 0),
-            FieldInfo::new("assignmentEpochs", Type::Array(&Type::Int32), 0, 0)
-                .null(0, 0)
-                .default(DefaultValue::Null)
-                .tag(0),
+            FieldInfo::new("assignmentEpochs", Type::Array(&Type::Int32), 0, 0).null(0, 0).tag(0),
         ],
     };
 }

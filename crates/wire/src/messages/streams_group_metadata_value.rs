@@ -21,7 +21,7 @@ impl Default for StreamsGroupMetadataValue {
             epoch: Default::default(),
             metadata_hash: Default::default(),
             validated_topology_epoch: -1,
-            last_assignment_configs: Default::default(),
+            last_assignment_configs: Some(Default::default()),
             stored_description_topology_epoch: -1,
             failed_description_topology_epoch: -1,
             unknown_tagged_fields: Default::default(),
@@ -35,7 +35,7 @@ impl Value for StreamsGroupMetadataValue {
             epoch: r.get(version),
             metadata_hash: r.get(version),
             validated_topology_epoch: -1,
-            last_assignment_configs: Default::default(),
+            last_assignment_configs: Some(Default::default()),
             stored_description_topology_epoch: -1,
             failed_description_topology_epoch: -1,
             unknown_tagged_fields: Default::default(),
@@ -111,7 +111,6 @@ impl Struct for StreamsGroupMetadataValue {
                 0,
             )
             .null(0, 0)
-            .default(DefaultValue::Null)
             .tag(1),
             FieldInfo::new("storedDescriptionTopologyEpoch", Type::Int32, 0, 0)
                 .default(DefaultValue::Int(-1))
