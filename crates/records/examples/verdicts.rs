@@ -8,7 +8,8 @@ mod judge;
 
 use std::io::{BufRead, Write};
 
-use ottla_records::{BatchBuilder, BatchSettings, Codec, Producer};
+use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+use ottla_records::{BatchBuilder, BatchSettings, Codec, Producer, codec};
 use ottla_wire::{ProducerEpoch, ProducerId, Timestamp};
 
 fn main() {
@@ -74,6 +75,7 @@ fn named_cases() -> Vec<Case> {
         cases.extend(damaged(codec));
     }
     cases.extend(framing());
+    cases.extend(forms());
     cases
 }
 
@@ -83,8 +85,7 @@ fn damaged(codec: Codec) -> Vec<Case> {
         .iter()
         .flat_map(|(what, bytes)| {
             ["", "compression.type=gzip"].map(|configs| {
-                let compressed =
-                    ottla_records::codec::compress(codec, codec.default_level(), bytes);
+                let compressed = codec::compress(codec, codec.default_level(), bytes);
                 let mut records = batch(codec, 1, 0);
                 records.truncate(HEADER_LEN);
                 records.extend(compressed.expect("the default level is a level"));
@@ -129,6 +130,51 @@ fn framing() -> Vec<Case> {
         cases.push(case(format!("{} with a tail", codec.name()), "", trailing));
     }
     cases
+}
+
+/// Forms of compressed data that Kafka's own producers do not write.
+fn forms() -> Vec<Case> {
+    let records = batch(Codec::None, 40, 0)[HEADER_LEN..].to_vec();
+    let halves = records.split_at(records.len() / 2);
+    let both = |codec: Codec| {
+        let level = codec.default_level();
+        let compressed = |part| codec::compress(codec, level, part).expect("a level");
+        [compressed(halves.0), compressed(halves.1)].concat()
+    };
+    let lz4 = |frame: FrameInfo| {
+        let mut encoder = FrameEncoder::with_frame_info(frame, Vec::new());
+        encoder.write_all(&records).expect("memory takes all");
+        encoder.finish().expect("memory takes all")
+    };
+    let independent = || FrameInfo::new().block_mode(BlockMode::Independent);
+    let forms = [
+        (
+            "raw snappy",
+            Codec::Snappy,
+            snap::raw::Encoder::new().compress_vec(&records).expect("fits"),
+        ),
+        ("two snappy streams", Codec::Snappy, both(Codec::Snappy)),
+        ("two gzip members", Codec::Gzip, both(Codec::Gzip)),
+        ("two zstd frames", Codec::Zstd, both(Codec::Zstd)),
+        ("two lz4 frames", Codec::Lz4, both(Codec::Lz4)),
+        ("linked lz4 blocks", Codec::Lz4, lz4(FrameInfo::new().block_mode(BlockMode::Linked))),
+        ("lz4 block checksums", Codec::Lz4, lz4(independent().block_checksums(true))),
+        ("lz4 content checksum", Codec::Lz4, lz4(independent().content_checksum(true))),
+        ("lz4 content size", Codec::Lz4, lz4(independent().content_size(Some(length(&records))))),
+        ("lz4 blocks of 4 MiB", Codec::Lz4, lz4(independent().block_size(BlockSize::Max4MB))),
+        ("snappy called gzip", Codec::Gzip, both(Codec::Snappy)),
+    ];
+    let case = |(name, codec, compressed): (&str, Codec, Vec<u8>)| {
+        let mut records = batch(codec, 40, 0);
+        records.truncate(HEADER_LEN);
+        records.extend(compressed);
+        case(name.into(), "", sealed(records))
+    };
+    forms.map(case).into()
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).expect("a length in memory fits 64 bits")
 }
 
 fn random_case(n: usize, random: &mut Random) -> Case {

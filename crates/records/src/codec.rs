@@ -1,18 +1,19 @@
 //! Compression of a batch's records: the five codecs, how to write them and how to read them as a
 //! stream.
 //!
-//! Framing that is Kafka's own stands in snappy.rs and lz4.rs. Must hold: reading takes memory for
+//! How each is framed stands in a file of its own below. Must hold: reading takes memory for
 //! the codec's window (32 KiB gzip, one block of at most 4 MiB lz4, at most 128 MiB zstd, a chunk
 //! of at most 22 times its compressed length snappy), never for what the data inflates to, and
 //! reads what Apache Kafka's Java classes read.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+mod gzip;
+mod lz4;
+mod snappy;
+mod zstd;
 
-use flate2::bufread::GzDecoder;
+use std::io::{self, BufRead, Read, Write};
+
 use flate2::write::GzEncoder;
-
-use crate::lz4;
-use crate::snappy;
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -90,52 +91,86 @@ pub fn compress(codec: Codec, level: i32, bytes: &[u8]) -> io::Result<Vec<u8>> {
 /// What `compressed` inflates to, as a stream. It ends where the data ends as its codec has it;
 /// data that is cut before is an error.
 pub fn reader(codec: Codec, compressed: &[u8]) -> io::Result<Decompressor<'_>> {
-    Ok(Decompressor(match codec {
+    reader_with(codec, compressed, &mut Scratch::default())
+}
+
+/// [`reader`] with what an earlier one gave back.
+pub fn reader_with<'a>(
+    codec: Codec,
+    compressed: &'a [u8],
+    scratch: &mut Scratch,
+) -> io::Result<Decompressor<'a>> {
+    let source = match codec {
         Codec::None => Inflating::None(compressed),
-        Codec::Gzip => {
-            let members = Members::new(compressed)?;
-            Inflating::Gzip(Box::new(BufReader::with_capacity(BUFFER_LEN, members)))
-        }
-        Codec::Snappy => Inflating::Snappy(snappy::Reader::new(compressed)?),
-        Codec::Lz4 => Inflating::Lz4(lz4::Reader::new(compressed)?),
-        // No frame at all is an empty stream to Java's reader.
-        Codec::Zstd if compressed.is_empty() => Inflating::None(compressed),
-        Codec::Zstd => {
-            let frames = zstd::Decoder::with_buffer(compressed)?;
-            Inflating::Zstd(BufReader::with_capacity(BUFFER_LEN, frames))
-        }
-    }))
+        Codec::Gzip => Inflating::Gzip(Box::new(gzip::Members::new(compressed)?)),
+        Codec::Snappy => Inflating::Snappy(snappy::Blocks::new(compressed)?),
+        Codec::Lz4 => Inflating::Lz4(lz4::Blocks::new(compressed)?),
+        Codec::Zstd => Inflating::Zstd(zstd::Frames::new(compressed, scratch.zstd.take())?),
+    };
+    let inflated = std::mem::take(&mut scratch.inflated);
+    Ok(Decompressor { source, inflated, at: 0, end: 0 })
+}
+
+/// What a reader leaves to the next one: to make a Zstandard context anew costs as much as to
+/// inflate a batch of 16 KiB (15 us each).
+///
+/// Keep few: one holds up to 512 KiB of buffer and 4 MiB of context, of which what no batch has
+/// touched is not resident.
+#[derive(Default)]
+pub struct Scratch {
+    inflated: Vec<u8>,
+    zstd: Option<zstd::Context>,
 }
 
 /// See [`reader`].
-pub struct Decompressor<'a>(Inflating<'a>);
+pub struct Decompressor<'a> {
+    source: Inflating<'a>,
+    /// The last block that was inflated, of which `at..end` is unread.
+    inflated: Vec<u8>,
+    at: usize,
+    end: usize,
+}
 
 enum Inflating<'a> {
     None(&'a [u8]),
-    Gzip(Box<BufReader<Members<'a>>>),
-    Snappy(snappy::Reader<'a>),
-    Lz4(lz4::Reader<'a>),
-    Zstd(BufReader<zstd::Decoder<'a, &'a [u8]>>),
+    Gzip(Box<gzip::Members<'a>>),
+    Snappy(snappy::Blocks<'a>),
+    Lz4(lz4::Blocks<'a>),
+    Zstd(zstd::Frames<'a>),
+}
+
+impl Decompressor<'_> {
+    /// Leaves buffers and contexts to the next reader, unless hostile data made them large.
+    pub fn give_back(self, scratch: &mut Scratch) {
+        if self.inflated.len() <= KEPT_BUFFER_LEN_MAX {
+            scratch.inflated = self.inflated;
+        }
+        if let Inflating::Zstd(frames) = self.source {
+            scratch.zstd =
+                frames.into_context().filter(|context| context.sizeof() <= KEPT_CONTEXT_LEN_MAX);
+        }
+    }
 }
 
 impl BufRead for Decompressor<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        match &mut self.0 {
-            Inflating::None(bytes) => Ok(bytes),
-            Inflating::Gzip(reader) => reader.fill_buf(),
-            Inflating::Snappy(reader) => reader.fill_buf(),
-            Inflating::Lz4(reader) => reader.fill_buf(),
-            Inflating::Zstd(reader) => reader.fill_buf(),
+        if self.at == self.end {
+            (self.at, self.end) = (0, 0);
+            self.end = match &mut self.source {
+                Inflating::None(bytes) => return Ok(bytes),
+                Inflating::Gzip(members) => members.next(&mut self.inflated)?,
+                Inflating::Snappy(blocks) => blocks.next(&mut self.inflated)?,
+                Inflating::Lz4(blocks) => blocks.next(&mut self.inflated)?,
+                Inflating::Zstd(frames) => frames.next(&mut self.inflated)?,
+            };
         }
+        Ok(&self.inflated[self.at..self.end])
     }
 
     fn consume(&mut self, amount: usize) {
-        match &mut self.0 {
+        match &mut self.source {
             Inflating::None(bytes) => bytes.consume(amount),
-            Inflating::Gzip(reader) => reader.consume(amount),
-            Inflating::Snappy(reader) => reader.consume(amount),
-            Inflating::Lz4(reader) => reader.consume(amount),
-            Inflating::Zstd(reader) => reader.consume(amount),
+            _ => self.at = self.end.min(self.at + amount),
         }
     }
 }
@@ -149,40 +184,17 @@ impl Read for Decompressor<'_> {
     }
 }
 
-/// gzip members, one after another. Java takes what follows a member for another one only if it
-/// is long enough and looks like one, and ignores it otherwise; so does this.
-struct Members<'a> {
-    member: GzDecoder<&'a [u8]>,
+/// Makes `buffer` at least `len` long and gives its first `len` bytes.
+pub(crate) fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    &mut buffer[..len]
 }
 
-impl<'a> Members<'a> {
-    fn new(bytes: &'a [u8]) -> io::Result<Members<'a>> {
-        let member = GzDecoder::new(bytes);
-        if member.header().is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "not in gzip format"));
-        }
-        Ok(Members { member })
-    }
-}
-
-impl Read for Members<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let len = self.member.read(out)?;
-            if len > 0 || out.is_empty() {
-                return Ok(len);
-            }
-            let rest: &[u8] = self.member.get_ref();
-            if rest.len() < NEXT_MEMBER_LEN_MIN {
-                return Ok(0);
-            }
-            let next = GzDecoder::new(rest);
-            if next.header().is_none() {
-                return Ok(0);
-            }
-            self.member = next;
-        }
-    }
+/// Data that its codec would not have written.
+pub(crate) fn damaged(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 /// Writes one codec's form of what is written to it.
@@ -193,7 +205,7 @@ enum Deflating<W: Write> {
     Gzip(Box<GzEncoder<W>>),
     Snappy(Box<snappy::Writer<W>>),
     Lz4(Box<lz4_flex::frame::FrameEncoder<W>>),
-    Zstd(zstd::Encoder<'static, W>),
+    Zstd(::zstd::Encoder<'static, W>),
 }
 
 impl<W: Write> Compressor<W> {
@@ -209,7 +221,7 @@ impl<W: Write> Compressor<W> {
             }
             Codec::Snappy => Deflating::Snappy(Box::new(snappy::Writer::new(out))),
             Codec::Lz4 => Deflating::Lz4(Box::new(lz4::writer(out))),
-            Codec::Zstd => Deflating::Zstd(zstd::Encoder::new(out, level)?),
+            Codec::Zstd => Deflating::Zstd(::zstd::Encoder::new(out, level)?),
         }))
     }
 
@@ -241,8 +253,11 @@ impl<W: Write> Write for Compressor<W> {
     }
 }
 
-/// The buffer behind codecs that do not show their own.
-const BUFFER_LEN: usize = 16 * 1024;
+/// So much a codec without blocks inflates at a time.
+pub(crate) const STEP_LEN: usize = 16 * 1024;
+/// Larger buffers are not kept for later.
+const KEPT_BUFFER_LEN_MAX: usize = 512 * 1024;
+/// Larger contexts are not kept: a producer at Zstandard's default level asks for a window of
+/// 2 MiB, whatever the batch.
+const KEPT_CONTEXT_LEN_MAX: usize = 4 * 1024 * 1024;
 const GZIP_LEVEL_MAX: u32 = 9;
-/// Java looks for a further member when more than a member's header and trailer are left.
-const NEXT_MEMBER_LEN_MIN: usize = 19;

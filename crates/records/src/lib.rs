@@ -26,16 +26,14 @@ pub mod codec;
 pub mod control;
 mod crc;
 pub mod fuzz;
-mod lz4;
 pub mod record;
 mod reencode;
-mod snappy;
 pub mod validate;
 mod walk;
 
 pub use batch::{BatchError, BatchHeader, BatchView, Producer, TimestampType, batches};
 pub use builder::{BatchBuilder, BatchSettings};
-pub use codec::Codec;
+pub use codec::{Codec, Scratch};
 pub use control::ControlRecord;
 pub use record::{Record, read_batch};
-pub use validate::{Invalid, Rules, Valid, validate};
+pub use validate::{Invalid, Rules, Valid, validate, validate_with};

@@ -13,7 +13,7 @@ use ottla_wire::{LeaderEpoch, Offset, Timestamp};
 use crate::batch::{
     self, BatchError, BatchView, HEADER_LEN, NO_TIMESTAMP, Producer, TimestampType, batches,
 };
-use crate::codec::Codec;
+use crate::codec::{Codec, Scratch};
 use crate::crc;
 use crate::reencode::{self, Reencoded};
 use crate::walk::Broken;
@@ -120,16 +120,25 @@ pub struct RecordError {
 
 /// Checks the batch at the beginning of `records` and says what to write for it.
 ///
-/// Bytes behind the batch are not looked at. One pass for the checksum, one for the records; no
-/// second checksum unless the header changes, and then of the header only.
+/// Bytes behind the batch are not looked at. One pass for the checksum, one for the records; a
+/// second checksum only where timestamp type or maximum change.
 pub fn validate(records: &[u8], rules: &Rules<'_>) -> Result<Valid, Invalid> {
+    validate_with(records, rules, &mut Scratch::default())
+}
+
+/// [`fn@validate`] with buffers of an earlier call, which compressed batches need.
+pub fn validate_with(
+    records: &[u8],
+    rules: &Rules<'_>,
+    scratch: &mut Scratch,
+) -> Result<Valid, Invalid> {
     let batch = first_batch(records)?;
     check_envelope(&batch, rules)?;
     let source = batch
         .codec()
         .map_err(|id| Invalid::unexpected(&format!("unknown compression type id {id}")))?;
     check_header(&batch, rules)?;
-    let findings = check_records(&batch, source, rules)?;
+    let findings = check_records(&batch, source, rules, scratch)?;
     let target = match rules.compression {
         Compression::Producer => (source, source.default_level()),
         Compression::To { codec, level } => (codec, level),
@@ -297,7 +306,6 @@ fn valid_in_place(batch: &BatchView<'_>, findings: &Findings, rules: &Rules<'_>)
     let mut header = *batch.header_bytes().first_chunk().expect("magic 2 has a header of 61 bytes");
     let times = Times::of(findings, rules);
     if batch.timestamp_type() != rules.timestamp_type || batch.max_timestamp() != times.max {
-        let old = header;
         let bit = match rules.timestamp_type {
             TimestampType::CreateTime => 0,
             TimestampType::LogAppendTime => batch::LOG_APPEND_TIME_BIT,
@@ -305,12 +313,7 @@ fn valid_in_place(batch: &BatchView<'_>, findings: &Findings, rules: &Rules<'_>)
         let kept = batch::KNOWN_BITS & !batch::LOG_APPEND_TIME_BIT;
         put(&mut header, batch::ATTRIBUTES, (batch.attributes() & kept | bit).to_be_bytes());
         put(&mut header, batch::MAX_TIMESTAMP, times.max.0.to_be_bytes());
-        let changed = crc::crc32c_with_new_head(
-            batch.crc(),
-            &old[batch::ATTRIBUTES..],
-            &header[batch::ATTRIBUTES..],
-            batch.records().len(),
-        );
+        let changed = crc::crc32c_of(&header[batch::ATTRIBUTES..], batch.records());
         put(&mut header, batch::CRC, changed.to_be_bytes());
     }
     Valid {

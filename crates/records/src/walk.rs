@@ -1,9 +1,10 @@
 //! Walking the records of a batch without making anything of them.
 //!
 //! One walk serves plain slices and decompressed streams: records that lie whole in the buffer are
-//! read from it, the one that crosses its end byte by byte. Cost per record: three varints of the
-//! head, two lengths and the header count, no allocation. Not here: what is allowed
-//! (validate.rs). Must hold: a record is exactly as long as its length says.
+//! read from it, the one that crosses its end byte by byte. Cost per record: seven numbers of
+//! mostly one byte and no allocation, about 13 ns with checksum and checks for records of 100
+//! bytes (`--example speed`). Not here: what is allowed (validate.rs). Must hold: a record is
+//! exactly as long as its length says.
 
 use std::io::{self, BufRead};
 
@@ -89,12 +90,14 @@ pub(crate) trait Source {
 }
 
 impl Source for &[u8] {
+    #[inline]
     fn byte(&mut self) -> Result<u8, Broken> {
         let (first, rest) = self.split_first().ok_or(Broken::Ended)?;
         *self = rest;
         Ok(*first)
     }
 
+    #[inline]
     fn skip(&mut self, len: usize) -> Result<(), Broken> {
         *self = self.get(len..).ok_or(Broken::Ended)?;
         Ok(())
@@ -159,6 +162,7 @@ impl<R: BufRead> Source for Limited<'_, R> {
 }
 
 /// Reads what stands before the key.
+#[inline]
 pub(crate) fn read_head<S: Source>(source: &mut S) -> Result<Head, Broken> {
     let _attributes = source.byte()?;
     let timestamp_delta = varlong(source)?;
@@ -167,6 +171,7 @@ pub(crate) fn read_head<S: Source>(source: &mut S) -> Result<Head, Broken> {
 }
 
 /// Skips key, value and headers; whether there was a key.
+#[inline]
 fn skip_body<S: Source>(source: &mut S) -> Result<bool, Broken> {
     let key = varint(source)?;
     skip_nullable(source, key)?;
@@ -187,6 +192,7 @@ fn skip_body<S: Source>(source: &mut S) -> Result<bool, Broken> {
 }
 
 /// A length below zero stands for null.
+#[inline]
 fn skip_nullable<S: Source>(source: &mut S, len: i32) -> Result<(), Broken> {
     match usize::try_from(len) {
         Ok(len) => source.skip(len),
@@ -199,29 +205,42 @@ fn record_len(len: i32) -> Result<usize, Broken> {
 }
 
 /// A zig-zag number of at most five bytes; most take one.
+#[inline]
 pub(crate) fn varint<S: Source>(source: &mut S) -> Result<i32, Broken> {
-    let mut value = 0u32;
-    for shift in [0, 7, 14, 21, 28] {
-        let byte = source.byte()?;
-        value |= u32::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
-        }
+    let first = source.byte()?;
+    if first < 0x80 {
+        return Ok(i32::from(first >> 1) ^ -i32::from(first & 1));
     }
-    Err(Broken::Malformed("varint is longer than five bytes"))
+    let value = continued(source, first, VARINT_LEN_MAX)?;
+    // Bits beyond the 32 of the last byte fall away, as they do in Java.
+    let value = u32::try_from(value & u64::from(u32::MAX)).expect("32 bits are left");
+    Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
 }
 
 /// A zig-zag number of at most ten bytes.
+#[inline]
 pub(crate) fn varlong<S: Source>(source: &mut S) -> Result<i64, Broken> {
-    let mut value = 0u64;
-    for shift in [0, 7, 14, 21, 28, 35, 42, 49, 56, 63] {
-        let byte = source.byte()?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
-        }
+    let first = source.byte()?;
+    if first < 0x80 {
+        return Ok(i64::from(first >> 1) ^ -i64::from(first & 1));
     }
-    Err(Broken::Malformed("varlong is longer than ten bytes"))
+    let value = continued(source, first, VARLONG_LEN_MAX)?;
+    Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
 }
 
+/// The bytes of a number after its first.
+fn continued<S: Source>(source: &mut S, first: u8, len_max: u32) -> Result<u64, Broken> {
+    let mut value = u64::from(first & 0x7f);
+    for place in 1..len_max {
+        let byte = source.byte()?;
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err(Broken::Malformed("number is longer than its type allows"))
+}
+
+const VARINT_LEN_MAX: u32 = 5;
+const VARLONG_LEN_MAX: u32 = 10;
 const NOT_AS_LONG: &str = "record is not as long as its length says";

@@ -10,7 +10,7 @@ use ottla_wire::{ErrorCode, Timestamp};
 
 use super::{Invalid, RECORD_ERRORS_MAX, RecordError, Rules};
 use crate::batch::{BatchView, NO_TIMESTAMP, TimestampType};
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, Scratch};
 use crate::walk::{Broken, Head, walk};
 
 /// What the records of a batch turned out to be.
@@ -26,14 +26,19 @@ pub(super) fn check_records(
     batch: &BatchView<'_>,
     codec: Codec,
     rules: &Rules<'_>,
+    scratch: &mut Scratch,
 ) -> Result<Findings, Invalid> {
     let mut check = RecordCheck::new(batch, rules);
     let visit = |index, head: Head, has_key| check.visit(index, head, has_key);
     let walked = match codec {
         Codec::None => walk(&mut batch.records(), batch.count(), visit),
-        codec => codec::reader(codec, batch.records())
+        codec => codec::reader_with(codec, batch.records(), scratch)
             .map_err(Broken::Inflating)
-            .and_then(|mut reader| walk(&mut reader, batch.count(), visit)),
+            .and_then(|mut reader| {
+                let walked = walk(&mut reader, batch.count(), visit);
+                reader.give_back(scratch);
+                walked
+            }),
     };
     walked.map_err(|broken| Invalid::broken(&broken, codec))?;
     check.finish()

@@ -9,38 +9,39 @@ use std::io::{self, Write};
 
 use snap::raw::{Decoder, Encoder};
 
-/// Reads blocks one by one.
-pub(crate) struct Reader<'a> {
+use super::{damaged, room};
+
+/// Inflates block by block.
+pub(super) struct Blocks<'a> {
     rest: &'a [u8],
     raw: bool,
-    block: Vec<u8>,
-    at: usize,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> io::Result<Reader<'a>> {
+impl<'a> Blocks<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> io::Result<Blocks<'a>> {
         if bytes.is_empty() {
             return Err(damaged("snappy data is empty"));
         }
-        let header = bytes.split_at_checked(HEADER_LEN).filter(|(h, _)| h.starts_with(&MAGIC));
-        let (rest, raw) = match header {
-            Some((_, rest)) => (rest, false),
-            None => (bytes, true),
-        };
-        Ok(Reader { rest, raw, block: Vec::new(), at: 0 })
-    }
-
-    /// The bytes of the current block that were not consumed; empty at the end.
-    pub(crate) fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.at == self.block.len() {
-            let Some(compressed) = self.next_block()? else { return Ok(&[]) };
-            self.inflate(compressed)?;
+        let framed = bytes.split_at_checked(HEADER_LEN).filter(|(h, _)| h.starts_with(&MAGIC));
+        match framed {
+            Some((_, rest)) => Ok(Blocks { rest, raw: false }),
+            None => Ok(Blocks { rest: bytes, raw: true }),
         }
-        Ok(&self.block[self.at..])
     }
 
-    pub(crate) fn consume(&mut self, amount: usize) {
-        self.at = self.block.len().min(self.at + amount);
+    /// Inflates the next block that holds anything into `out`; 0 is the end.
+    pub(super) fn next(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            let Some(block) = self.next_block()? else { return Ok(0) };
+            let len = snap::raw::decompress_len(block).map_err(damage)?;
+            if len > block.len().saturating_mul(INFLATION_MAX) {
+                return Err(damaged("snappy block claims more than it can hold"));
+            }
+            let len = Decoder::new().decompress(block, room(out, len)).map_err(damage)?;
+            if len > 0 {
+                return Ok(len);
+            }
+        }
     }
 
     fn next_block(&mut self) -> io::Result<Option<&'a [u8]>> {
@@ -65,21 +66,10 @@ impl<'a> Reader<'a> {
             return Ok(Some(block));
         }
     }
-
-    fn inflate(&mut self, compressed: &[u8]) -> io::Result<()> {
-        let len = snap::raw::decompress_len(compressed).map_err(damage)?;
-        if len > compressed.len().saturating_mul(INFLATION_MAX) {
-            return Err(damaged("snappy block claims more than it can hold"));
-        }
-        self.block.resize(len, 0);
-        self.at = 0;
-        Decoder::new().decompress(compressed, &mut self.block).map_err(damage)?;
-        Ok(())
-    }
 }
 
 /// Writes xerial's framing, in blocks of 32 KiB.
-pub(crate) struct Writer<W: Write> {
+pub(super) struct Writer<W: Write> {
     out: W,
     encoder: Encoder,
     block: Vec<u8>,
@@ -88,13 +78,13 @@ pub(crate) struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    pub(crate) fn new(out: W) -> Writer<W> {
+    pub(super) fn new(out: W) -> Writer<W> {
         let block = Vec::with_capacity(BLOCK_LEN);
         let compressed = vec![0; snap::raw::max_compress_len(BLOCK_LEN)];
         Writer { out, encoder: Encoder::new(), block, compressed, begun: false }
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let len = bytes.len().min(BLOCK_LEN - self.block.len());
         self.block.extend_from_slice(&bytes[..len]);
         if self.block.len() == BLOCK_LEN {
@@ -103,7 +93,7 @@ impl<W: Write> Writer<W> {
         Ok(len)
     }
 
-    pub(crate) fn finish(mut self) -> io::Result<W> {
+    pub(super) fn finish(mut self) -> io::Result<W> {
         self.end_block()?;
         Ok(self.out)
     }
@@ -128,10 +118,6 @@ impl<W: Write> Writer<W> {
 
 fn damage(error: snap::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-fn damaged(reason: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";

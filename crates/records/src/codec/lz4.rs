@@ -10,24 +10,18 @@ use std::io::{self, Write};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use twox_hash::XxHash32;
 
-/// Reads one frame, block by block.
-pub(crate) struct Reader<'a> {
+use super::{damaged, room};
+
+/// Inflates one frame, block by block.
+pub(super) struct Blocks<'a> {
     rest: &'a [u8],
     block_len_max: usize,
     block_checksums: bool,
     ended: bool,
-    current: Current<'a>,
-    inflated: Vec<u8>,
 }
 
-/// Where the unread bytes of the current block are.
-enum Current<'a> {
-    Stored(&'a [u8]),
-    Inflated { at: usize, len: usize },
-}
-
-impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> io::Result<Reader<'a>> {
+impl<'a> Blocks<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> io::Result<Blocks<'a>> {
         let Some((&[m0, m1, m2, m3, flags, sizes], _)) = bytes.split_first_chunk::<6>() else {
             return Err(damaged("lz4 frame ends within its header"));
         };
@@ -53,40 +47,36 @@ impl<'a> Reader<'a> {
             return Err(damaged("lz4 frame header has a wrong checksum"));
         }
         let block_checksums = flags & FLAG_BLOCK_CHECKSUM != 0;
-        let current = Current::Stored(&[]);
-        let inflated = Vec::new();
-        Ok(Reader { rest, block_len_max, block_checksums, ended: false, current, inflated })
+        Ok(Blocks { rest, block_len_max, block_checksums, ended: false })
     }
 
-    /// The bytes of the current block that were not consumed; empty at the end.
-    pub(crate) fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.unread().is_empty() && !self.ended {
-            self.next_block()?;
+    /// Inflates the next block that holds anything into `out`; 0 is the end.
+    pub(super) fn next(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        while !self.ended {
+            let word = self.word()?;
+            let len = usize::try_from(word & !BLOCK_STORED).expect("31 bits fit");
+            if len == 0 {
+                self.ended = true;
+                break;
+            }
+            let block = self.block(len)?;
+            let len_max = self.block_len_max.min(len.saturating_mul(INFLATION_MAX));
+            let len = match word & BLOCK_STORED {
+                0 => lz4_flex::block::decompress_into(block, room(out, len_max))
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+                _ => {
+                    room(out, len).copy_from_slice(block);
+                    len
+                }
+            };
+            if len > 0 {
+                return Ok(len);
+            }
         }
-        Ok(self.unread())
+        Ok(0)
     }
 
-    pub(crate) fn consume(&mut self, amount: usize) {
-        match &mut self.current {
-            Current::Stored(bytes) => *bytes = &bytes[amount.min(bytes.len())..],
-            Current::Inflated { at, len } => *at = (*len).min(*at + amount),
-        }
-    }
-
-    fn unread(&self) -> &[u8] {
-        match self.current {
-            Current::Stored(bytes) => bytes,
-            Current::Inflated { at, len } => &self.inflated[at..len],
-        }
-    }
-
-    fn next_block(&mut self) -> io::Result<()> {
-        let word = self.word()?;
-        let len = usize::try_from(word & !BLOCK_STORED).expect("31 bits fit");
-        if len == 0 {
-            self.ended = true;
-            return Ok(());
-        }
+    fn block(&mut self, len: usize) -> io::Result<&'a [u8]> {
         if len > self.block_len_max {
             return Err(damaged("lz4 block is longer than its frame allows"));
         }
@@ -97,20 +87,7 @@ impl<'a> Reader<'a> {
         if self.block_checksums && self.word()? != XxHash32::oneshot(0, block) {
             return Err(damaged("lz4 block has a wrong checksum"));
         }
-        self.current = match word & BLOCK_STORED {
-            0 => Current::Inflated { at: 0, len: self.inflate(block)? },
-            _ => Current::Stored(block),
-        };
-        Ok(())
-    }
-
-    fn inflate(&mut self, block: &[u8]) -> io::Result<usize> {
-        let len_max = self.block_len_max.min(block.len().saturating_mul(INFLATION_MAX));
-        if self.inflated.len() < len_max {
-            self.inflated.resize(len_max, 0);
-        }
-        lz4_flex::block::decompress_into(block, &mut self.inflated[..len_max])
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        Ok(block)
     }
 
     fn word(&mut self) -> io::Result<u32> {
@@ -123,13 +100,9 @@ impl<'a> Reader<'a> {
 }
 
 /// Writes the frame that Kafka's producers write.
-pub(crate) fn writer<W: Write>(out: W) -> FrameEncoder<W> {
+pub(super) fn writer<W: Write>(out: W) -> FrameEncoder<W> {
     let frame = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
     FrameEncoder::with_frame_info(frame, out)
-}
-
-fn damaged(reason: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 const MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
