@@ -140,24 +140,34 @@ impl Settings {
 }
 
 fn broker_entry(texts: &Texts, name: &str, view: View) -> Entry {
-    let row = table::find_base(name);
+    let throttle = table::throttles().iter().find(|row| row.name == name);
+    let row = throttle.or_else(|| table::find_base(name));
     let is_sensitive = row.is_none_or(Row::is_sensitive);
     let mut synonyms = broker_synonyms(texts, name, is_sensitive);
+    let mut given = texts.find(name).filter(|_| !is_overtaken(texts, name));
     if view == View::AllBrokers {
         synonyms.retain(|synonym| synonym.source == Source::AllBrokers);
+        given = texts.for_all.get(name).map(String::as_str);
     }
-    let text = texts.find(name).or_else(|| row.and_then(Row::default_text));
+    let text = given.or_else(|| row.and_then(Row::default_text));
     let source = synonyms.first().map_or(Source::Default, |synonym| synonym.source);
     Entry {
         name: name.to_string(),
         value: text.filter(|_| !is_sensitive).map(|text| shown(row, text)),
         source,
         is_sensitive,
-        is_read_only: row.is_none_or(|row| row.update() == Update::ReadOnly),
+        is_read_only: row.is_none_or(|row| row.name != name || row.update() == Update::ReadOnly),
         kind: row.map(|row| row.kind),
         documentation: row.map_or("", Row::doc),
         synonyms,
     }
+}
+
+/// Whether a change at run time to the same setting in another unit makes this text void.
+fn is_overtaken(texts: &Texts, name: &str) -> bool {
+    let is_changed =
+        |name: &str| texts.for_this.contains_key(name) || texts.for_all.contains_key(name);
+    !is_changed(name) && family(name).into_iter().any(is_changed)
 }
 
 /// Every place that a node's config could take its value from, from its own name on.
@@ -206,6 +216,9 @@ fn entry(texts: &Texts, row: &'static Row, own: Source, overridden: Option<&&str
     }
     if let Some(first) = row.fallbacks().first() {
         synonyms.extend(broker_synonyms(texts, first.name, is_sensitive));
+    } else if let Some(text) = row.default_text().filter(|_| own == Source::Group) {
+        let value = (!is_sensitive).then(|| shown(Some(row), text));
+        synonyms.push(Synonym { name: row.name.to_string(), value, source: Source::Default });
     }
     let inherited = || row.fallbacks().iter().find_map(|fallback| fallback_text(texts, fallback));
     let value = match overridden {

@@ -31,6 +31,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
+    let last = text.strip_suffix('\n').unwrap_or(&text).split('\n').count();
     for (at, line) in text.split('\n').enumerate() {
         let line = line.trim_start_matches(is_blank);
         let (first, mut joined) = match open.take() {
@@ -41,13 +42,14 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         let backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
         if backslashes % 2 == 1 {
             joined.push_str(&line[..line.len() - 1]);
-            open = Some((first, joined));
+            // Nothing so far is no beginning, except where the file ends with it.
+            open = Some((first, joined)).filter(|(_, so_far)| !so_far.is_empty() || at + 1 >= last);
         } else {
             joined.push_str(line);
             lines.push((first, joined));
         }
     }
-    lines.extend(open.filter(|(_, joined)| !joined.is_empty()));
+    lines.extend(open);
     lines
 }
 

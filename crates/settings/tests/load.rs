@@ -300,7 +300,7 @@ fn a_description_tells_every_place_a_value_could_come_from() {
              | log.retention.hours=168 Default"
         }),
         ("log.retention.minutes", {
-            "3 Static | log.retention.minutes=3 Static | log.retention.hours=168 Default"
+            "null Static | log.retention.minutes=3 Static | log.retention.hours=168 Default"
         }),
         ("ssl.key.password", "null Static | ssl.key.password=null Static"),
         ("num.partitions", "1 Default | num.partitions=1 Default"),
@@ -330,4 +330,77 @@ fn a_description_tells_every_place_a_value_could_come_from() {
     assert!(topic.iter().all(|entry| entry.name != "internal.segment.bytes"));
     let group = settings.describe_group([("share.isolation.level", "read_committed")]);
     assert_eq!(group.iter().filter(|entry| entry.source == Source::Group).count(), 1);
+}
+
+/// What a node of Apache Kafka 4.3.1 describes, as kafka-configs/Described.java prints it.
+const DESCRIBED: &str = include_str!("kafka-configs/described.tsv");
+const DESCRIBED_OF: &str = include_str!("kafka-configs/described.properties");
+const ADDED_BY_4_4: &str = include_str!("kafka-configs/configs-4.4.tsv");
+
+fn described_line(resource: &str, entry: &ottla_settings::Entry) -> String {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_string());
+    let source = |source: Source| match source {
+        Source::Topic => "DYNAMIC_TOPIC_CONFIG",
+        Source::Broker => "DYNAMIC_BROKER_CONFIG",
+        Source::AllBrokers => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+        Source::Static => "STATIC_BROKER_CONFIG",
+        Source::Default => "DEFAULT_CONFIG",
+        Source::ClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+        Source::Group => "DYNAMIC_GROUP_CONFIG",
+    };
+    let synonyms = entry.synonyms.iter().map(|synonym| {
+        format!("|{}={} {}", synonym.name, text(&synonym.value), source(synonym.source))
+    });
+    [
+        resource,
+        &entry.name,
+        &text(&entry.value),
+        source(entry.source),
+        entry.kind.map_or("UNKNOWN", |kind| kind.name()),
+        if entry.is_sensitive { "sensitive" } else { "shown" },
+        if entry.is_read_only { "read-only" } else { "dynamic" },
+        &synonyms.collect::<String>(),
+    ]
+    .join("\t")
+}
+
+#[test]
+fn a_node_describes_itself_as_a_node_of_apache_kafka_does() {
+    let for_all = map(&[
+        ("log.retention.ms", "7000000"),
+        ("log.segment.bytes", "2000000"),
+        ("leader.replication.throttled.rate", "1000"),
+        ("min.insync.replicas", "1"), // Set by the controller with eligible leader replicas.
+    ]);
+    let for_this =
+        map(&[("log.segment.bytes", "3000000"), ("listener.name.plaintext.max.connections", "60")]);
+    let settings = load(DESCRIBED_OF).expect("Kafka started with it");
+    let (settings, wrong) = settings.changed(&for_all, &for_this);
+    assert_eq!(wrong, []);
+    let topic = [
+        ("retention.ms", "5"),
+        ("cleanup.policy", " compact , delete "),
+        ("min.cleanable.dirty.ratio", "1"),
+    ];
+    let group = [("consumer.session.timeout.ms", "50000")];
+    let resources = [
+        ("BROKER/1", settings.describe_broker()),
+        ("BROKER/", settings.describe_all_brokers()),
+        ("TOPIC/t", settings.describe_topic(topic)),
+        ("GROUP/g", settings.describe_group(group)),
+    ];
+    let added: Vec<_> = ADDED_BY_4_4.lines().filter_map(|line| line.split('\t').nth(1)).collect();
+    let mut ours = Vec::new();
+    for (resource, entries) in &resources {
+        let known = entries.iter().filter(|entry| !added.contains(&entry.name.as_str()));
+        ours.extend(known.map(|entry| described_line(resource, entry)));
+    }
+    let theirs: Vec<_> = DESCRIBED.lines().collect();
+    for line in theirs.iter().filter(|line| !ours.contains(&line.to_string())) {
+        eprintln!("kafka: {line}");
+    }
+    for line in ours.iter().filter(|line| !theirs.contains(&line.as_str())) {
+        eprintln!("ours:  {line}");
+    }
+    assert_eq!(ours, theirs);
 }
