@@ -1,0 +1,46 @@
+//! Hosts the machines of coordinators on the partitions of internal topics that a broker leads.
+//!
+//! Start reading at [`Coordinator`]: which shards there are (coordinator.rs), what one does
+//! (shard.rs), how it begins (load.rs). requests/ has a function per request of a client, from the
+//! generated request to the generated response. [`PartitionLog`] is what the broker's partition
+//! must offer.
+//!
+//! Not here: what is decided (groups), authorization, topics (both the caller's). Must hold: when
+//! a function returns its [`Answer`], the decision is taken and appended; a reply leaves when all
+//! that its decision saw is committed; a partition whose log cannot be applied stops alone.
+//!
+//! Not served: `offsets.commit.timeout.ms`. A reply waits for its commit, or until
+//! leadership moves.
+//!
+//! ```
+//! use ottla_coordination::{Caller, Coordinator, CoordinatorSettings};
+//! use ottla_wire::ErrorCode;
+//! use ottla_wire::messages::HeartbeatRequest;
+//!
+//! let world = ottla_sim::World::new(1);
+//! let response = world.run(async |world: ottla_sim::World| {
+//!     let coordinator = Coordinator::start(world.node(1), CoordinatorSettings::default());
+//!     let caller = Caller { client_id: "reader", client_host: "/127.0.0.1" };
+//!     let request = HeartbeatRequest { group_id: "payments".into(), ..Default::default() };
+//!     coordinator.heartbeat(caller, 4, &request).await
+//! });
+//! assert_eq!(response.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE); // no such topic yet
+//! ```
+
+mod answer;
+mod clock;
+mod coordinator;
+mod load;
+mod log;
+mod place;
+mod requests;
+mod shard;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use coordinator::{Caller, Coordinator, CoordinatorSettings};
+pub use load::LoadError;
+pub use log::{BoxFuture, PartitionLog};
+pub use place::partition_of;
+pub use shard::ShardState;

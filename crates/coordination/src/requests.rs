@@ -1,0 +1,69 @@
+//! One function per request of a client: from the generated request to the generated response.
+//!
+//! Not here: authorization, and what only the caller's world knows of topics. Must hold: whatever
+//! goes wrong, a response of the right shape comes.
+
+mod admin;
+mod members;
+mod offsets;
+
+use ottla_groups::{Ask, Decided, GroupReply, Groups, Soft};
+use ottla_wire::ErrorCode;
+
+use crate::coordinator::{Caller, Coordinator};
+use crate::shard::{Reply, Shard};
+use crate::{Answer, log::BoxFuture};
+use std::sync::Arc;
+
+/// How a request becomes its response.
+struct Shape<R, T> {
+    /// The response out of the reply that belongs to it.
+    take: fn(GroupReply) -> Option<T>,
+    /// The response that says why there is no other.
+    refused: fn(&R, ErrorCode) -> T,
+}
+
+impl Coordinator {
+    /// Asks the coordinator of one group.
+    fn ask<R, T: Send + 'static>(
+        &self,
+        group: &str,
+        caller: Caller<'_>,
+        version: i16,
+        request: &R,
+        shape: &Shape<R, T>,
+        decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>) -> Decided,
+    ) -> Answer<T> {
+        match self.shared.shard_of(group) {
+            Ok(shard) => self.ask_shard(&shard, caller, version, request, shape, decide),
+            Err(error) => Answer::Now((shape.refused)(request, error)),
+        }
+    }
+
+    fn ask_shard<R, T: Send + 'static>(
+        &self,
+        shard: &Arc<Shard>,
+        caller: Caller<'_>,
+        version: i16,
+        request: &R,
+        shape: &Shape<R, T>,
+        decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>) -> Decided,
+    ) -> Answer<T> {
+        let wrong = |request| (shape.refused)(request, ErrorCode::UNKNOWN_SERVER_ERROR);
+        match shard.ask(&self.shared, caller, version, decide) {
+            Err(error) => Answer::Now((shape.refused)(request, error)),
+            Ok(Reply::Now(reply)) => {
+                Answer::Now((shape.take)(reply).unwrap_or_else(|| wrong(request)))
+            }
+            Ok(Reply::Later(reply)) => {
+                let take = shape.take;
+                let moved = (shape.refused)(request, ErrorCode::NOT_COORDINATOR);
+                let future: BoxFuture<'static, T> = Box::pin(async move {
+                    // The sender is dropped when the shard closes.
+                    reply.await.ok().and_then(take).unwrap_or(moved)
+                });
+                Answer::Later(future)
+            }
+        }
+    }
+}

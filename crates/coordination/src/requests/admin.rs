@@ -1,0 +1,116 @@
+//! DescribeGroups, ListGroups and DeleteGroups: questions about several groups.
+//!
+//! Every group is asked for at its own coordinator, the list at all shards of this broker.
+//! Not here: authorized operations, which the caller fills in.
+
+use ottla_groups::GroupReply;
+use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
+use ottla_wire::messages::describe_groups_response::DescribedGroup;
+use ottla_wire::messages::list_groups_response::ListedGroup;
+use ottla_wire::messages::{
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    ListGroupsRequest, ListGroupsResponse,
+};
+use ottla_wire::{ErrorCode, StrBytes};
+
+use crate::Answer;
+use crate::coordinator::{Caller, Coordinator};
+use crate::requests::Shape;
+
+const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
+    take: |reply| match reply {
+        GroupReply::Describe(group) => Some(group),
+        _ => None,
+    },
+    refused: |group, error_code| DescribedGroup {
+        error_code,
+        group_id: group.clone(),
+        ..DescribedGroup::default()
+    },
+};
+
+/// The groups of one shard, or why it cannot tell.
+type Listed = Result<Vec<ListedGroup>, ErrorCode>;
+
+const LIST: Shape<ListGroupsRequest, Listed> = Shape {
+    take: |reply| match reply {
+        GroupReply::List(groups) => Some(Ok(groups)),
+        _ => None,
+    },
+    refused: |_, error| Err(error),
+};
+
+const DELETE: Shape<StrBytes, DeletableGroupResult> = Shape {
+    take: |reply| match reply {
+        GroupReply::Delete(result) => Some(result),
+        _ => None,
+    },
+    refused: |group, error_code| DeletableGroupResult {
+        group_id: group.clone(),
+        error_code,
+        ..DeletableGroupResult::default()
+    },
+};
+
+impl Coordinator {
+    /// DescribeGroups, v0 to v6.
+    pub fn describe_groups(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        request: &DescribeGroupsRequest,
+    ) -> Answer<DescribeGroupsResponse> {
+        let described = request.groups.iter().map(|group| {
+            self.ask(group, caller, version, group, &DESCRIBE, |groups, soft, ask| {
+                groups.describe(soft, ask, group)
+            })
+        });
+        Answer::all(described.collect())
+            .map(|groups| DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() })
+    }
+
+    /// ListGroups, v0 to v5: the groups that this broker coordinates.
+    pub fn list_groups(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        request: &ListGroupsRequest,
+    ) -> Answer<ListGroupsResponse> {
+        let shards = self.shared.shards();
+        let listed = shards.iter().map(|shard| {
+            self.ask_shard(shard, caller, version, request, &LIST, |groups, soft, ask| {
+                groups.list(soft, ask, request)
+            })
+        });
+        Answer::all(listed.collect()).map(|shards| {
+            let mut response = ListGroupsResponse::default();
+            for listed in shards {
+                match listed {
+                    Ok(groups) => response.groups.extend(groups),
+                    // Its groups are another broker's to list.
+                    Err(ErrorCode::NOT_COORDINATOR) => {}
+                    Err(error_code) => {
+                        return ListGroupsResponse { error_code, ..ListGroupsResponse::default() };
+                    }
+                }
+            }
+            response
+        })
+    }
+
+    /// DeleteGroups, v0 to v3.
+    pub fn delete_groups(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        request: &DeleteGroupsRequest,
+    ) -> Answer<DeleteGroupsResponse> {
+        let deleted = request.groups_names.iter().map(|group| {
+            self.ask(group, caller, version, group, &DELETE, |groups, soft, ask| {
+                groups.delete(soft, ask, group)
+            })
+        });
+        Answer::all(deleted.collect())
+            .map(|results| DeleteGroupsResponse { results, ..DeleteGroupsResponse::default() })
+    }
+}

@@ -1,0 +1,127 @@
+//! JoinGroup, SyncGroup, Heartbeat and LeaveGroup.
+//!
+//! JoinGroup and SyncGroup may wait for other members; everything else is answered at once, but
+//! for a log whose commits take time. Not here: the rules, which are those of groups::classic.
+
+use ottla_groups::GroupReply;
+use ottla_wire::messages::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
+};
+use ottla_wire::{ErrorCode, StrBytes};
+
+use crate::Answer;
+use crate::coordinator::{Caller, Coordinator};
+use crate::requests::Shape;
+
+const JOIN: Shape<JoinGroupRequest, JoinGroupResponse> = Shape {
+    take: |reply| match reply {
+        GroupReply::Join(response) => Some(*response),
+        _ => None,
+    },
+    refused: |request, error_code| JoinGroupResponse {
+        error_code,
+        // May wait for long: holds no slice of the frame.
+        member_id: StrBytes::copied(&request.member_id),
+        ..JoinGroupResponse::default()
+    },
+};
+
+const SYNC: Shape<SyncGroupRequest, SyncGroupResponse> = Shape {
+    take: |reply| match reply {
+        GroupReply::Sync(response) => Some(response),
+        _ => None,
+    },
+    refused: |_, error_code| SyncGroupResponse { error_code, ..SyncGroupResponse::default() },
+};
+
+const HEARTBEAT: Shape<HeartbeatRequest, HeartbeatResponse> = Shape {
+    take: |reply| match reply {
+        GroupReply::Heartbeat(response) => Some(response),
+        _ => None,
+    },
+    refused: |_, error| {
+        // A member need not worry while its coordinator loads: its session begins anew.
+        let loading = error == ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+        let error_code = if loading { ErrorCode::NONE } else { error };
+        HeartbeatResponse { error_code, ..HeartbeatResponse::default() }
+    },
+};
+
+const LEAVE: Shape<LeaveGroupRequest, LeaveGroupResponse> = Shape {
+    take: |reply| match reply {
+        GroupReply::Leave(response) => Some(response),
+        _ => None,
+    },
+    refused: |_, error_code| LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() },
+};
+
+impl Coordinator {
+    /// JoinGroup, v0 to v9.
+    pub fn join_group(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        request: &JoinGroupRequest,
+    ) -> Answer<JoinGroupResponse> {
+        if request.group_id.is_empty() {
+            return Answer::Now((JOIN.refused)(request, ErrorCode::INVALID_GROUP_ID));
+        }
+        self.ask(&request.group_id, caller, version, request, &JOIN, |groups, soft, ask| {
+            groups.join(soft, ask, request)
+        })
+    }
+
+    /// SyncGroup, v0 to v5.
+    pub fn sync_group(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        request: &SyncGroupRequest,
+    ) -> Answer<SyncGroupResponse> {
+        if request.group_id.is_empty() {
+            return Answer::Now((SYNC.refused)(request, ErrorCode::INVALID_GROUP_ID));
+        }
+        let answer =
+            self.ask(&request.group_id, caller, version, request, &SYNC, |groups, soft, ask| {
+                groups.sync(soft, ask, request)
+            });
+        answer.map(|mut response| {
+            // A coordinator that loads has forgotten the rebalance: the member joins again.
+            if response.error_code == ErrorCode::COORDINATOR_LOAD_IN_PROGRESS {
+                response.error_code = ErrorCode::REBALANCE_IN_PROGRESS;
+            }
+            response
+        })
+    }
+
+    /// Heartbeat, v0 to v4.
+    pub fn heartbeat(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        request: &HeartbeatRequest,
+    ) -> Answer<HeartbeatResponse> {
+        if request.group_id.is_empty() {
+            return Answer::Now((HEARTBEAT.refused)(request, ErrorCode::INVALID_GROUP_ID));
+        }
+        self.ask(&request.group_id, caller, version, request, &HEARTBEAT, |groups, soft, ask| {
+            groups.heartbeat(soft, ask, request)
+        })
+    }
+
+    /// LeaveGroup, v0 to v5.
+    pub fn leave_group(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        request: &LeaveGroupRequest,
+    ) -> Answer<LeaveGroupResponse> {
+        if request.group_id.is_empty() {
+            return Answer::Now((LEAVE.refused)(request, ErrorCode::INVALID_GROUP_ID));
+        }
+        self.ask(&request.group_id, caller, version, request, &LEAVE, |groups, soft, ask| {
+            groups.leave(soft, ask, request)
+        })
+    }
+}
