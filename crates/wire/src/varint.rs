@@ -49,7 +49,10 @@ pub fn varlong(from: &[u8]) -> Option<(i64, usize)> {
 /// Appends an unsigned 32-bit number.
 #[inline]
 pub fn put_uvarint(to: &mut Vec<u8>, value: u32) {
-    put_uvarlong(to, u64::from(value));
+    match value {
+        0..0x80 => to.push(value as u8),
+        _ => put_uvarlong(to, u64::from(value)),
+    }
 }
 
 /// Appends an unsigned 64-bit number.

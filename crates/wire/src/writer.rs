@@ -229,6 +229,14 @@ impl Writer {
         known: &[(&FieldInfo, &dyn Value)],
         version: i16,
     ) {
+        let unset = known.iter().all(|(field, value)| value.is_default(field.default));
+        if unset && unknown.is_empty() {
+            // Nearly always.
+            if self.flexible {
+                self.buffer.push(0);
+            }
+            return;
+        }
         if !self.flexible {
             for (field, value) in known {
                 if !field.ignorable {
