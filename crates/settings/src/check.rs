@@ -22,6 +22,16 @@ const PER_LISTENER: &[&str] = &[
     "ssl.truststore.type",
 ];
 
+/// Numbers of threads, which one change may at most double or halve.
+const THREADS: &[&str] = &[
+    "background.threads",
+    "log.cleaner.threads",
+    "num.io.threads",
+    "num.network.threads",
+    "num.recovery.threads.per.data.dir",
+    "num.replica.fetchers",
+];
+
 /// The numbers of codecs that offsets may be stored in: none, gzip, snappy, lz4, zstd.
 const CODECS: std::ops::RangeInclusive<i32> = 0..=4;
 
@@ -51,6 +61,21 @@ pub(crate) fn change(key: &str, value: &str, one_broker: bool) -> Result<(), Con
         return Err(ConfigError::PerBroker { key: own_key() });
     }
     row.parse(value).map(|_| ())
+}
+
+/// Whether a change of the settings asks for a number of threads that is too far from today's.
+pub(crate) fn threads(before: &Settings, after: &Settings) -> Result<(), ConfigError> {
+    for key in THREADS {
+        let (old, new) = (number(before, key), number(after, key));
+        if new > old.saturating_mul(2) || new < old / 2 {
+            return Err(ConfigError::Invalid {
+                key: key.to_string(),
+                value: new.to_string(),
+                allowed: format!("from {} to {}, half to double of what it is", old / 2, old * 2),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Collects broken rules.

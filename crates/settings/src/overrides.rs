@@ -60,9 +60,6 @@ impl TopicConfig {
         has_remote_storage: bool,
         overrides: &BTreeMap<&str, &str>,
     ) -> Result<(), ConfigError> {
-        let unless = |holds: bool, keys, rule: &str| {
-            if holds { Ok(()) } else { Err(ConfigError::Conflict { keys, rule: rule.to_string() }) }
-        };
         unless(
             self.min_compaction_lag_ms <= self.max_compaction_lag_ms,
             &["min.compaction.lag.ms", "max.compaction.lag.ms"],
@@ -76,27 +73,67 @@ impl TopicConfig {
             &["remote.storage.enable", "remote.log.storage.system.enable"],
             "the node has no remote store",
         )?;
+        self.check_remote()
+    }
+
+    /// What must hold where segments move to a remote store.
+    fn check_remote(&self) -> Result<(), ConfigError> {
+        const BYTES: &[&str] = &["local.retention.bytes", "retention.bytes"];
+        const MS: &[&str] = &["local.retention.ms", "retention.ms"];
+        let (bytes, ms) = (
+            Local { kept: self.local_retention_bytes, whole: self.retention_bytes },
+            Local { kept: self.local_retention_ms, whole: self.retention_ms },
+        );
         unless(
             !self.is_compacted(),
             &["remote.storage.enable", "cleanup.policy"],
             "a compacted topic cannot move to the remote store",
         )?;
+        unless(bytes.fits(), BYTES, "what stays local must not exceed what is kept")?;
+        unless(ms.fits(), MS, "what stays local must not exceed what is kept")?;
         unless(
-            fits(self.local_retention_bytes, self.retention_bytes),
-            &["local.retention.bytes", "retention.bytes"],
-            "what stays local must not exceed what is kept",
+            bytes.takes(self.remote_copy_lag_bytes),
+            &["remote.copy.lag.bytes", "local.retention.bytes"],
+            "what is not copied yet must not exceed what stays local",
         )?;
         unless(
-            fits(self.local_retention_ms, self.retention_ms),
-            &["local.retention.ms", "retention.ms"],
-            "what stays local must not exceed what is kept",
-        )
+            ms.takes(self.remote_copy_lag_ms),
+            &["remote.copy.lag.ms", "local.retention.ms"],
+            "what is not copied yet must not exceed what stays local",
+        )?;
+        if !self.remote_log_copy_disable {
+            return Ok(());
+        }
+        let rule = "where nothing more is copied, what stays local must equal what is kept";
+        unless(bytes.is_whole(), BYTES, rule)?;
+        unless(ms.is_whole(), MS, rule)
     }
 }
 
-/// Whether a local limit (-2: the same, -1: none) fits within the whole one (-1: none).
-fn fits(local: i64, whole: i64) -> bool {
-    local == -2 || whole == -1 || (local != -1 && local <= whole)
+/// A local limit (-2: the same as the whole, -1: none) and the whole one (-1: none).
+struct Local {
+    kept: i64,
+    whole: i64,
+}
+
+impl Local {
+    fn fits(&self) -> bool {
+        self.kept == -2 || self.whole == -1 || (self.kept != -1 && self.kept <= self.whole)
+    }
+
+    /// Whether a lag of copying leaves enough on the local disk.
+    fn takes(&self, lag: i64) -> bool {
+        let kept = if self.kept == -2 { self.whole } else { self.kept };
+        kept < 0 || lag <= kept
+    }
+
+    fn is_whole(&self) -> bool {
+        self.kept == -2 || self.kept == self.whole
+    }
+}
+
+fn unless(holds: bool, keys: &'static [&'static str], rule: &str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::Conflict { keys, rule: rule.to_string() }) }
 }
 
 impl GroupConfig {
@@ -133,27 +170,38 @@ impl GroupConfig {
                 });
             }
         }
-        config.check_rules()?;
+        config.check_rules(settings)?;
         Ok(config)
     }
 
-    fn check_rules(&self) -> Result<(), ConfigError> {
-        let pairs: [(i32, i32, &'static [&'static str]); 3] = [
-            (self.consumer_heartbeat_interval_ms, self.consumer_session_timeout_ms, {
-                &["consumer.heartbeat.interval.ms", "consumer.session.timeout.ms"]
-            }),
-            (self.share_heartbeat_interval_ms, self.share_session_timeout_ms, {
-                &["share.heartbeat.interval.ms", "share.session.timeout.ms"]
-            }),
-            (self.streams_heartbeat_interval_ms, self.streams_session_timeout_ms, {
-                &["streams.heartbeat.interval.ms", "streams.session.timeout.ms"]
-            }),
-        ];
-        let rule = "heartbeats must come more often than sessions end";
-        match pairs.into_iter().find(|(heartbeat, session, _)| heartbeat >= session) {
-            Some((.., keys)) => Err(ConfigError::Conflict { keys, rule: rule.to_string() }),
-            None => Ok(()),
-        }
+    fn check_rules(&self, settings: &Settings) -> Result<(), ConfigError> {
+        const OFTEN: &str = "heartbeats must come more often than sessions end";
+        unless(
+            self.consumer_heartbeat_interval_ms < self.consumer_session_timeout_ms,
+            &["consumer.heartbeat.interval.ms", "consumer.session.timeout.ms"],
+            OFTEN,
+        )?;
+        unless(
+            self.share_heartbeat_interval_ms < self.share_session_timeout_ms,
+            &["share.heartbeat.interval.ms", "share.session.timeout.ms"],
+            OFTEN,
+        )?;
+        unless(
+            self.streams_heartbeat_interval_ms < self.streams_session_timeout_ms,
+            &["streams.heartbeat.interval.ms", "streams.session.timeout.ms"],
+            OFTEN,
+        )?;
+        unless(
+            !self.errors_deadletterqueue_topic_name.starts_with("__"),
+            &["errors.deadletterqueue.topic.name"],
+            "it must not be an internal topic",
+        )?;
+        let offered = &settings.streams_groups.assignors;
+        unless(
+            self.streams_assignor_name.as_ref().is_none_or(|name| offered.contains(name)),
+            &["streams.assignor.name", "group.streams.assignors"],
+            "the broker must offer the assignor",
+        )
     }
 }
 

@@ -148,10 +148,11 @@ impl Settings {
     /// Whether the configuration names no node but this one: both roles, and no voter or
     /// bootstrap server that is not one of its own controller listeners.
     pub fn is_alone(&self) -> bool {
+        let (heard, told) = (&self.listeners.controller, &self.listeners.advertised_controller);
         let own = |host: &str, port: u16| {
-            self.listeners.controller.iter().any(|endpoint| {
-                endpoint.port == port && (endpoint.host.is_empty() || endpoint.host == host)
-            })
+            let mut named = heard.iter().chain(told);
+            let is_named = named.any(|endpoint| endpoint.host == host && endpoint.port == port);
+            is_named || is_loopback(host) && heard.iter().any(|endpoint| endpoint.port == port)
         };
         let voters_are_own = self.listeners.voters.iter().all(|v| v.id == self.node.node_id);
         let servers = self.listeners.bootstrap.iter();
@@ -243,11 +244,18 @@ impl Settings {
         for_all: &BTreeMap<String, String>,
         for_this: &BTreeMap<String, String>,
     ) -> Result<(), ConfigError> {
-        let (_, wrong) = self.changed(for_all, for_this);
-        wrong.into_iter().next().map_or(Ok(()), Err)
+        let (changed, wrong) = self.changed(for_all, for_this);
+        wrong.into_iter().next().map_or(Ok(()), Err)?;
+        check::threads(self, &changed)
     }
 
     fn has_role(&self, role: &str) -> bool {
         self.node.process_roles.iter().any(|given| given == role)
     }
+}
+
+/// Whether the host is the machine itself, whatever it is called.
+fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }

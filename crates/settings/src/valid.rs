@@ -252,9 +252,9 @@ fn are_throttled_replicas(items: &[String]) -> bool {
 }
 
 fn is_offset_reset(text: &str) -> bool {
-    match text.to_lowercase().strip_prefix("by_duration:") {
+    match text.strip_prefix("by_duration:") {
         Some(span) => duration_ms(span).is_some(),
-        None => ["latest", "earliest"].contains(&text.to_lowercase().as_str()),
+        None => ["latest", "earliest"].contains(&text),
     }
 }
 

@@ -112,6 +112,13 @@ fn a_node_among_others_is_not_alone() {
     assert!(combined("").is_alone());
     assert!(!combined("controller.quorum.bootstrap.servers=host:9093,other:9093\n").is_alone());
     assert!(!combined("controller.quorum.voters=1@host:9093,2@other:9093\n").is_alone());
+    let everywhere = "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n";
+    let with = |servers: &str| {
+        combined(&format!("{everywhere}controller.quorum.bootstrap.servers={servers}\n"))
+    };
+    assert!(with("localhost:9093").is_alone());
+    assert!(!with("other:9093").is_alone());
+    assert!(!with("localhost:9094").is_alone());
 }
 
 #[test]
@@ -210,6 +217,24 @@ fn what_a_client_wants_of_a_topic_is_judged() {
 }
 
 #[test]
+fn overrides_are_taken_where_kafka_takes_them_and_refused_where_not() {
+    let settings = combined("");
+    let tiered = combined("remote.log.storage.system.enable=true\n").topic_defaults();
+    let plain = settings.topic_defaults();
+    for line in include_str!("kafka-configs/overrides.txt").lines() {
+        let (asked, expect) = line.split_once(" -> ").expect("a question and an answer");
+        let (scope, pairs) = asked.split_once(' ').expect("a scope and overrides");
+        let pairs = pairs.split(' ').map(|pair| pair.split_once('=').expect("a pair"));
+        let taken = match scope {
+            "topic" => TopicConfig::check(&plain, pairs).is_ok(),
+            "remote" => TopicConfig::check(&tiered, pairs).is_ok(),
+            _ => GroupConfig::check(&settings, pairs).is_ok(),
+        };
+        assert_eq!(taken, expect == "accepted", "{asked}");
+    }
+}
+
+#[test]
 fn a_groups_config_keeps_to_the_brokers_bounds() {
     let settings = combined("");
     let overrides = [("consumer.session.timeout.ms", "70000")];
@@ -247,6 +272,9 @@ fn what_cannot_change_at_run_time_is_refused() {
     check(&[("leader.replication.throttled.rate", "6")], &[], true);
     check(&[("leader.replication.throttled.rate", "x")], &[], false);
     check(&[("log.retention.ms", "0")], &[], false);
+    check(&[("num.io.threads", "16")], &[], true);
+    check(&[("num.io.threads", "17")], &[], false);
+    check(&[("num.io.threads", "3")], &[], false);
 }
 
 #[test]
