@@ -319,7 +319,7 @@ impl Log {
         Ok(())
     }
 
-    fn note_unsynced(&self, bytes: u64, now: Timestamp) {
+    pub(crate) fn note_unsynced(&self, bytes: u64, now: Timestamp) {
         self.home.directory.add_unsynced(bytes);
         if self.unsynced.fetch_add(bytes, Ordering::AcqRel) == 0 {
             self.unsynced_since.store(now.0, Ordering::Release);

@@ -52,7 +52,10 @@ impl StorageError {
 
     /// Whether the disk had no room, which passes when something is deleted.
     pub fn is_full(&self) -> bool {
-        matches!(self, StorageError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+        match self {
+            StorageError::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
     }
 }
 

@@ -121,8 +121,8 @@ impl Log {
         }
     }
 
-    /// Syncs everything and leaves the files as Apache Kafka leaves them when it stops in order.
-    /// The caller makes the small files last, by `sync_tree` or `sync`.
+    /// Ends appends, and leaves the files as Apache Kafka leaves them when it stops in order. What
+    /// that wrote is made to last by `sync_closed`, or by a sync of the whole directory.
     pub fn close(&self) -> Result<(), StorageError> {
         let mut writer = lock(&self.writer);
         if writer.closed {
@@ -143,7 +143,8 @@ impl Log {
                 self.drop_stray_snapshot(older)?;
             }
         }
-        if active.size() > 0 || writer.prepared {
+        // Without an append since it was opened or rolled, the files are as they have to be.
+        if writer.prepared {
             active.finish()?;
             let file = active.file()?;
             if file.len().map_err(active.io("read the length of"))? > active.size() {
@@ -151,6 +152,32 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Ends appends to a log whose files will be removed.
+    pub(crate) fn abandon(&self) {
+        lock(&self.writer).closed = true;
+        let bytes = self.unsynced.swap(0, Ordering::AcqRel);
+        self.home.directory.sub_unsynced(bytes);
+    }
+
+    /// Whether a sync would find anything to do.
+    pub(crate) fn needs_sync(&self) -> bool {
+        self.recovery_point() < self.end() || self.names_unsynced.load(Ordering::Acquire)
+    }
+
+    /// Syncs a log that was closed, its active indexes too.
+    pub(crate) fn sync_closed(&self) -> Result<(), StorageError> {
+        self.sync()?;
+        self.home.directory.judge(self.active().sync_indexes())
+    }
+
+    /// Notes that the whole directory was synced after the log was closed.
+    pub(crate) fn assume_synced(&self) {
+        let _one = lock(&self.syncing);
+        let bytes = self.unsynced.swap(0, Ordering::AcqRel);
+        self.home.directory.sub_unsynced(bytes);
+        self.recovery_point.fetch_max(self.end().0, Ordering::AcqRel);
     }
 
     /// Removes a snapshot that belongs to no segment's begin, after a newer one was taken.

@@ -154,6 +154,7 @@ impl Loader {
             high_watermark,
             recovery_point,
             unsynced_files: self.changed_files,
+            now: self.opening.now,
         }))
     }
 

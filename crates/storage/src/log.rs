@@ -87,6 +87,7 @@ pub(crate) struct Loaded {
     pub(crate) unsynced_files: Vec<String>,
     pub(crate) names_unsynced: bool,
     pub(crate) home_unsynced: bool,
+    pub(crate) now: Timestamp,
 }
 
 impl Log {
@@ -94,8 +95,8 @@ impl Log {
         let active = loaded.segments.last().expect("a log has a segment");
         let tail = Tail::new(Arc::clone(active), loaded.end);
         let first_unstable = loaded.producers.first_unstable().map_or(STABLE, |first| first.0);
-        let clamped = loaded.high_watermark.clamp(loaded.start, loaded.end);
-        Arc::new_cyclic(|me| Log {
+        let clamped = loaded.high_watermark.clamp(loaded.start, loaded.end.max(loaded.start));
+        let log = Arc::new_cyclic(|me| Log {
             me: Weak::clone(me),
             home: loaded.home,
             name: loaded.name,
@@ -117,7 +118,15 @@ impl Log {
             high_watermark: AtomicI64::new(clamped.0),
             recovery_point: AtomicI64::new(loaded.recovery_point.0),
             first_unstable: AtomicI64::new(first_unstable),
-        })
+        });
+        if loaded.recovery_point < loaded.end {
+            // What a crash left above the recovery point is synced like new appends.
+            let above = |segment: &&Arc<Segment>| segment.base >= loaded.recovery_point;
+            let segments = log.segments();
+            let bytes = segments.iter().filter(above).map(|segment| segment.size()).sum::<u64>();
+            log.note_unsynced(bytes.max(1), loaded.now);
+        }
+        log
     }
 
     /// `topic-partition`.

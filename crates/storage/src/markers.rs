@@ -1,4 +1,7 @@
 //! From a batch to what it means for producers: its data, or the end of a transaction.
+//!
+//! Not here: the producers' state itself. Must hold: a control batch that is no marker, or one
+//! that can't be read, means nothing.
 
 use bytes::Bytes;
 use ottla_records::batch::BatchHeader;

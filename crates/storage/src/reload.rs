@@ -1,4 +1,6 @@
 //! Producers at some offset: the newest snapshot that can be read, and the batches behind it.
+//!
+//! Must hold: snapshots that do not fit the log, or can't be read, are removed and never used.
 
 use std::sync::Arc;
 

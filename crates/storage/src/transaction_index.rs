@@ -67,7 +67,8 @@ impl TransactionIndex {
         Ok(())
     }
 
-    /// Adds what a reader of `[from, until)` must know; answers whether later segments hold no more.
+    /// Adds what a reader of `[from, until)` must know; answers whether later segments have
+    /// nothing to add.
     pub(crate) fn collect(
         &self,
         from: Offset,

@@ -1,8 +1,6 @@
 //! A folder that Apache Kafka 4.3.1 wrote opens with everything that is in it.
 //!
-//! What is in the fixture, and how it was made: tests/fixtures/README.md.
-
-mod support;
+//! What is in the fixture, and how it was made: fixtures/README.md.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +13,7 @@ use ottla_storage::names::parse_dir;
 use ottla_storage::{AbortedTransaction, Directory, Log, MetaProperties};
 use ottla_wire::{BrokerId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
-use support::{NOW, directory, opening, told, unpack};
+use crate::support::{NOW, directory, opening, told, unpack};
 
 const FOLDER: &str = "/kafka";
 

@@ -1,5 +1,4 @@
 //! What the tests of this crate share: a folder of Apache Kafka's on a simulated disk, and batches.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -7,12 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use ottla_env::Disk;
+use ottla_env::{Disk, Env};
 use ottla_records::{BatchBuilder, BatchSettings, Producer};
 use ottla_storage::checkpoint::{self, Offsets};
-use ottla_storage::{Directory, Log, LogConfig, Opening, Origin};
+use ottla_storage::{
+    Directory, DirsOpening, Log, LogConfig, LogDirs, MetaProperties, Opening, Origin,
+};
 use ottla_wire::{
-    DirectoryId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp,
+    BrokerId, DirectoryId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId,
+    Timestamp, TopicId, Uuid,
 };
 
 /// Shortly after the fixture was written (its records have later timestamps).
@@ -164,4 +166,39 @@ pub(crate) fn contents(log: &Log) -> Vec<(i64, String)> {
         from = next;
     }
     found
+}
+
+/// Formats a log directory.
+pub(crate) fn format(disk: &Disk, path: &str, id: u8) {
+    let meta = MetaProperties {
+        cluster_id: Some("4L6g3nShT-eMCtK--X86sw".to_owned()),
+        node_id: Some(BrokerId(1)),
+        directory_id: Some(DirectoryId(Uuid([id; 16]))),
+    };
+    disk.create_dir_all(Path::new(path)).unwrap();
+    meta.write(disk, Path::new(path)).unwrap();
+}
+
+/// How to open formatted directories.
+pub(crate) fn dirs_opening(paths: &[&str]) -> DirsOpening {
+    DirsOpening {
+        paths: paths.iter().map(PathBuf::from).collect(),
+        metadata_path: PathBuf::from(paths[0]),
+        node_id: BrokerId(1),
+    }
+}
+
+/// Opens log directories with all logs in them, one after the other.
+pub(crate) fn start(env: &Env, paths: &[&str], config: &LogConfig) -> LogDirs {
+    let dirs = LogDirs::open(env, &dirs_opening(paths)).unwrap();
+    for found in dirs.find(NOW, 60_000).unwrap() {
+        dirs.load(&found, Arc::new(config.clone()), NOW).unwrap();
+    }
+    dirs.loaded();
+    dirs
+}
+
+/// A topic's id.
+pub(crate) fn topic(id: u8) -> TopicId {
+    TopicId(Uuid([id; 16]))
 }

@@ -1,0 +1,275 @@
+//! The log directories of a node: a list from the start, each with its id, state and own failure.
+//!
+//! Here they are locked, checked and told apart; dirs/load.rs opens the logs in them,
+//! dirs/partitions.rs makes and removes partitions, dirs/upkeep.rs syncs and writes checkpoints,
+//! dirs/stop.rs closes them in order. Not here: which partitions a node should have. Must hold:
+//! one failed directory takes down its own partitions only, and nothing runs by itself: every
+//! periodic duty is a function that the node calls.
+
+mod load;
+mod partitions;
+mod stop;
+mod upkeep;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use ottla_env::{Env, FileLock, Open};
+use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId, PartitionIndex, TopicId};
+
+use crate::checkpoint::{self, Offsets};
+use crate::clean_shutdown;
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::log::Log;
+use crate::meta_properties::{self, MetaProperties, directory_id, is_reserved};
+
+pub use load::{ConfigOf, Found, Opened};
+
+/// The name of the file that is locked while a directory is in use.
+const LOCK: &str = ".lock";
+
+/// A node's log directories with the logs in them.
+#[derive(Debug)]
+pub struct LogDirs {
+    env: Env,
+    cluster_id: String,
+    dirs: Vec<Dir>,
+    logs: RwLock<Logs>,
+}
+
+/// One log directory, which may be offline.
+#[derive(Debug)]
+struct Dir {
+    directory: Arc<Directory>,
+    /// The epoch in the mark of the last clean stop, `None` when there was no mark.
+    clean: Option<BrokerEpoch>,
+    checkpoints: Mutex<Checkpoints>,
+    /// Given back when the directory is closed.
+    lock: Mutex<Option<FileLock>>,
+}
+
+/// What the checkpoint files of a directory hold.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    recovery_points: Offsets,
+    log_starts: Offsets,
+    high_watermarks: Offsets,
+    /// Whether every log of the directory was opened, so that a clean stop may be told.
+    loaded: bool,
+}
+
+/// The logs by topic id; those whose directory does not tell one, by name.
+#[derive(Debug, Default)]
+struct Logs {
+    by_id: BTreeMap<(TopicId, PartitionIndex), Arc<Log>>,
+    by_name: BTreeMap<(String, PartitionIndex), Arc<Log>>,
+}
+
+/// How to open a node's log directories.
+#[derive(Clone, Debug)]
+pub struct DirsOpening {
+    /// `log.dirs`, in the order of the configuration.
+    pub paths: Vec<PathBuf>,
+    /// The directory of the metadata log, which must work; it may be none of the others.
+    pub metadata_path: PathBuf,
+    /// `node.id`
+    pub node_id: BrokerId,
+}
+
+/// What is known of a directory, for DescribeLogDirs and for people.
+#[derive(Clone, Debug)]
+pub struct DirState {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its id.
+    pub id: DirectoryId,
+    /// Why it is offline, if it is.
+    pub failure: Option<String>,
+}
+
+impl LogDirs {
+    /// Locks and checks the directories, and removes the marks of clean stops. No log is opened.
+    pub fn open(env: &Env, opening: &DirsOpening) -> Result<LogDirs, StorageError> {
+        let mut metas = Vec::new();
+        let mut dirs = Vec::new();
+        for (at, path) in opening.paths.iter().enumerate() {
+            if opening.paths[..at].contains(path) {
+                return Err(StorageError::Refused(format!(
+                    "log.dirs names {} twice: name it once",
+                    path.display()
+                )));
+            }
+            match open_one(env, path) {
+                Ok((dir, meta)) => {
+                    check_meta(path, &meta, &metas, opening.node_id)?;
+                    metas.push((path.clone(), meta));
+                    dirs.push(dir);
+                }
+                Err(error @ StorageError::Io { .. }) if *path != opening.metadata_path => {
+                    dirs.push(offline(env, path, &error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(cluster_id) = metas.iter().find_map(|(_, meta)| meta.cluster_id.clone()) else {
+            return Err(StorageError::Refused("every log directory is offline".to_owned()));
+        };
+        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs: RwLock::default() })
+    }
+
+    /// The cluster that all directories belong to.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The directories in the order of the configuration.
+    pub fn directories(&self) -> impl Iterator<Item = &Arc<Directory>> {
+        self.dirs.iter().map(|dir| &dir.directory)
+    }
+
+    /// The state of each directory, in the order of the configuration.
+    pub fn states(&self) -> Vec<DirState> {
+        let state = |directory: &Arc<Directory>| DirState {
+            path: directory.path().to_owned(),
+            id: directory.id(),
+            failure: directory.failure().map(str::to_owned),
+        };
+        self.directories().map(state).collect()
+    }
+
+    /// The broker epoch under which everything was closed in order; -1 when a directory was not,
+    /// is offline, or tells another one. BrokerRegistration sends it.
+    pub fn previous_broker_epoch(&self) -> BrokerEpoch {
+        let mut epochs = self.dirs.iter().map(|dir| match dir.directory.failure() {
+            None => dir.clean.unwrap_or(clean_shutdown::NO_EPOCH),
+            Some(_) => clean_shutdown::NO_EPOCH,
+        });
+        let first = epochs.next().unwrap_or(clean_shutdown::NO_EPOCH);
+        if epochs.all(|epoch| epoch == first) { first } else { clean_shutdown::NO_EPOCH }
+    }
+
+    fn working(&self) -> impl Iterator<Item = &Dir> {
+        self.dirs.iter().filter(|dir| dir.directory.failure().is_none())
+    }
+}
+
+fn open_one(env: &Env, path: &Path) -> Result<(Dir, MetaProperties), StorageError> {
+    let disk = env.disk();
+    disk.create_dir_all(path).map_err(StorageError::io("create", path))?;
+    let lock_path = path.join(LOCK);
+    let lock = disk.lock(&lock_path).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => StorageError::Refused(format!(
+            "log directory {} is in use by another process: stop it, or use another directory",
+            path.display()
+        )),
+        _ => StorageError::io("lock", &lock_path)(error),
+    })?;
+    let Some(mut meta) = MetaProperties::read(disk, path)? else {
+        return Err(StorageError::Refused(format!(
+            "log directory {} is not formatted (no {}): run ottla storage format",
+            path.display(),
+            meta_properties::FILE
+        )));
+    };
+    if meta.directory_id.is_none() {
+        meta.directory_id = Some(directory_id(|| env.random_bytes()));
+        meta.write(disk, path)?;
+    }
+    let clean = take_clean_mark(env, path)?;
+    let id = meta.directory_id.unwrap_or_default();
+    let checkpoints = Checkpoints {
+        recovery_points: read_checkpoint(env, path, checkpoint::RECOVERY_POINTS)?,
+        log_starts: read_checkpoint(env, path, checkpoint::LOG_STARTS)?,
+        high_watermarks: read_checkpoint(env, path, checkpoint::HIGH_WATERMARKS)?,
+        loaded: false,
+    };
+    let dir = Dir {
+        directory: Directory::new(disk.clone(), path.to_owned(), id),
+        clean,
+        checkpoints: Mutex::new(checkpoints),
+        lock: Mutex::new(Some(lock)),
+    };
+    Ok((dir, meta))
+}
+
+fn offline(env: &Env, path: &Path, error: &StorageError) -> Dir {
+    let directory = Directory::new(env.disk().clone(), path.to_owned(), DirectoryId::default());
+    directory.fail(&error.to_string());
+    Dir { directory, clean: None, checkpoints: Mutex::default(), lock: Mutex::new(None) }
+}
+
+/// Removes the mark of a clean stop for good, so that it never vouches for what comes now.
+fn take_clean_mark(env: &Env, path: &Path) -> Result<Option<BrokerEpoch>, StorageError> {
+    let (disk, mark) = (env.disk(), path.join(clean_shutdown::FILE));
+    let text = match disk.read(&mark) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StorageError::io("read", &mark)(error)),
+    };
+    disk.remove_file(&mark).map_err(StorageError::io("remove", &mark))?;
+    disk.sync_dir(path).map_err(StorageError::io("sync", path))?;
+    Ok(Some(clean_shutdown::parse(&text)))
+}
+
+/// Reads a checkpoint; one that is missing is made, one that can't be read counts as empty, which
+/// costs time at most.
+fn read_checkpoint(env: &Env, dir: &Path, name: &str) -> Result<Offsets, StorageError> {
+    let path = dir.join(name);
+    let text = match env.disk().read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            env.disk().open(&path, Open::Create).map_err(StorageError::io("create", &path))?;
+            Vec::new()
+        }
+        Err(error) => return Err(StorageError::io("read", &path)(error)),
+    };
+    match checkpoint::parse_offsets(&text) {
+        Ok(offsets) => Ok(offsets),
+        Err(what) => {
+            tracing::warn!(file = %path.display(), what, "checkpoint is taken as empty");
+            Ok(Offsets::new())
+        }
+    }
+}
+
+fn check_meta(
+    path: &Path,
+    meta: &MetaProperties,
+    others: &[(PathBuf, MetaProperties)],
+    node_id: BrokerId,
+) -> Result<(), StorageError> {
+    let refuse = |what: String| {
+        Err(StorageError::Refused(format!(
+            "{}: {what}",
+            path.join(meta_properties::FILE).display()
+        )))
+    };
+    if let Some(found) = meta.node_id.filter(|found| *found != node_id) {
+        return refuse(format!(
+            "node.id is {found}, but the configuration has {node_id}: correct one of them"
+        ));
+    }
+    let id = meta.directory_id.unwrap_or_default();
+    if is_reserved(id) {
+        return refuse(format!("directory.id {id} has a meaning of its own: remove the line"));
+    }
+    for (other_path, other) in others {
+        let other_path = other_path.display();
+        if other.directory_id == meta.directory_id {
+            return refuse(format!("directory.id {id} is also that of {other_path}"));
+        }
+        if other.cluster_id != meta.cluster_id {
+            let name = |meta: &MetaProperties| meta.cluster_id.clone().unwrap_or_default();
+            return refuse(format!(
+                "cluster.id is {}, but {other_path} has {}: all directories of a node belong to \
+                 one cluster",
+                name(meta),
+                name(other)
+            ));
+        }
+    }
+    Ok(())
+}

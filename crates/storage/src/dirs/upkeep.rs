@@ -1,0 +1,163 @@
+//! What the log directories need from time to time: checkpoints, syncs, retention, removals.
+//!
+//! Each is a function that the node calls, on a thread that may wait for the disk. Must hold: a
+//! checkpoint is only written when it differs, and never tells more than was synced.
+
+use std::sync::Arc;
+
+use ottla_wire::{Offset, PartitionIndex, Timestamp};
+
+use super::{Dir, LogDirs};
+use crate::checkpoint::{self, Offsets, format_offsets};
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::log::{Log, lock};
+
+/// A directory with more unsynced bytes is synced behind the writers. Half of what may lie above
+/// the recovery points, since appends go on meanwhile.
+const UNSYNCED_BYTES_MAX: u64 = 128 << 20;
+/// Syncing stops when so few are left.
+const UNSYNCED_BYTES_LOW: u64 = 32 << 20;
+
+impl LogDirs {
+    /// Syncs what is due: closed segments, `flush.ms`, and the largest logs of a directory that
+    /// has too many unsynced bytes. Answers whether anything was; then the recovery points were
+    /// written too. To be called several times a second.
+    pub fn background_sync(&self, now: Timestamp) -> bool {
+        let mut any = false;
+        for dir in self.working() {
+            let synced = sync_due(dir, now);
+            if synced.unwrap_or(false) {
+                any = true;
+                // An error has taken the directory offline.
+                let _ = self.write_recovery_points_of(dir);
+            }
+        }
+        any
+    }
+
+    /// Writes `recovery-point-offset-checkpoint`, every minute.
+    pub fn write_recovery_points(&self) {
+        for dir in self.working() {
+            // An error has taken the directory offline; the others go on.
+            let _ = self.write_recovery_points_of(dir);
+        }
+    }
+
+    /// Writes `log-start-offset-checkpoint`, every minute: logs that start inside a segment.
+    pub fn write_log_starts(&self) {
+        for dir in self.working() {
+            let offsets = self.offsets(dir, |log| {
+                let start = log.start();
+                (start > log.segments()[0].base).then_some(start)
+            });
+            let known = &mut lock(&dir.checkpoints).log_starts;
+            let _ = update(&dir.directory, checkpoint::LOG_STARTS, known, offsets);
+        }
+    }
+
+    /// Writes `replication-offset-checkpoint`, every five seconds.
+    pub fn write_high_watermarks(&self) {
+        for dir in self.working() {
+            let offsets = self.offsets(dir, |log| Some(log.high_watermark()));
+            let known = &mut lock(&dir.checkpoints).high_watermarks;
+            let _ = update(&dir.directory, checkpoint::HIGH_WATERMARKS, known, offsets);
+        }
+    }
+
+    /// Drops segments that retention does not keep; answers how many.
+    pub fn retain(&self, now: Timestamp) -> usize {
+        let logs = self.logs();
+        let dropped = logs.iter().map(|(_, log)| match log.retain(now) {
+            Ok(dropped) => dropped,
+            Err(error) => {
+                tracing::warn!(log = log.name(), %error, "retention did not run");
+                0
+            }
+        });
+        dropped.sum()
+    }
+
+    /// Removes files and directories whose delay is over; answers how many.
+    pub fn remove_due(&self, now: Timestamp) -> usize {
+        let removed = self.working().map(|dir| dir.directory.remove_due(now));
+        removed.map(|removed| removed.unwrap_or(0)).sum()
+    }
+
+    /// Forgets producers that were idle for too long.
+    pub fn expire_producers(&self, now: Timestamp) {
+        for (_, log) in self.logs() {
+            log.expire_producers(now);
+        }
+    }
+
+    pub(super) fn write_recovery_points_of(&self, dir: &Dir) -> Result<(), StorageError> {
+        let offsets = self.offsets(dir, |log| Some(log.recovery_point()));
+        let known = &mut lock(&dir.checkpoints).recovery_points;
+        update(&dir.directory, checkpoint::RECOVERY_POINTS, known, offsets)
+    }
+
+    /// The logs of one directory.
+    pub(super) fn logs_in(&self, dir: &Dir) -> Vec<Arc<Log>> {
+        let logs = self.read_logs();
+        let all = logs.by_id.values().chain(logs.by_name.values());
+        all.filter(|log| Arc::ptr_eq(log.directory(), &dir.directory)).cloned().collect()
+    }
+
+    fn offsets(&self, dir: &Dir, offset: impl Fn(&Log) -> Option<Offset>) -> Offsets {
+        let mut offsets = Offsets::new();
+        for log in self.logs_in(dir) {
+            let Some((topic, partition)) = log.name().rsplit_once('-') else { continue };
+            let Ok(partition) = partition.parse() else { continue };
+            if let Some(offset) = offset(&log) {
+                offsets.insert((topic.to_owned(), PartitionIndex(partition)), offset);
+            }
+        }
+        offsets
+    }
+}
+
+fn update(
+    directory: &Directory,
+    file: &str,
+    known: &mut Offsets,
+    offsets: Offsets,
+) -> Result<(), StorageError> {
+    if *known == offsets {
+        return Ok(());
+    }
+    write_checkpoint(directory, file, &offsets)?;
+    *known = offsets;
+    Ok(())
+}
+
+pub(super) fn write_checkpoint(
+    directory: &Directory,
+    file: &str,
+    offsets: &Offsets,
+) -> Result<(), StorageError> {
+    directory.check()?;
+    let path = directory.path().join(file);
+    let written = directory.disk().replace(&path, format_offsets(offsets).as_bytes());
+    directory.judge(written.map_err(StorageError::io("write", &path)))
+}
+
+fn sync_due(dir: &Dir, now: Timestamp) -> Result<bool, StorageError> {
+    let directory = &dir.directory;
+    let mut logs = directory.take_unsynced();
+    logs.sort_by_key(|log| std::cmp::Reverse(log.unsynced_bytes()));
+    let mut low = directory.unsynced_bytes() <= UNSYNCED_BYTES_MAX;
+    let mut any = false;
+    let mut result = Ok(());
+    for log in logs {
+        let due = result.is_ok() && (!low || log.has_unsynced_segments() || log.is_sync_due(now));
+        if !due {
+            directory.note_unsynced(Arc::downgrade(&log));
+            continue;
+        }
+        result = log.sync().map(drop);
+        any = true;
+        low = low || directory.unsynced_bytes() <= UNSYNCED_BYTES_LOW;
+    }
+    result.map(|()| any)
+}

@@ -1,0 +1,266 @@
+//! Scenarios of log directories: formatting, locks, names, checkpoints, stops, failures.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ottla_env::{Disk, Env};
+use ottla_sim::{Broken, World};
+use ottla_storage::{LogConfig, LogDirs, StorageError};
+use ottla_wire::{BrokerEpoch, DirectoryId, Offset, PartitionIndex, Uuid};
+
+use crate::support::{NOW, batch, contents, dirs_opening, format, lead, start, topic};
+
+const P0: PartitionIndex = PartitionIndex(0);
+
+fn with_dirs(test: impl AsyncFnOnce(World, Env)) {
+    let world = World::new(1);
+    world.run(async |world: World| {
+        let env = world.node(1);
+        format(env.disk(), "/a", 0xaa);
+        format(env.disk(), "/b", 0xbb);
+        test(world, env).await;
+    });
+}
+
+fn create(dirs: &LogDirs, id: u8, name: &str) -> Arc<ottla_storage::Log> {
+    let config = Arc::new(LogConfig::default());
+    dirs.create(topic(id), name, P0, None, config, NOW).unwrap()
+}
+
+fn refusal(env: &Env, paths: &[&str]) -> String {
+    match LogDirs::open(env, &dirs_opening(paths)) {
+        Err(StorageError::Refused(what)) => what,
+        Err(other) => other.to_string(),
+        Ok(_) => "opened".to_owned(),
+    }
+}
+
+#[test]
+fn a_clean_stop_is_told_to_the_next_start_once() {
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        assert_eq!(dirs.previous_broker_epoch(), BrokerEpoch(-1));
+        let log = create(&dirs, 1, "orders");
+        log.append(&batch(None, false, &["a"]), lead()).unwrap();
+        log.set_high_watermark(Offset(1));
+        dirs.close(BrokerEpoch(17));
+        drop((dirs, log));
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        assert_eq!(dirs.previous_broker_epoch(), BrokerEpoch(17));
+        let log = dirs.get(topic(1), P0).unwrap();
+        assert_eq!((log.high_watermark(), log.recovery_point()), (Offset(1), Offset(1)));
+        assert_eq!(contents(&log), [(0, "a".to_owned())]);
+        drop((dirs, log));
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        assert_eq!(dirs.previous_broker_epoch(), BrokerEpoch(-1));
+    });
+}
+
+#[test]
+fn a_directory_in_use_or_unformatted_or_of_another_node_is_refused() {
+    with_dirs(async |_, env| {
+        let dirs = LogDirs::open(&env, &dirs_opening(&["/a"])).unwrap();
+        assert!(refusal(&env, &["/a"]).contains("in use by another process"));
+        drop(dirs);
+        assert!(refusal(&env, &["/new"]).contains("ottla storage format"));
+        assert!(refusal(&env, &["/a", "/a"]).contains("twice"));
+        format(env.disk(), "/c", 0xaa);
+        assert!(refusal(&env, &["/a", "/c"]).contains("is also that of /a"));
+        let write = |text: &str| env.disk().write(Path::new("/c/meta.properties"), text.as_bytes());
+        write("version=1\nnode.id=2\ncluster.id=4L6g3nShT-eMCtK--X86sw\n").unwrap();
+        assert!(refusal(&env, &["/a", "/c"]).contains("node.id is 2"));
+        write("version=1\nnode.id=1\ncluster.id=x\n").unwrap();
+        assert!(refusal(&env, &["/a", "/c"]).contains("cluster.id is x"));
+        write("version=3\n").unwrap();
+        assert!(refusal(&env, &["/c"]).contains("version is '3'"));
+        assert_eq!(refusal(&env, &["/a", "/b"]), "opened");
+    });
+}
+
+#[test]
+fn a_directory_without_an_id_gets_one() {
+    with_dirs(async |_, env| {
+        let text = b"version=1\nnode.id=1\ncluster.id=x\n";
+        env.disk().write(Path::new("/a/meta.properties"), text).unwrap();
+        let id = |env: &Env| {
+            let dirs = LogDirs::open(env, &dirs_opening(&["/a"])).unwrap();
+            dirs.states()[0].id
+        };
+        let first = id(&env);
+        assert_ne!(first, DirectoryId::default());
+        assert_eq!(id(&env), first);
+    });
+}
+
+#[test]
+fn new_partitions_go_where_the_fewest_are_or_where_they_are_told() {
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        let place = |log: &ottla_storage::Log| log.directory().path().to_owned();
+        let first = place(&create(&dirs, 1, "one"));
+        let second = place(&create(&dirs, 2, "two"));
+        assert_ne!(first, second);
+        let told = DirectoryId(Uuid([0xbb; 16]));
+        for id in 3..6 {
+            let config = Arc::new(LogConfig::default());
+            let log =
+                dirs.create(topic(id), "more", PartitionIndex(id.into()), Some(told), config, NOW);
+            assert_eq!(place(&log.unwrap()), Path::new("/b"));
+        }
+    });
+}
+
+#[test]
+fn a_new_topic_inherits_nothing_from_one_that_had_its_name() {
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        let log = create(&dirs, 1, "orders");
+        log.append(&batch(None, false, &["a", "b", "c"]), lead()).unwrap();
+        log.set_high_watermark(Offset(3));
+        log.delete_records(Offset(2)).unwrap();
+        log.sync().unwrap();
+        dirs.write_recovery_points();
+        dirs.write_log_starts();
+        dirs.write_high_watermarks();
+        assert!(dirs.delete(topic(1), P0, NOW).unwrap());
+        assert!(log.append(&batch(None, false, &["d"]), lead()).is_err());
+        let log = create(&dirs, 2, "orders");
+        log.append(&batch(None, false, &["x"]), lead()).unwrap();
+        drop((dirs, log));
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        let log = dirs.get(topic(2), P0).unwrap();
+        assert_eq!(
+            (log.start(), log.end(), log.high_watermark()),
+            (Offset(0), Offset(1), Offset(0))
+        );
+        assert_eq!(dirs.remove_due(NOW + 60_000), 1);
+        let left = env.disk().list(Path::new("/a")).unwrap();
+        assert!(!left.iter().any(|entry| entry.name.ends_with("-delete")));
+    });
+}
+
+#[test]
+fn a_partition_of_another_topic_is_in_the_way_until_it_is_set_aside() {
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        let log = create(&dirs, 1, "orders");
+        let config = Arc::new(LogConfig::default());
+        let refused = dirs.create(topic(2), "orders", P0, None, config, NOW).unwrap_err();
+        assert!(refused.to_string().contains("belongs to another topic"));
+        dirs.stray(&log).unwrap();
+        create(&dirs, 2, "orders");
+        let names = env.disk().list(Path::new("/a")).unwrap();
+        assert!(names.iter().any(|entry| entry.name.ends_with("-stray")));
+    });
+}
+
+#[test]
+fn a_directory_with_an_odd_name_stops_the_start_and_is_named() {
+    with_dirs(async |_, env| {
+        env.disk().create_dir_all(Path::new("/a/backup")).unwrap();
+        env.disk().write(Path::new("/a/notes.txt"), b"").unwrap();
+        let dirs = LogDirs::open(&env, &dirs_opening(&["/a"])).unwrap();
+        let error = dirs.find(NOW, 0).unwrap_err();
+        assert!(error.to_string().contains("/a/backup is not the directory of a partition"));
+    });
+}
+
+#[test]
+fn one_failed_directory_takes_down_its_own_partitions_only() {
+    with_dirs(async |world, env| {
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        let (one, two) = (create(&dirs, 1, "one"), create(&dirs, 2, "two"));
+        world.disk(1).break_below("/b", Broken::All);
+        let say =
+            |log: &ottla_storage::Log| log.append(&batch(None, false, &["a"]), lead()).is_ok();
+        let results = [say(&one), say(&two)];
+        assert_eq!(results.iter().filter(|ok| **ok).count(), 1);
+        let states = dirs.states();
+        assert!(states[0].failure.is_none() && states[1].failure.is_some());
+        dirs.write_recovery_points();
+        dirs.close(BrokerEpoch(1));
+        drop((dirs, one, two));
+        let dirs = LogDirs::open(&env, &dirs_opening(&["/a", "/b"])).unwrap();
+        assert!(dirs.states()[1].failure.is_some());
+        assert_eq!(dirs.previous_broker_epoch(), BrokerEpoch(-1));
+        world.disk(1).repair();
+        assert!(matches!(
+            LogDirs::open(&env, &dirs_opening(&["/b", "/a"])),
+            Err(StorageError::Refused(_))
+        ));
+    });
+}
+
+#[test]
+fn bad_checkpoints_cost_time_but_no_record() {
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        let log = create(&dirs, 1, "orders");
+        log.append(&batch(None, false, &["a", "b"]), lead()).unwrap();
+        dirs.close(BrokerEpoch(1));
+        drop((dirs, log));
+        for name in ["recovery-point", "log-start", "replication"] {
+            let path = format!("/a/{name}-offset-checkpoint");
+            env.disk().write(Path::new(&path), b"0\n7\nx").unwrap();
+        }
+        env.disk().remove_file(Path::new("/a/.kafka_cleanshutdown")).unwrap();
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        assert_eq!(contents(&dirs.get(topic(1), P0).unwrap()).len(), 2);
+    });
+}
+
+#[test]
+fn unsynced_bytes_are_synced_behind_the_writers() {
+    let config =
+        LogConfig { segment_bytes: 1 << 20, max_message_bytes: 1 << 20, ..LogConfig::default() };
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a"], &config);
+        let log = dirs.create(topic(1), "orders", P0, None, Arc::new(config.clone()), NOW).unwrap();
+        let big = "x".repeat(300 << 10);
+        for _ in 0..4 {
+            log.append(&batch(None, false, &[&big]), lead()).unwrap();
+        }
+        // The closed segment is synced, and with it what came behind it.
+        assert!(dirs.background_sync(NOW));
+        assert_eq!(log.recovery_point(), Offset(4));
+        assert!(!dirs.background_sync(NOW));
+        let text = env.disk().read(Path::new("/a/recovery-point-offset-checkpoint")).unwrap();
+        assert_eq!(text, b"0\n1\norders 0 4\n");
+    });
+}
+
+#[test]
+fn all_logs_are_opened_in_parallel() {
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        for id in 1..20 {
+            let log = create(&dirs, id, &format!("topic-{id}"));
+            log.append(&batch(None, false, &["a"]), lead()).unwrap();
+        }
+        dirs.close(BrokerEpoch(3));
+        drop(dirs);
+        let dirs = Arc::new(LogDirs::open(&env, &dirs_opening(&["/a", "/b"])).unwrap());
+        let config = Arc::new(LogConfig::default());
+        let config = Arc::new(move |_: &str| Arc::clone(&config));
+        dirs.load_all(4, 60_000, config, Arc::new(|_| {})).await.unwrap();
+        assert_eq!(dirs.logs().len(), 19);
+        assert!(dirs.logs().iter().all(|(_, log)| log.end() == Offset(1)));
+    });
+}
+
+#[test]
+fn a_topic_id_that_a_power_cut_emptied_is_told_anew() {
+    with_dirs(async |_, env| {
+        let disk: &Disk = env.disk();
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        create(&dirs, 1, "orders").append(&batch(None, false, &["a"]), lead()).unwrap();
+        drop(dirs);
+        disk.write(Path::new("/a/orders-0/partition.metadata"), b"").unwrap();
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        assert_eq!(dirs.nameless().len(), 1);
+        assert_eq!(contents(&create(&dirs, 1, "orders")).len(), 1);
+        assert!(dirs.nameless().is_empty());
+        let text = disk.read(Path::new("/a/orders-0/partition.metadata")).unwrap();
+        assert!(text.starts_with(b"version: 0\ntopic_id: "));
+    });
+}
