@@ -1,4 +1,4 @@
-//! What the mutation harness throws bytes at: name and function, one row each.
+//! Hostile bytes for batches, codecs and control records: this crate's targets, one row each.
 //!
 //! A target panics when a promise is broken. Must hold: no input panics otherwise, and what the
 //! validator takes, readers can read.
@@ -6,28 +6,79 @@
 use std::io::{BufRead, Read};
 
 use bytes::Bytes;
-use ottla_wire::{LeaderEpoch, Offset, Timestamp};
+use ottla_wire::fuzz::{Prng, Target};
+use ottla_wire::messages::leader_change_message::LeaderChangeMessage;
+use ottla_wire::messages::snapshot_header_record::SnapshotHeaderRecord;
+use ottla_wire::messages::voters_record::{Voter, VotersRecord};
+use ottla_wire::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
-use crate::batch::{BatchView, HEADER_LEN, TimestampType, batches};
+use crate::batch::{BatchView, HEADER_LEN, Producer, TimestampType, batches};
+use crate::builder::{BatchBuilder, BatchSettings};
 use crate::codec::{self, Codec};
 use crate::control::ControlRecord;
 use crate::crc;
 use crate::record::{Record, read_batch};
 use crate::validate::{Compression, Origin, Rules, Valid, one_batch, validate};
 
-/// A name and what to call with any bytes.
-pub type Target = (&'static str, fn(&[u8]));
-
 /// All targets.
 pub const TARGETS: &[Target] = &[
-    ("records_batches", iterate),
-    ("records_produce", |bytes| {
-        let _ = one_batch(bytes, 13);
-    }),
-    ("records_validate", validate_sealed),
-    ("records_inflate", inflate),
-    ("records_control", control),
+    target("records_batches", iterate, batches_of_every_kind),
+    target("records_produce", |bytes| drop(one_batch(bytes, 13)), batches_of_every_kind),
+    target("records_validate", validate_sealed, batches_of_every_kind),
+    target("records_inflate", inflate, compressed),
+    target("records_control", control, control_values),
 ];
+
+/// Memory is bounded by windows and not by lengths, so it is not counted against them.
+const fn target(
+    name: &'static str,
+    run: fn(&[u8]),
+    seeds: fn(&mut Prng) -> Vec<Vec<u8>>,
+) -> Target {
+    Target { name, run, seeds, allocation_max: 0 }
+}
+
+fn batches_of_every_kind(prng: &mut Prng) -> Vec<Vec<u8>> {
+    let producer = Producer { id: ProducerId(9), epoch: ProducerEpoch(0), base_sequence: 5 };
+    let kinds = Codec::ALL.map(BatchSettings::compressed).into_iter().flat_map(|settings| {
+        let idempotent = BatchSettings { producer: Some(producer), ..settings };
+        let transactional = BatchSettings { is_transactional: true, ..idempotent };
+        let control = BatchSettings { is_control: true, ..transactional };
+        [settings, idempotent, transactional, control]
+    });
+    kinds.map(|settings| batch(settings, prng)).collect()
+}
+
+fn batch(settings: BatchSettings, prng: &mut Prng) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(settings);
+    for n in 0..=prng.below(40) {
+        let timestamp = Timestamp(NOW + i64::try_from(prng.below(90_000)).expect("it is small"));
+        let value = vec![b'v'; prng.below(60)];
+        let headers = [("header".into(), Some(Bytes::from_static(b"value"))), ("".into(), None)];
+        let headers = &headers[..prng.below(3)];
+        let key = (n % 3 > 0).then_some(&b"key"[..]);
+        builder.append(timestamp, key, Some(&value), headers).expect("it is small");
+    }
+    builder.build().expect("it is small").into()
+}
+
+fn compressed(prng: &mut Prng) -> Vec<Vec<u8>> {
+    let batches = batches_of_every_kind(prng).into_iter();
+    batches.map(|batch| batch.get(HEADER_LEN..).unwrap_or_default().to_vec()).collect()
+}
+
+fn control_values(_: &mut Prng) -> Vec<Vec<u8>> {
+    let controls = [
+        ControlRecord::Commit { coordinator_epoch: 7 },
+        ControlRecord::LeaderChange(LeaderChangeMessage::default()),
+        ControlRecord::SnapshotHeader(SnapshotHeaderRecord::default()),
+        ControlRecord::KRaftVoters(VotersRecord {
+            voters: vec![Voter::default(); 2],
+            ..Default::default()
+        }),
+    ];
+    controls.iter().map(|control| control.value().expect("a default is valid").into()).collect()
+}
 
 /// Looks at everything that batches show, and reads their records.
 fn iterate(bytes: &[u8]) {
@@ -89,7 +140,7 @@ fn rules(compression: Compression, timestamp_type: TimestampType) -> Rules<'stat
         timestamp_type,
         before_max_ms: i64::MAX,
         after_max_ms: i64::MAX,
-        now: Timestamp(1_900_000_000_000),
+        now: Timestamp(NOW),
         compression,
         max_message_bytes: 1 << 20,
         segment_bytes: 1 << 30,
@@ -136,5 +187,6 @@ fn control(bytes: &[u8]) {
     }
 }
 
+const NOW: i64 = 1_900_000_000_000;
 const RECORDS_MAX: usize = 100_000;
 const INFLATED_MAX: u64 = 4 << 20;
