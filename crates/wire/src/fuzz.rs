@@ -4,6 +4,7 @@
 //! number in an ordinary test run, for a time in `cargo xtask fuzz`. The same seed draws the same
 //! cases. Not here: a clock, threads, an allocator that counts; the test brings them.
 
+mod dense;
 mod sample;
 mod targets;
 

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::frame;
+use crate::fuzz::dense::dense;
 use crate::fuzz::{Prng, Target, sample};
 use crate::reader::Reader;
 use crate::registry::{Kind, MESSAGES, MessageInfo};
@@ -13,6 +14,7 @@ use crate::varint;
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[
     Target { name: "wire decode", run: decode, seeds: messages, allocation_max: 64 },
+    Target { name: "wire dense", run: decode, seeds: dense_messages, allocation_max: 64 },
     Target { name: "wire round trip", run: round_trip, seeds: messages, allocation_max: 0 },
     Target { name: "wire frame", run: request_frame, seeds: frames, allocation_max: 64 },
     Target { name: "wire numbers", run: numbers, seeds: frames, allocation_max: 64 },
@@ -80,6 +82,20 @@ fn messages(prng: &mut Prng) -> Vec<Vec<u8>> {
             let mut seed = vec![high, low, place as u8];
             seed.extend(sample(info, version, prng));
             seeds.push(seed);
+        }
+    }
+    seeds
+}
+
+/// Messages that take much memory per byte, of each kind and version, in each depth of arrays.
+fn dense_messages(_: &mut Prng) -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (index, info) in MESSAGES.iter().enumerate() {
+        for (place, version) in info.versions.iter().enumerate() {
+            let [.., high, low] = index.to_be_bytes();
+            for body in (0..).map_while(|depth| dense(info, version, depth)) {
+                seeds.push([&[high, low, place as u8], &body[..]].concat());
+            }
         }
     }
     seeds
