@@ -202,7 +202,7 @@ async fn settled(coordinator: &Coordinator) -> [StrBytes; 2] {
         ..SyncGroupRequest::default()
     };
     let follower = request(&second.member_id, Vec::new());
-    let follower = coordinator.sync_group(CALLER, 5, &follower);
+    let follower = coordinator.sync_group(CALLER, 4, &follower);
     let leader = request(
         &first.member_id,
         vec![SyncGroupRequestAssignment {
@@ -211,7 +211,7 @@ async fn settled(coordinator: &Coordinator) -> [StrBytes; 2] {
             ..SyncGroupRequestAssignment::default()
         }],
     );
-    assert_eq!(coordinator.sync_group(CALLER, 5, &leader).await.assignment, "");
+    assert_eq!(coordinator.sync_group(CALLER, 4, &leader).await.assignment, "");
     assert_eq!(follower.await.assignment, "all");
     [first.member_id, second.member_id]
 }

@@ -125,11 +125,11 @@ fn described(id: &StrBytes, group: &Group, session: Option<&Session>) -> Describ
             group_instance_id: member.instance.clone(),
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
+            member_assignment: member.assignment.clone(),
             ..DescribedGroupMember::default()
         };
         if stable {
             described.member_metadata = member.metadata(&protocol).cloned().unwrap_or_default();
-            described.member_assignment = member.assignment.clone();
         }
         described
     });

@@ -240,15 +240,16 @@ impl Groups {
         }
         let mut response = OffsetDeleteResponse::default();
         for topic in &request.topics {
-            let refused = if topics.id(&topic.name).is_none() {
-                Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-            } else if session.is_some_and(|session| session.subscribes(&topic.name)) {
-                Some(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC)
-            } else {
-                None
-            };
+            let subscribed = session.is_some_and(|session| session.subscribes(&topic.name));
             let partitions = topic.partitions.iter().map(|partition| {
                 let partition = partition.partition_index;
+                let refused = if !topics.has_partition(&topic.name, partition) {
+                    Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+                } else if subscribed {
+                    Some(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC)
+                } else {
+                    None
+                };
                 if refused.is_none() && self.has_offset(&request.group_id, &topic.name, partition) {
                     out.records.push(GroupRecord::forget_offset(
                         &request.group_id,

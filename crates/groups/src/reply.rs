@@ -47,6 +47,7 @@ impl GroupReply {
             GroupReply::Join(response) => GroupReply::Join(Box::new(JoinGroupResponse {
                 error_code: error,
                 member_id: response.member_id,
+                protocol_name: None,
                 ..JoinGroupResponse::default()
             })),
             GroupReply::Sync(_) => GroupReply::Sync(SyncGroupResponse {

@@ -247,7 +247,7 @@ impl World {
             assignments,
             ..SyncGroupRequest::default()
         };
-        let ask = self.ask(&name, words.version(5));
+        let ask = self.ask(&name, words.version(4));
         let decided = self.kit.live().sync(&mut self.soft, &ask.of(&self.settings), &request);
         self.obey(decided);
     }

@@ -3,6 +3,8 @@
 //! Every group is asked for at its own coordinator, the list at all shards of this broker.
 //! Not here: authorized operations, which the caller fills in.
 
+use std::collections::BTreeSet;
+
 use ottla_groups::GroupReply;
 use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
 use ottla_wire::messages::describe_groups_response::DescribedGroup;
@@ -105,7 +107,9 @@ impl Coordinator {
         version: i16,
         request: &DeleteGroupsRequest,
     ) -> Answer<DeleteGroupsResponse> {
-        let deleted = request.groups_names.iter().map(|group| {
+        // A name that comes twice is answered once.
+        let names: BTreeSet<&StrBytes> = request.groups_names.iter().collect();
+        let deleted = names.into_iter().map(|group| {
             self.ask(group, caller, version, group, &DELETE, |groups, soft, ask| {
                 groups.delete(soft, ask, group)
             })

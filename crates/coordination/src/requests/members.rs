@@ -23,6 +23,7 @@ const JOIN: Shape<JoinGroupRequest, JoinGroupResponse> = Shape {
         error_code,
         // May wait for long: holds no slice of the frame.
         member_id: StrBytes::copied(&request.member_id),
+        protocol_name: None,
         ..JoinGroupResponse::default()
     },
 };
@@ -65,11 +66,14 @@ impl Coordinator {
         request: &JoinGroupRequest,
     ) -> Answer<JoinGroupResponse> {
         if request.group_id.is_empty() {
-            return Answer::Now((JOIN.refused)(request, ErrorCode::INVALID_GROUP_ID));
+            let refused = (JOIN.refused)(request, ErrorCode::INVALID_GROUP_ID);
+            return Answer::Now(in_version(version, refused));
         }
-        self.ask(&request.group_id, caller, version, request, &JOIN, |groups, soft, ask| {
-            groups.join(soft, ask, request)
-        })
+        let answer =
+            self.ask(&request.group_id, caller, version, request, &JOIN, |groups, soft, ask| {
+                groups.join(soft, ask, request)
+            });
+        answer.map(move |response| in_version(version, response))
     }
 
     /// SyncGroup, v0 to v5.
@@ -124,4 +128,12 @@ impl Coordinator {
             groups.leave(soft, ask, request)
         })
     }
+}
+
+/// Before v7 no protocol is an empty name.
+fn in_version(version: i16, mut response: JoinGroupResponse) -> JoinGroupResponse {
+    if version < 7 {
+        response.protocol_name.get_or_insert_default();
+    }
+    response
 }

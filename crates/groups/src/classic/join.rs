@@ -1,8 +1,9 @@
 //! JoinGroup: how someone becomes, or stays, a member of a classic group.
 //!
 //! v4 and later: a dynamic member first gets an id and joins with it (KIP-394). v5: static members
-//! (KIP-345). v9: the leader is told to skip the assignment (KIP-814). Must hold: every path parks
-//! the ticket in a member or answers it.
+//! (KIP-345). v9: the leader is told to skip the assignment (KIP-814). Unlike in Kafka, a join that
+//! is refused leaves no empty group behind. Must hold: every path parks the ticket in a member or
+//! answers it.
 
 use ottla_wire::messages::{JoinGroupRequest, JoinGroupResponse};
 use ottla_wire::{ErrorCode, StrBytes};
@@ -67,6 +68,7 @@ fn refused(request: &JoinGroupRequest, error: ErrorCode) -> GroupReply {
     GroupReply::Join(Box::new(JoinGroupResponse {
         error_code: error,
         member_id: request.member_id.clone(),
+        protocol_name: None,
         ..JoinGroupResponse::default()
     }))
 }
@@ -149,6 +151,7 @@ impl Session {
         let response = JoinGroupResponse {
             error_code: ErrorCode::MEMBER_ID_REQUIRED,
             member_id: id,
+            protocol_name: None,
             ..JoinGroupResponse::default()
         };
         out.reply(ask.ticket, GroupReply::Join(Box::new(response)));

@@ -32,9 +32,6 @@ impl Groups {
         if request.group_id.is_empty() {
             return refused(ErrorCode::INVALID_GROUP_ID);
         }
-        if self.group(&request.group_id).is_none_or(|group| !group.is_classic()) {
-            return refused(ErrorCode::UNKNOWN_MEMBER_ID);
-        }
         let one;
         let leaving = if ask.version < 3 {
             one = [MemberIdentity {

@@ -131,6 +131,7 @@ impl Member {
                 let response = JoinGroupResponse {
                     error_code: error,
                     member_id: self.id.clone(),
+                    protocol_name: None,
                     ..JoinGroupResponse::default()
                 };
                 Some((ticket, GroupReply::Join(Box::new(response))))

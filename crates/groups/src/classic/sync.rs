@@ -1,6 +1,6 @@
 //! SyncGroup and Heartbeat: the second step of a rebalance, and the sign of life between them.
 //!
-//! SyncGroup v5 names the protocol, which must be the group's. Must hold: members only ever get the
+//! SyncGroup v5 must name the protocol, as it is the group's. Must hold: members only ever get the
 //! assignment that the leader of their generation gave.
 
 use std::collections::BTreeMap;
@@ -21,6 +21,10 @@ impl Groups {
         let mut out = Out::new(ask.now, ask.settings);
         let result = if request.group_id.is_empty() {
             Err(ErrorCode::INVALID_GROUP_ID)
+        } else if ask.version >= 5
+            && (request.protocol_type.is_none() || request.protocol_name.is_none())
+        {
+            Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
         } else {
             match soft.sessions.get_mut(&request.group_id) {
                 Some(session) => session.sync(ask, request, &mut out),
@@ -86,7 +90,7 @@ impl Session {
         self.validate(&request.member_id, request.group_instance_id.as_ref())?;
         self.same_generation(request.generation_id)?;
         let differs = |asked: &Option<StrBytes>, own: &Option<StrBytes>| {
-            asked.is_some() && asked.as_deref() != own.as_deref()
+            asked.is_some() && own.is_some() && asked != own
         };
         if differs(&request.protocol_type, &self.protocol_type)
             || differs(&request.protocol_name, &self.protocol)

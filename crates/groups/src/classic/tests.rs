@@ -235,8 +235,8 @@ fn leaving_in_old_versions_names_one_member() {
     check(
         "leave a | leave a v=2",
         expect![[r#"
-        a: LeaveGroup UNKNOWN_MEMBER_ID
-        a: LeaveGroup UNKNOWN_MEMBER_ID"#]],
+            a: LeaveGroup [UNKNOWN_MEMBER_ID]
+            a: LeaveGroup UNKNOWN_MEMBER_ID"#]],
     );
 }
 
@@ -327,10 +327,11 @@ fn a_member_without_a_common_protocol_is_refused() {
 #[test]
 fn sync_names_the_protocol_of_the_group() {
     check(
-        "join a | advance 3s | sync a protocol=sticky | sync a type=connect | \
-         sync a protocol=range type=consumer",
+        "join a | advance 3s | sync a v=5 | sync a protocol=sticky | sync a type=connect | \
+         sync a v=5 protocol=range type=consumer",
         expect![[r#"
             a: JoinGroup generation=1 leader=a members=[a]
+            a: SyncGroup INCONSISTENT_GROUP_PROTOCOL
             a: SyncGroup INCONSISTENT_GROUP_PROTOCOL
             a: SyncGroup INCONSISTENT_GROUP_PROTOCOL
             a: SyncGroup assignment=a@1"#]],

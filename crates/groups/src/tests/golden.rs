@@ -1,7 +1,6 @@
 //! Records in bytes, as Apache Kafka 4.3.1 wrote them.
 //!
-//! tests/golden/consumer_offsets.txt has the keys and values of batches from the log of
-//! `__consumer_offsets`, with the command that took them.
+//! tests/golden/consumer_offsets.txt has keys and values from segments of `__consumer_offsets`.
 
 use bytes::Bytes;
 use expect_test::expect;
