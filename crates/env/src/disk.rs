@@ -225,13 +225,22 @@ impl Disk {
         })
     }
 
-    /// How many bytes can still be written to the disk that holds `path`.
-    pub fn free_space(&self, path: &Path) -> io::Result<u64> {
+    /// How large the disk is that holds `path`, and how much of it can still be written.
+    pub fn space(&self, path: &Path) -> io::Result<Space> {
         match &self.kind {
-            DiskKind::Real => real::disk::free_space(path),
-            DiskKind::Sim(disk) => disk.free_space(path),
+            DiskKind::Real => real::disk::space(path),
+            DiskKind::Sim(disk) => disk.space(path),
         }
     }
+}
+
+/// The room on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+    /// What can still be written, in bytes.
+    pub usable_bytes: u64,
 }
 
 impl fmt::Debug for Disk {

@@ -44,7 +44,7 @@ use std::time::Duration;
 use real::Real;
 use sim_api::SimWorld;
 
-pub use disk::{DirEntry, Disk, File, FileLock, Meta, Open};
+pub use disk::{DirEntry, Disk, File, FileLock, Meta, Open, Space};
 pub use net::{Listener, Net, ReadHalf, Stream, WriteHalf};
 pub use tasks::{Spawner, Task, TaskFailure, Tasks};
 pub use time::{Elapsed, Instant, Sleep};

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::io::ReadBuf;
 
-use crate::{DirEntry, Instant, Meta, Open, TaskFailure};
+use crate::{DirEntry, Instant, Meta, Open, Space, TaskFailure};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -110,7 +110,7 @@ pub trait SimDisk: Send + Sync + 'static {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     fn sync_tree(&self, path: &Path) -> io::Result<()>;
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
-    fn free_space(&self, path: &Path) -> io::Result<u64>;
+    fn space(&self, path: &Path) -> io::Result<Space>;
 }
 
 /// An open file; the methods mean what those of [`File`](crate::File) mean.

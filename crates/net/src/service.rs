@@ -69,6 +69,8 @@ pub struct ConnectionInfo {
     pub id: u64,
     /// The other end.
     pub peer: SocketAddr,
+    /// Its address as Kafka spells it, such as `/127.0.0.1`.
+    pub host: String,
     /// The name of the listener it came in by.
     pub listener: Arc<str>,
     /// Who it is.
@@ -80,7 +82,8 @@ impl ConnectionInfo {
     /// A connection of an unauthenticated client.
     pub fn new(id: u64, peer: SocketAddr, listener: Arc<str>) -> Self {
         let principal = Principal::anonymous();
-        ConnectionInfo { id, peer, listener, principal, software: Mutex::default() }
+        let host = format!("/{}", peer.ip());
+        ConnectionInfo { id, peer, host, listener, principal, software: Mutex::default() }
     }
 
     /// Remembers what the client said of itself.

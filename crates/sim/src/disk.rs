@@ -245,9 +245,11 @@ impl SimDisk for DiskView {
         Ok(Box::new(Locked { view: self.clone(), path }))
     }
 
-    fn free_space(&self, path: &Path) -> io::Result<u64> {
+    fn space(&self, path: &Path) -> io::Result<ottla_env::Space> {
         let path = components(path)?;
-        Ok(self.call(Act::Look, "space", &path, 0)?.space.free())
+        let state = self.call(Act::Look, "space", &path, 0)?;
+        let (total_bytes, usable_bytes) = (state.space.capacity(), state.space.free());
+        Ok(ottla_env::Space { total_bytes, usable_bytes })
     }
 }
 

@@ -43,6 +43,10 @@ impl Space {
         Space { capacity: AtomicU64::new(capacity), used: AtomicU64::new(0) }
     }
 
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_capacity(&self, bytes: u64) {
         self.capacity.store(bytes, Ordering::Relaxed);
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{saturating_ms, system};
-use crate::{DirEntry, Meta, Open};
+use crate::{DirEntry, Meta, Open, Space};
 
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
@@ -92,9 +92,10 @@ pub(crate) fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
+pub(crate) fn space(path: &Path) -> io::Result<Space> {
     let space = rustix::fs::statvfs(path)?;
-    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+    Ok(Space { total_bytes: bytes(space.f_blocks), usable_bytes: bytes(space.f_bavail) })
 }
 
 pub(crate) fn read_at(file: &File, buf: &mut [u8], position: u64) -> io::Result<usize> {

@@ -1,0 +1,134 @@
+//! The table of APIs that this broker serves: one row each, one file each in `handlers/`.
+//!
+//! ApiVersions, the request log and the docs derive from the row. What has no row is not served
+//! and not announced; an API or a version gets its row only when it works.
+//! Must hold: rows are sorted by key, and their versions lie within what `wire` can read.
+
+use std::ops::RangeInclusive;
+
+use ottla_net::{BoxFuture, Outcome};
+use ottla_security::Operation;
+use ottla_wire::ApiKey;
+
+use crate::answer::{Frame, answered};
+use crate::context::Ctx;
+use crate::forward;
+use crate::handlers::*;
+
+/// The kind of thing that an API asks permission for, item by item in its handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// Topics, by name.
+    Topic,
+    /// Groups.
+    Group,
+    /// The cluster.
+    Cluster,
+    /// No permission is needed.
+    Nothing,
+}
+
+/// One API of the broker listener.
+pub struct Api {
+    /// Which one.
+    pub key: ApiKey,
+    /// The versions that are served.
+    pub versions: RangeInclusive<i16>,
+    /// The versions that ApiVersions announces.
+    pub announced: RangeInclusive<i16>,
+    /// What the handler asks for, per item.
+    pub needs: (Operation, ResourceKind),
+    /// Decodes, handles, encodes.
+    pub(crate) start: fn(Ctx, Frame) -> BoxFuture<'static, Outcome>,
+}
+
+macro_rules! apis {
+    ($(
+        $key:ident $first:literal..$last:literal $(announced $announced:literal)?,
+        $operation:ident $kind:ident => $($handle:ident)::+;
+    )*) => {
+        /// Every API that is served, by key.
+        pub static APIS: &[Api] = &[$(Api {
+            key: ApiKey::$key,
+            versions: $first..=$last,
+            announced: announced!($first $($announced)?)..=$last,
+            needs: (Operation::$operation, ResourceKind::$kind),
+            start: start!($($handle)::+),
+        },)*];
+    };
+}
+
+macro_rules! announced {
+    ($first:literal) => {
+        $first
+    };
+    ($first:literal $announced:literal) => {
+        $announced
+    };
+}
+
+macro_rules! start {
+    (forward) => {
+        forward::start
+    };
+    ($file:ident::handle) => {
+        |ctx, frame| answered(ctx, frame, $file::handle)
+    };
+}
+
+// The versions are the first and the last that are served. Produce is announced from 0, as Kafka does: librdkafka otherwise stops compressing (KAFKA-18659).
+apis! {
+    Produce 3..13 announced 0, Write Topic => produce::handle;
+    Fetch 4..18, Read Topic => fetch::handle;
+    ListOffsets 1..11, Describe Topic => list_offsets::handle;
+    Metadata 0..13, Describe Topic => metadata::handle;
+    OffsetCommit 2..10, Read Group => offset_commit::handle;
+    OffsetFetch 1..10, Describe Group => offset_fetch::handle;
+    FindCoordinator 0..6, Describe Group => find_coordinator::handle;
+    JoinGroup 0..9, Read Group => join_group::handle;
+    Heartbeat 0..4, Read Group => heartbeat::handle;
+    LeaveGroup 0..5, Read Group => leave_group::handle;
+    SyncGroup 0..5, Read Group => sync_group::handle;
+    DescribeGroups 0..6, Describe Group => describe_groups::handle;
+    ListGroups 0..5, Describe Group => list_groups::handle;
+    ApiVersions 0..5, Describe Nothing => api_versions::handle;
+    CreateTopics 2..7, Create Topic => forward;
+    DeleteTopics 1..6, Delete Topic => forward;
+    DeleteRecords 0..2, Delete Topic => delete_records::handle;
+    InitProducerId 0..5, IdempotentWrite Cluster => init_producer_id::handle;
+    OffsetForLeaderEpoch 2..4, Describe Topic => offset_for_leader_epoch::handle;
+    DescribeConfigs 1..4, DescribeConfigs Cluster => describe_configs::handle;
+    AlterConfigs 0..2, AlterConfigs Cluster => forward;
+    DescribeLogDirs 1..5, Describe Cluster => describe_log_dirs::handle;
+    CreatePartitions 0..3, Alter Topic => forward;
+    DeleteGroups 0..3, Delete Group => delete_groups::handle;
+    IncrementalAlterConfigs 0..1, AlterConfigs Cluster => forward;
+    OffsetDelete 0..0, Delete Group => offset_delete::handle;
+    DescribeCluster 0..2, Describe Cluster => describe_cluster::handle;
+    DescribeProducers 0..0, Read Topic => describe_producers::handle;
+    ListConfigResources 0..1, DescribeConfigs Cluster => list_config_resources::handle;
+    DescribeTopicPartitions 0..0, Describe Topic => describe_topic_partitions::handle;
+}
+
+/// The row of an API, if it is served.
+pub fn api(key: ApiKey) -> Option<&'static Api> {
+    APIS.binary_search_by_key(&(key as i16), |api| api.key as i16).ok().map(|row| &APIS[row])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_and_within_what_wire_reads() {
+        assert!(APIS.is_sorted_by_key(|api| api.key as i16));
+        for api in APIS {
+            let readable = ottla_wire::registry::api_info(api.key).versions;
+            let name = api.key.name();
+            assert!(readable.contains(*api.versions.start()), "{name}");
+            assert!(readable.contains(*api.versions.end()), "{name}");
+            assert!(api.announced.start() <= api.versions.start(), "{name}");
+            assert_eq!(api.announced.end(), api.versions.end(), "{name}");
+        }
+    }
+}

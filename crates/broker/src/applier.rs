@@ -1,0 +1,160 @@
+//! Makes the broker what the metadata says: partitions, their leaders, configs.
+//!
+//! Called with one image after another, in order, by one caller. Must hold: nothing but an image
+//! brings a partition into being or takes it away.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ottla_metadata::{Changes, Image, Partition as Assigned, ResourceType, Topic};
+use ottla_replication::Leadership;
+use ottla_storage::{LogDirs, StorageError};
+use ottla_wire::{BrokerId, LeaderEpoch, PartitionIndex, Timestamp, TopicId};
+
+use crate::configs::log_config;
+use crate::context::Rooms;
+use crate::coordinated::CoordinatedLog;
+use crate::partition::Partition;
+use crate::topics;
+
+/// A partition epoch's leader when there is none.
+const NOBODY: BrokerId = BrokerId(-1);
+
+/// Brings images to the rooms of one broker.
+pub(crate) struct Applier {
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) dirs: Arc<LogDirs>,
+}
+
+impl Applier {
+    /// Takes over what `new` says and `old` did not.
+    pub(crate) fn apply(&self, old: &Image, new: &Image) {
+        let changes = new.changes_since(old);
+        if changes.is_empty() {
+            return;
+        }
+        if changes.configs.iter().any(|of| of.kind == ResourceType::BROKER) {
+            self.rooms.configs.apply(new);
+            self.rooms.configure_groups();
+        }
+        self.delete(old, &changes);
+        for id in &changes.topics_created {
+            if let Some(topic) = new.topic(*id) {
+                self.rooms.partitions.add_topic(*id, &Arc::from(&*topic.name));
+            }
+        }
+        if let Some(offsets) = new.topic_by_name(topics::CONSUMER_OFFSETS) {
+            self.rooms.groups.partitions(i32::try_from(offsets.partitions.len()).ok());
+        }
+        for (id, index) in changes.partitions(new).collect::<Vec<_>>() {
+            if let Some(topic) = new.topic(id)
+                && let Some(assigned) = topic.partitions.get(&index)
+            {
+                self.assign(new, topic, index, assigned);
+            }
+        }
+        self.configure(new, &changes);
+    }
+
+    fn delete(&self, old: &Image, changes: &Changes) {
+        let mut deleted = Vec::new();
+        for id in &changes.topics_deleted {
+            for partition in self.rooms.partitions.remove_topic(*id) {
+                partition.disturb();
+                let now = Timestamp(self.rooms.env.now_ms());
+                if let Err(error) = self.dirs.delete(*id, partition.index, now) {
+                    let (topic, partition) = (&partition.topic, partition.index);
+                    tracing::error!(%topic, %partition, %error, "deleting a partition failed");
+                }
+            }
+            let Some(topic) = old.topic(*id) else { continue };
+            if *topic.name == *topics::CONSUMER_OFFSETS {
+                self.rooms.groups.partitions(None);
+            }
+            deleted.push((topic.name.clone(), *id));
+        }
+        if !deleted.is_empty() {
+            self.rooms.groups.topics_deleted(&deleted);
+        }
+    }
+
+    fn assign(&self, image: &Image, topic: &Topic, index: PartitionIndex, assigned: &Assigned) {
+        if !assigned.replicas.contains(&self.rooms.broker_id) {
+            return;
+        }
+        let partition = match self.open(image, topic, index, assigned) {
+            Ok(partition) => partition,
+            Err(error) => {
+                let topic = &topic.name;
+                tracing::error!(%topic, partition = %index, %error, "opening a partition failed");
+                return;
+            }
+        };
+        let min_isr = self.rooms.configs.topic(image, &topic.name).min_insync_replicas;
+        let leadership = Leadership {
+            leader: assigned.leader.unwrap_or(NOBODY),
+            leader_epoch: assigned.leader_epoch,
+            replicas: assigned.replicas.clone(),
+            isr: assigned.isr.clone(),
+            min_isr: usize::try_from(min_isr).unwrap_or(1),
+        };
+        if let Err(error) = partition.assign(&leadership) {
+            let topic = &topic.name;
+            tracing::error!(%topic, partition = %index, %error, "taking over a leader failed");
+        }
+        if *topic.name == *topics::CONSUMER_OFFSETS {
+            self.coordinate(partition, assigned.leader, assigned.leader_epoch);
+        }
+    }
+
+    /// Serves the groups of a partition, or ceases to.
+    fn coordinate(&self, home: Arc<Partition>, leader: Option<BrokerId>, epoch: LeaderEpoch) {
+        let index = home.index;
+        if leader == Some(self.rooms.broker_id) {
+            let log = CoordinatedLog { partition: home, env: self.rooms.env.clone() };
+            self.rooms.groups.lead(index, epoch, Arc::new(log));
+        } else {
+            self.rooms.groups.resign(index, epoch);
+        }
+    }
+
+    fn open(
+        &self,
+        image: &Image,
+        topic: &Topic,
+        index: PartitionIndex,
+        assigned: &Assigned,
+    ) -> Result<Arc<Partition>, StorageError> {
+        if let Ok(partition) = self.rooms.partitions.find(topic.id, index) {
+            return Ok(partition);
+        }
+        let me = self.rooms.broker_id;
+        let config = self.rooms.configs.topic(image, &topic.name);
+        let config = Arc::new(log_config(&config, &self.rooms.configs.now()));
+        let now = Timestamp(self.rooms.env.now_ms());
+        let place = assigned.directory(me);
+        let log = self.dirs.create(topic.id, &topic.name, index, place, config, now)?;
+        let name = Arc::from(&*topic.name);
+        let partition = Arc::new(Partition::new(me, topic.id, name, index, log));
+        self.rooms.partitions.add(Arc::clone(&partition));
+        Ok(partition)
+    }
+
+    /// Gives logs the configs that hold for them now.
+    fn configure(&self, image: &Image, changes: &Changes) {
+        let brokers_changed = changes.configs.iter().any(|of| of.kind == ResourceType::BROKER);
+        let of_topics = changes.configs.iter().filter(|of| of.kind == ResourceType::TOPIC);
+        let changed: BTreeSet<TopicId> =
+            of_topics.filter_map(|of| image.topics().id(&of.name)).collect();
+        if !brokers_changed && changed.is_empty() {
+            return;
+        }
+        for partition in self.rooms.partitions.all() {
+            if brokers_changed || changed.contains(&partition.topic_id) {
+                let config = self.rooms.configs.topic(image, &partition.topic);
+                let config = log_config(&config, &self.rooms.configs.now());
+                partition.log().configure(Arc::new(config));
+            }
+        }
+    }
+}

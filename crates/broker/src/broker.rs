@@ -1,0 +1,96 @@
+//! One broker as a value: made of its rooms, fed with images, asked as a service.
+//!
+//! The node opens the log directories and the quorum before, and registers the broker after.
+
+use std::sync::Arc;
+
+use ottla_coordination::Coordinator;
+use ottla_env::{Env, Tasks};
+use ottla_metadata::Image;
+use ottla_net::{Channel, Service};
+use ottla_security::Authorizer;
+use ottla_settings::Settings;
+use ottla_storage::LogDirs;
+use ottla_wire::BrokerId;
+use tokio::sync::watch;
+
+use crate::applier::Applier;
+use crate::configs::{Configs, group_settings};
+use crate::context::Rooms;
+use crate::fetch_sessions::FetchSessions;
+use crate::partitions::Partitions;
+use crate::producer_ids::ProducerIds;
+use crate::service::BrokerService;
+use crate::topic_creation::TopicCreation;
+use crate::upkeep;
+
+/// What a broker is made of.
+pub struct BrokerParts {
+    /// The world.
+    pub env: Env,
+    /// Its id.
+    pub id: BrokerId,
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// What the node was started with.
+    pub settings: Settings,
+    /// The log directories, with every partition in them opened.
+    pub dirs: Arc<LogDirs>,
+    /// The cluster as it changes.
+    pub image: watch::Receiver<Arc<Image>>,
+    /// The way to the active controller.
+    pub controller: Channel,
+    /// Who may do what.
+    pub authorizer: Authorizer,
+}
+
+/// The data plane of a node. Dropping it ends its tasks.
+pub struct Broker {
+    applier: Applier,
+    tasks: Tasks,
+}
+
+impl Broker {
+    /// A broker that holds no partition until the first image is applied.
+    pub fn new(parts: BrokerParts) -> Broker {
+        let BrokerParts { env, id, cluster_id, settings, dirs, image, controller, authorizer } =
+            parts;
+        let tasks = env.tasks();
+        let groups = Coordinator::start(env.clone(), group_settings(&settings));
+        let sessions = settings.log.max_incremental_fetch_session_cache_slots;
+        let rooms = Arc::new(Rooms {
+            broker_id: id,
+            cluster_id,
+            fetch_bytes_max: usize::try_from(settings.log.fetch_max_bytes).unwrap_or(0),
+            fetch_sessions: FetchSessions::new(usize::try_from(sessions).unwrap_or(0)),
+            configs: Configs::new(id, settings),
+            image,
+            partitions: Arc::new(Partitions::default()),
+            dirs: Arc::clone(&dirs),
+            groups: Arc::new(groups),
+            producer_ids: ProducerIds::default(),
+            topic_creation: TopicCreation::new(controller.clone(), tasks.spawner()),
+            controller,
+            authorizer,
+            env,
+        });
+        upkeep::spawn(&rooms, &tasks);
+        Broker { applier: Applier { rooms, dirs }, tasks }
+    }
+
+    /// Takes over what `new` says and `old` did not; images come in order, from one caller.
+    pub fn apply(&self, old: &Image, new: &Image) {
+        self.applier.apply(old, new);
+    }
+
+    /// Whoever answers clients.
+    pub fn service(&self) -> Arc<dyn Service> {
+        Arc::new(BrokerService(Arc::clone(&self.applier.rooms)))
+    }
+
+    /// Ends what runs by itself; the log directories stay open for whoever closes them.
+    pub async fn stop(&self) {
+        self.applier.rooms.groups.stop().await;
+        self.tasks.shutdown().await;
+    }
+}

@@ -1,0 +1,122 @@
+//! The configs that hold right now: what the node was started with, and over it what the metadata
+//! log says of this broker, of all brokers, and of topics.
+//!
+//! Readers take a snapshot, which is cheap; whoever applies a new image swaps it.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
+use ottla_coordination::CoordinatorSettings;
+use ottla_metadata::{Image, ResourceType};
+use ottla_records::validate::Compression;
+use ottla_records::{Codec, TimestampType as BatchTimestampType};
+use ottla_settings::{CompressionType, Settings, TimestampType, TopicConfig};
+use ottla_storage::LogConfig;
+use ottla_wire::BrokerId;
+
+/// The name of the config of all brokers.
+const ALL_BROKERS: &str = "";
+
+/// The configs of one broker.
+pub(crate) struct Configs {
+    me: BrokerId,
+    started_with: Settings,
+    now: RwLock<Settings>,
+}
+
+impl Configs {
+    pub(crate) fn new(me: BrokerId, settings: Settings) -> Self {
+        Configs { me, now: RwLock::new(settings.clone()), started_with: settings }
+    }
+
+    /// What holds now.
+    pub(crate) fn now(&self) -> Settings {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over what the metadata says of brokers.
+    pub(crate) fn apply(&self, image: &Image) {
+        let of = |name: &str| -> BTreeMap<String, String> {
+            image.configs(ResourceType::BROKER, name).clone()
+        };
+        let (settings, wrong) =
+            self.started_with.changed(&of(ALL_BROKERS), &of(&self.me.to_string()));
+        for error in wrong {
+            tracing::warn!(%error, "passed over a dynamic config of this broker");
+        }
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// A topic's configs over the broker's.
+    pub(crate) fn topic(&self, image: &Image, name: &str) -> TopicConfig {
+        let overrides = image.configs(ResourceType::TOPIC, name);
+        let overrides = overrides.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        TopicConfig::resolve(&self.now().topic_defaults(), overrides)
+    }
+}
+
+/// What a topic's configs mean for its logs.
+pub(crate) fn log_config(topic: &TopicConfig, settings: &Settings) -> LogConfig {
+    let unsigned = |value: i32| u32::try_from(value).unwrap_or(0);
+    LogConfig {
+        segment_bytes: unsigned(topic.segment_size()),
+        segment_ms: topic.segment_ms,
+        segment_jitter_ms: topic.segment_jitter_ms,
+        segment_index_bytes: unsigned(topic.segment_index_bytes),
+        index_interval_bytes: unsigned(topic.index_interval_bytes),
+        max_message_bytes: unsigned(topic.max_message_bytes),
+        compression: compression(topic),
+        timestamp_type: match topic.timestamp_type() {
+            TimestampType::CreateTime => BatchTimestampType::CreateTime,
+            TimestampType::LogAppendTime => BatchTimestampType::LogAppendTime,
+        },
+        timestamp_before_max_ms: topic.message_timestamp_before_max_ms,
+        timestamp_after_max_ms: topic.message_timestamp_after_max_ms,
+        retention_bytes: topic.retention_bytes,
+        retention_ms: topic.retention_ms,
+        cleanup_delete: topic.is_deleted(),
+        cleanup_compact: topic.is_compacted(),
+        min_compaction_lag_ms: topic.min_compaction_lag_ms,
+        max_compaction_lag_ms: topic.max_compaction_lag_ms,
+        min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
+        delete_retention_ms: topic.delete_retention_ms,
+        file_delete_delay_ms: topic.file_delete_delay_ms,
+        flush_messages: topic.flush_messages,
+        flush_ms: topic.flush_ms,
+        preallocate: topic.preallocate,
+        producer_expiration_ms: i64::from(settings.log.producer_id_expiration_ms),
+    }
+}
+
+fn compression(topic: &TopicConfig) -> Compression {
+    let to = |codec: Codec, level: i32| Compression::To { codec, level };
+    match topic.compression() {
+        CompressionType::Producer => Compression::Producer,
+        CompressionType::Uncompressed => to(Codec::None, 0),
+        CompressionType::Gzip => to(Codec::Gzip, topic.compression_gzip_level),
+        CompressionType::Snappy => to(Codec::Snappy, Codec::Snappy.default_level()),
+        CompressionType::Lz4 => to(Codec::Lz4, topic.compression_lz4_level),
+        CompressionType::Zstd => to(Codec::Zstd, topic.compression_zstd_level),
+    }
+}
+
+/// What the configs mean for the coordinator of groups.
+pub(crate) fn group_settings(settings: &Settings) -> CoordinatorSettings {
+    const MINUTE_MS: i64 = 60_000;
+    let groups = &settings.groups;
+    let size = |value: i32| usize::try_from(value).unwrap_or(0);
+    let codec = u8::try_from(groups.offsets_topic_compression_codec).ok();
+    CoordinatorSettings {
+        groups: ottla_groups::Settings {
+            session_timeout_ms_min: groups.min_session_timeout_ms,
+            session_timeout_ms_max: groups.max_session_timeout_ms,
+            group_size_max: size(groups.max_size),
+            initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
+            offset_metadata_bytes_max: size(groups.offset_metadata_max_bytes),
+            offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * MINUTE_MS,
+            offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
+        },
+        codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
+        load_bytes_max: size(groups.offsets_load_buffer_size),
+    }
+}

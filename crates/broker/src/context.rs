@@ -1,0 +1,131 @@
+//! What a handler may reach: the rooms of the broker, and the request it is in.
+//!
+//! Handlers take what they need from [`Rooms`] field by field; nothing takes the whole broker.
+
+use std::sync::Arc;
+
+use ottla_coordination::{Caller, Coordinator};
+use ottla_env::Env;
+use ottla_metadata::Image;
+use ottla_net::{Channel, ConnectionInfo};
+use ottla_security::{Authorizer, Operation, Resource};
+use ottla_storage::LogDirs;
+use ottla_wire::{
+    ApiKey, BrokerEpoch, BrokerId, ErrorCode, PartitionIndex, StrBytes, Timestamp, TopicId,
+};
+use tokio::sync::watch;
+
+use crate::configs::Configs;
+use crate::fetch_sessions::FetchSessions;
+use crate::partition::Partition;
+use crate::partitions::Partitions;
+use crate::producer_ids::ProducerIds;
+use crate::topic_creation::TopicCreation;
+
+/// The parts of a broker that handlers work with.
+pub(crate) struct Rooms {
+    pub(crate) env: Env,
+    pub(crate) broker_id: BrokerId,
+    pub(crate) cluster_id: String,
+    pub(crate) configs: Configs,
+    /// `fetch.max.bytes`, which cannot change at run time.
+    pub(crate) fetch_bytes_max: usize,
+    pub(crate) image: watch::Receiver<Arc<Image>>,
+    pub(crate) partitions: Arc<Partitions>,
+    pub(crate) dirs: Arc<LogDirs>,
+    pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) groups: Arc<Coordinator>,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) topic_creation: TopicCreation,
+    pub(crate) controller: Channel,
+    pub(crate) authorizer: Authorizer,
+}
+
+impl Rooms {
+    /// Lets the coordinator go by the configs that hold now.
+    pub(crate) fn configure_groups(&self) {
+        self.groups.configure(crate::configs::group_settings(&self.configs.now()));
+    }
+
+    /// The epoch of this broker's registration; -1 before it is known.
+    pub(crate) fn broker_epoch(&self) -> BrokerEpoch {
+        let image = self.image.borrow();
+        image.broker(self.broker_id).map_or(BrokerEpoch(-1), |broker| broker.epoch)
+    }
+}
+
+/// One request, and where it came from.
+#[derive(Clone)]
+pub(crate) struct Ctx {
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) connection: Arc<ConnectionInfo>,
+    pub(crate) key: ApiKey,
+    pub(crate) version: i16,
+    pub(crate) correlation_id: i32,
+    pub(crate) client_id: Option<StrBytes>,
+}
+
+impl Ctx {
+    /// The cluster as this broker knows it.
+    pub(crate) fn image(&self) -> Arc<Image> {
+        self.rooms.image.borrow().clone()
+    }
+
+    /// Whether the client may do this.
+    pub(crate) fn allows(&self, operation: Operation, on: Resource<'_>) -> bool {
+        self.rooms.authorizer.allows(&self.connection.principal, operation, on)
+    }
+
+    /// A partition by its topic's name, when the client may do this to it.
+    pub(crate) fn partition(
+        &self,
+        operation: Operation,
+        topic: &str,
+        index: PartitionIndex,
+    ) -> Result<Arc<Partition>, ErrorCode> {
+        if !self.allows(operation, Resource::Topic(topic)) {
+            return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        }
+        let partitions = &self.rooms.partitions;
+        let id = partitions.topic_id(topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        partitions.find(id, index)
+    }
+
+    /// What the client may do to `on`, as a bit field.
+    pub(crate) fn allowed_operations(&self, on: Resource<'_>) -> i32 {
+        self.rooms.authorizer.allowed_operations(&self.connection.principal, on)
+    }
+
+    /// Who asks, as coordinators remember members.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        let client_id = self.client_id.as_deref().unwrap_or_default();
+        Caller { client_id, client_host: &self.connection.host }
+    }
+
+    /// The topics of the cluster, as coordinators ask for them.
+    pub(crate) fn topics(&self) -> ImageTopics {
+        ImageTopics(self.image())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(self.rooms.env.now_ms())
+    }
+}
+
+/// The topics of an image.
+pub(crate) struct ImageTopics(Arc<Image>);
+
+impl ottla_groups::Topics for ImageTopics {
+    fn id(&self, name: &str) -> Option<TopicId> {
+        self.0.topics().id(name)
+    }
+
+    fn name(&self, id: TopicId) -> Option<StrBytes> {
+        self.0.topic(id).map(|topic| topic.name.clone())
+    }
+
+    fn has_partition(&self, name: &str, partition: PartitionIndex) -> bool {
+        let topic = self.0.topic_by_name(name);
+        topic.is_some_and(|topic| topic.partitions.get(&partition).is_some())
+    }
+}

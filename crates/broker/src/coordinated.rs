@@ -1,0 +1,55 @@
+//! A partition as the coordinator of groups sees it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_coordination::{BoxFuture, PartitionLog};
+use ottla_env::Env;
+use ottla_storage::read::bytes_of;
+use ottla_wire::{ErrorCode, LeaderEpoch, Offset, Timestamp};
+use tokio::sync::watch;
+
+use crate::partition::Partition;
+
+/// One led partition of an internal topic.
+pub(crate) struct CoordinatedLog {
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) env: Env,
+}
+
+impl PartitionLog for CoordinatedLog {
+    fn append(&self, epoch: LeaderEpoch, batch: Bytes) -> Result<Offset, ErrorCode> {
+        let now = Timestamp(self.env.now_ms());
+        let appended = self.partition.append_decided(&batch, epoch, now);
+        appended.map(|appended| appended.first_offset).map_err(|refused| {
+            let (topic, partition) = (&self.partition.topic, self.partition.index);
+            let (code, why) = (refused.code.name(), &refused.message);
+            tracing::warn!(%topic, %partition, code, why, "a coordinator could not append");
+            refused.code
+        })
+    }
+
+    fn start(&self) -> Offset {
+        self.partition.log().start()
+    }
+
+    fn end(&self) -> Offset {
+        self.partition.log().end()
+    }
+
+    fn high_watermark(&self) -> watch::Receiver<Offset> {
+        self.partition.watch_high_watermark()
+    }
+
+    fn read(&self, from: Offset, bytes_max: usize) -> BoxFuture<'_, Result<Bytes, ErrorCode>> {
+        let log = Arc::clone(self.partition.log());
+        Box::pin(self.env.blocking(move || {
+            let slice = log.read(from, bytes_max, log.end(), true).map_err(|error| error.code())?;
+            bytes_of(&slice.records).map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)
+        }))
+    }
+
+    fn batch_bytes_max(&self) -> usize {
+        usize::try_from(self.partition.log().config().max_message_bytes).unwrap_or(usize::MAX)
+    }
+}

@@ -1,0 +1,159 @@
+//! DescribeConfigs (32), v1-4: configs of topics, brokers, groups and client metrics, with their
+//! sources. v1 synonyms; v3 documentation and types; v4 flexible. A broker's configs are answered
+//! by that broker; an empty broker name asks for what was changed for all of them. Secrets have
+//! no value. Not served: log levels (BROKER_LOGGER).
+
+use std::collections::BTreeMap;
+
+use ottla_metadata::ResourceType;
+use ottla_security::{Operation, Resource};
+use ottla_settings::{Entry, Settings};
+use ottla_wire::messages::describe_configs_request::DescribeConfigsResource;
+use ottla_wire::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use ottla_wire::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
+use ottla_wire::{ErrorCode, StrBytes};
+
+use crate::answer::Answer;
+use crate::context::Ctx;
+use crate::topics;
+
+/// A code and what to tell.
+type Refusal = (ErrorCode, String);
+
+pub(crate) async fn handle(
+    ctx: Ctx,
+    request: DescribeConfigsRequest,
+) -> Answer<DescribeConfigsResponse> {
+    let results = request.resources.iter().map(|resource| {
+        let (resource_type, resource_name) =
+            (resource.resource_type, resource.resource_name.clone());
+        match entries(&ctx, resource) {
+            Ok(entries) => DescribeConfigsResult {
+                resource_type,
+                resource_name,
+                configs: wanted(&request, resource, entries),
+                error_message: Some(StrBytes::from("")),
+                ..Default::default()
+            },
+            Err((error_code, message)) => DescribeConfigsResult {
+                error_code,
+                error_message: Some(message.into()),
+                resource_type,
+                resource_name,
+                ..Default::default()
+            },
+        }
+    });
+    DescribeConfigsResponse { results: results.collect(), ..Default::default() }.into()
+}
+
+fn entries(ctx: &Ctx, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, Refusal> {
+    let name = &*resource.resource_name;
+    let settings = ctx.rooms.configs.now();
+    match ResourceType(resource.resource_type) {
+        ResourceType::TOPIC => topic(ctx, &settings, name),
+        ResourceType::BROKER => broker(ctx, &settings, name),
+        ResourceType::GROUP => {
+            allowed(ctx, Resource::Group(name), ErrorCode::GROUP_AUTHORIZATION_FAILED)?;
+            Ok(described(ctx, ResourceType::GROUP, name, |of| settings.describe_group(of)))
+        }
+        ResourceType::CLIENT_METRICS => {
+            allowed(ctx, Resource::Cluster, ErrorCode::CLUSTER_AUTHORIZATION_FAILED)?;
+            let kind = ResourceType::CLIENT_METRICS;
+            Ok(described(ctx, kind, name, |of| settings.describe_client_metrics(of)))
+        }
+        other => {
+            let message = format!("resources of type {} have no configs here", other.0);
+            Err((ErrorCode::INVALID_REQUEST, message))
+        }
+    }
+}
+
+fn allowed(ctx: &Ctx, on: Resource<'_>, otherwise: ErrorCode) -> Result<(), Refusal> {
+    if ctx.allows(Operation::DescribeConfigs, on) {
+        return Ok(());
+    }
+    Err((otherwise, otherwise.message().to_owned()))
+}
+
+fn described(
+    ctx: &Ctx,
+    kind: ResourceType,
+    name: &str,
+    describe: impl Fn(Vec<(&str, &str)>) -> Vec<Entry>,
+) -> Vec<Entry> {
+    let image = ctx.image();
+    let overrides: &BTreeMap<String, String> = image.configs(kind, name);
+    describe(overrides.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect())
+}
+
+fn topic(ctx: &Ctx, settings: &Settings, name: &str) -> Result<Vec<Entry>, Refusal> {
+    allowed(ctx, Resource::Topic(name), ErrorCode::TOPIC_AUTHORIZATION_FAILED)?;
+    if !topics::is_valid_name(name) {
+        let message = format!("Topic name is invalid: {name:?}");
+        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, message));
+    }
+    if ctx.image().topic_by_name(name).is_none() {
+        let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        return Err((code, code.message().to_owned()));
+    }
+    Ok(described(ctx, ResourceType::TOPIC, name, |of| settings.describe_topic(of)))
+}
+
+fn broker(ctx: &Ctx, settings: &Settings, name: &str) -> Result<Vec<Entry>, Refusal> {
+    allowed(ctx, Resource::Cluster, ErrorCode::CLUSTER_AUTHORIZATION_FAILED)?;
+    if name.is_empty() {
+        return Ok(settings.describe_all_brokers());
+    }
+    let me = ctx.rooms.broker_id;
+    match name.parse::<i32>() {
+        Ok(id) if id == me.0 => Ok(settings.describe_broker()),
+        Ok(id) => {
+            let message =
+                format!("Unexpected broker id, expected {me} or empty string, but received {id}");
+            Err((ErrorCode::INVALID_REQUEST, message))
+        }
+        Err(_) => {
+            let message = format!("Broker id must be an integer, but it is: {name}");
+            Err((ErrorCode::INVALID_REQUEST, message))
+        }
+    }
+}
+
+fn wanted(
+    request: &DescribeConfigsRequest,
+    resource: &DescribeConfigsResource,
+    entries: Vec<Entry>,
+) -> Vec<DescribeConfigsResourceResult> {
+    let is_wanted = |entry: &Entry| match &resource.configuration_keys {
+        Some(keys) if !keys.is_empty() => keys.iter().any(|key| **key == *entry.name),
+        _ => true,
+    };
+    let wanted = entries.into_iter().filter(is_wanted);
+    wanted.map(|entry| told(request, entry)).collect()
+}
+
+fn told(request: &DescribeConfigsRequest, entry: Entry) -> DescribeConfigsResourceResult {
+    let synonyms = if request.include_synonyms { entry.synonyms } else { Vec::new() };
+    let synonyms = synonyms.into_iter().map(|synonym| DescribeConfigsSynonym {
+        name: synonym.name.into(),
+        value: synonym.value.map(StrBytes::from),
+        source: synonym.source as i8,
+        ..Default::default()
+    });
+    DescribeConfigsResourceResult {
+        name: entry.name.into(),
+        value: entry.value.map(StrBytes::from),
+        read_only: entry.is_read_only,
+        config_source: entry.source as i8,
+        is_sensitive: entry.is_sensitive,
+        synonyms: synonyms.collect(),
+        config_type: entry.kind.map_or(0, |kind| kind as i8),
+        documentation: request
+            .include_documentation
+            .then(|| StrBytes::from(entry.documentation.to_owned())),
+        ..Default::default()
+    }
+}

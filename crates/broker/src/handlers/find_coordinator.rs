@@ -1,0 +1,87 @@
+//! FindCoordinator (10), v0-6: the broker that keeps a group.
+//! v1 key types; v3 flexible; v4 several keys; v6 share groups. A group's home topic is made when
+//! it is first asked for; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
+//! Not served: coordinators of transactions and share groups, refused with a final error.
+
+use ottla_coordination::partition_of;
+use ottla_metadata::Image;
+use ottla_security::{Operation, Resource};
+use ottla_wire::messages::find_coordinator_response::Coordinator;
+use ottla_wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+use ottla_wire::{BrokerId, ErrorCode, StrBytes};
+
+use super::metadata;
+use crate::answer::Answer;
+use crate::context::Ctx;
+use crate::topics;
+
+/// `key_type` of groups.
+const GROUP: i8 = 0;
+/// From this version on a request holds several keys.
+const KEYS_SINCE: i16 = 4;
+
+pub(crate) async fn handle(
+    ctx: Ctx,
+    request: FindCoordinatorRequest,
+) -> Answer<FindCoordinatorResponse> {
+    if ctx.version >= KEYS_SINCE {
+        let keys = request.coordinator_keys.iter();
+        let coordinators = keys.map(|key| find(&ctx, request.key_type, key)).collect();
+        return FindCoordinatorResponse { coordinators, ..Default::default() }.into();
+    }
+    let found = find(&ctx, request.key_type, &request.key);
+    FindCoordinatorResponse {
+        error_code: found.error_code,
+        error_message: found.error_message,
+        node_id: found.node_id,
+        host: found.host,
+        port: found.port,
+        ..Default::default()
+    }
+    .into()
+}
+
+fn find(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Coordinator {
+    match find_group(ctx, key_type, key) {
+        Ok(coordinator) => coordinator,
+        Err((error_code, message)) => Coordinator {
+            key: key.clone(),
+            node_id: BrokerId(-1),
+            port: -1,
+            error_code,
+            error_message: Some(message.into()),
+            ..Default::default()
+        },
+    }
+}
+
+fn find_group(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Result<Coordinator, (ErrorCode, String)> {
+    if key_type != GROUP {
+        let message = format!("coordinators of type {key_type} are not served by this node");
+        return Err((ErrorCode::INVALID_REQUEST, message));
+    }
+    let failed = |code: ErrorCode| (code, code.message().to_owned());
+    if !ctx.allows(Operation::Describe, Resource::Group(key)) {
+        return Err(failed(ErrorCode::GROUP_AUTHORIZATION_FAILED));
+    }
+    let image = ctx.image();
+    let home = home(ctx, &image, key);
+    let (node_id, host, port) = home.ok_or(failed(ErrorCode::COORDINATOR_NOT_AVAILABLE))?;
+    Ok(Coordinator { key: key.clone(), node_id, host, port, ..Default::default() })
+}
+
+/// The broker that leads the group's partition, once there is one.
+fn home(ctx: &Ctx, image: &Image, group: &str) -> Option<(BrokerId, StrBytes, i32)> {
+    let Some(topic) = image.topic_by_name(topics::CONSUMER_OFFSETS) else {
+        let settings = ctx.rooms.configs.now();
+        ctx.rooms.topic_creation.begin(topics::CONSUMER_OFFSETS, &settings);
+        return None;
+    };
+    let count = i32::try_from(topic.partitions.len()).ok()?;
+    let index = partition_of(group, count)?;
+    let partition = topic.partitions.get(&index)?;
+    let (leader, _) = metadata::leader(ctx, image, partition);
+    let broker = image.broker(leader?)?;
+    let endpoint = broker.endpoint(&ctx.connection.listener)?;
+    Some((broker.id, endpoint.host.clone(), i32::from(endpoint.port)))
+}

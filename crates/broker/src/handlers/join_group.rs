@@ -1,0 +1,23 @@
+//! JoinGroup (11), v0-9: makes the client a member and waits until the group is complete.
+//! v1 rebalance timeout; v4 a member is given its id first; v5 static members (KIP-345); v6 flexible;
+//! v7 protocol type; v8 reason; v9 skip assignment.
+//! Not served: nothing.
+
+use ottla_security::{Operation, Resource};
+use ottla_wire::ErrorCode;
+use ottla_wire::messages::{JoinGroupRequest, JoinGroupResponse};
+
+use crate::answer::Answer;
+use crate::context::Ctx;
+
+pub(crate) async fn handle(ctx: Ctx, request: JoinGroupRequest) -> Answer<JoinGroupResponse> {
+    if !ctx.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        return JoinGroupResponse {
+            error_code: ErrorCode::GROUP_AUTHORIZATION_FAILED,
+            member_id: request.member_id.clone(),
+            ..Default::default()
+        }
+        .into();
+    }
+    ctx.rooms.groups.join_group(ctx.caller(), ctx.version, &request).into()
+}

@@ -1,0 +1,257 @@
+//! Produce (0), v3-13: appends batches and acknowledges them.
+//! v5 log start offset; v7 zstd; v8 record errors (KIP-467); v9 flexible; v10 the new leader in
+//! the answer (KIP-951); v13 topic ids. acks=0 has no answer: a failure closes the connection, so
+//! that the client learns of it. acks=all waits for the high watermark, or ends with
+//! REQUEST_TIMED_OUT while the records stay where they are.
+//! Not served: transactions; a transactional id is refused with a final error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_net::{CloseReason, Wait};
+use ottla_security::{Operation, Resource};
+use ottla_storage::Appended;
+use ottla_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use ottla_wire::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
+};
+use ottla_wire::messages::{ProduceRequest, ProduceResponse};
+use ottla_wire::{BrokerId, ErrorCode, Offset, Records, TopicId};
+
+use crate::answer::Answer;
+use crate::context::Ctx;
+use crate::partition::Partition;
+use crate::refusal::Refusal;
+
+/// `acks` that waits for all replicas in sync.
+const ACKS_ALL: i16 = -1;
+/// From this version on topics come by id.
+const IDS_SINCE: i16 = 13;
+
+/// One append that an acknowledgement waits for.
+struct Pending {
+    partition: Arc<Partition>,
+    /// One past the last record.
+    end: Offset,
+    /// `flush.messages` asks for a sync first.
+    sync_due: bool,
+    /// Where its answer stands: topic, partition.
+    at: (usize, usize),
+}
+
+impl Pending {
+    /// Whether the acknowledgement still has to wait.
+    fn is_due(&self, by_all: bool) -> bool {
+        self.sync_due || (by_all && self.partition.high_watermark() < self.end)
+    }
+}
+
+pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceResponse> {
+    let mut pending = Vec::new();
+    let refusal = refusal(&ctx, &request);
+    let responses = (0..)
+        .zip(&request.topic_data)
+        .map(|(at, topic)| append_topic(&ctx, &request, topic, refusal, at, &mut pending))
+        .collect();
+    let response = ProduceResponse { responses, ..Default::default() };
+    let acks = request.acks;
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    drop(request); // lets the frame go
+    if acks == 0 {
+        return without_answer(&response);
+    }
+    let by_all = acks == ACKS_ALL;
+    pending.retain(|append| append.is_due(by_all));
+    if pending.is_empty() {
+        return response.into();
+    }
+    Answer::Later(Box::pin(acknowledge(ctx, response, pending, by_all, timeout)))
+}
+
+/// What is wrong with the request as a whole.
+fn refusal(ctx: &Ctx, request: &ProduceRequest) -> Option<ErrorCode> {
+    if !matches!(request.acks, -1..=1) {
+        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
+    }
+    if let Some(id) = &request.transactional_id {
+        if !ctx.allows(Operation::Write, Resource::TransactionalId(id)) {
+            return Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        }
+        return Some(ErrorCode::INVALID_REQUEST);
+    }
+    None
+}
+
+fn append_topic(
+    ctx: &Ctx,
+    request: &ProduceRequest,
+    topic: &TopicProduceData,
+    refusal: Option<ErrorCode>,
+    topic_at: usize,
+    pending: &mut Vec<Pending>,
+) -> TopicProduceResponse {
+    let (id, name) = (topic.topic_id, topic.name.clone());
+    let found = find_topic(ctx, topic);
+    let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
+    for (partition_at, data) in topic.partition_data.iter().enumerate() {
+        let result = match (refusal, &found) {
+            (Some(code), _) => Err(Refusal::from(code)),
+            (None, Err(code)) => Err(Refusal::from(*code)),
+            (None, Ok(id)) => append(ctx, request.acks, *id, data),
+        };
+        partition_responses.push(match result {
+            Ok((partition, appended)) => {
+                let at = (topic_at, partition_at);
+                let response = acknowledged(data, &appended);
+                let (end, sync_due) = (appended.last_offset.next(), appended.sync_due);
+                pending.push(Pending { partition, end, sync_due, at });
+                response
+            }
+            Err(error) => refused(ctx, found.as_ref().ok(), data, error),
+        });
+    }
+    TopicProduceResponse { name, topic_id: id, partition_responses, ..Default::default() }
+}
+
+/// The topic's id, when the client may write to it.
+fn find_topic(ctx: &Ctx, topic: &TopicProduceData) -> Result<TopicId, ErrorCode> {
+    let partitions = &ctx.rooms.partitions;
+    if ctx.version >= IDS_SINCE {
+        let name = partitions.topic_name(topic.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+        return if ctx.allows(Operation::Write, Resource::Topic(&name)) {
+            Ok(topic.topic_id)
+        } else {
+            Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED)
+        };
+    }
+    if !ctx.allows(Operation::Write, Resource::Topic(&topic.name)) {
+        return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    }
+    partitions.topic_id(&topic.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+}
+
+fn append(
+    ctx: &Ctx,
+    acks: i16,
+    topic: TopicId,
+    data: &PartitionProduceData,
+) -> Result<(Arc<Partition>, Appended), Refusal> {
+    let partition = ctx.rooms.partitions.find(topic, data.index)?;
+    let records = match &data.records {
+        Some(Records::Bytes(records)) => records,
+        _ => return Err(ErrorCode::INVALID_RECORD.into()),
+    };
+    ottla_records::validate::one_batch(records, ctx.version)?;
+    let is_internal = crate::topics::is_internal(&partition.topic);
+    if is_internal && ctx.client_id.as_deref() != Some("__admin_client") {
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
+    }
+    let appended = partition.append(records, ctx.now(), acks == ACKS_ALL)?;
+    Ok((partition, appended))
+}
+
+fn acknowledged(data: &PartitionProduceData, appended: &Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index: data.index,
+        base_offset: appended.first_offset,
+        log_append_time_ms: appended.log_append_time,
+        log_start_offset: appended.log_start,
+        ..Default::default()
+    }
+}
+
+fn refused(
+    ctx: &Ctx,
+    topic: Option<&TopicId>,
+    data: &PartitionProduceData,
+    refusal: Refusal,
+) -> PartitionProduceResponse {
+    let current_leader = match (refusal.code, topic) {
+        (ErrorCode::NOT_LEADER_OR_FOLLOWER, Some(topic)) => ctx
+            .rooms
+            .partitions
+            .find(*topic, data.index)
+            .map(|partition| partition.leader())
+            .map(|(leader, leader_epoch)| LeaderIdAndEpoch {
+                leader_id: leader.unwrap_or(BrokerId(-1)),
+                leader_epoch,
+                ..Default::default()
+            })
+            .unwrap_or_default(),
+        _ => LeaderIdAndEpoch::default(),
+    };
+    let record_errors = refusal.record_errors.into_iter().map(|record| BatchIndexAndErrorMessage {
+        batch_index: record.index,
+        batch_index_error_message: Some(record.message.into()),
+        ..Default::default()
+    });
+    PartitionProduceResponse {
+        index: data.index,
+        error_code: refusal.code,
+        base_offset: Offset(-1),
+        record_errors: record_errors.collect(),
+        error_message: (!refusal.message.is_empty()).then(|| refusal.message.into()),
+        current_leader,
+        ..Default::default()
+    }
+}
+
+fn without_answer(response: &ProduceResponse) -> Answer<ProduceResponse> {
+    let failure = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses)
+        .find(|partition| partition.error_code != ErrorCode::NONE);
+    match failure {
+        None => Answer::Nothing,
+        Some(partition) => Answer::Close(CloseReason(format!(
+            "a write with acks=0 to partition {} failed: {}",
+            partition.index,
+            partition.error_code.name()
+        ))),
+    }
+}
+
+/// Waits until every append is acknowledged by as many as the client wants, or time is up.
+async fn acknowledge(
+    ctx: Ctx,
+    mut response: ProduceResponse,
+    mut pending: Vec<Pending>,
+    by_all: bool,
+    timeout: Duration,
+) -> ProduceResponse {
+    let env = &ctx.rooms.env;
+    let deadline = env.monotonic() + timeout;
+    for append in pending.iter_mut().filter(|append| append.sync_due) {
+        append.sync_due = false;
+        if let Err(error) = append.partition.synced(env, append.end).await {
+            fail(&mut response, append.at, ErrorCode::KAFKA_STORAGE_ERROR);
+            let partition = append.partition.index;
+            tracing::error!(topic = %append.partition.topic, %partition, %error, "sync failed");
+        }
+    }
+    loop {
+        let wait = Wait::new(0);
+        for append in &pending {
+            append.partition.park(&wait);
+        }
+        pending.retain(|append| append.is_due(by_all));
+        if pending.is_empty() {
+            return response;
+        }
+        let left = deadline - env.monotonic();
+        if env.timeout(left, wait.done()).await.is_err() {
+            break;
+        }
+    }
+    for append in pending {
+        fail(&mut response, append.at, ErrorCode::REQUEST_TIMED_OUT);
+    }
+    response
+}
+
+fn fail(response: &mut ProduceResponse, (topic, partition): (usize, usize), why: ErrorCode) {
+    let late = &mut response.responses[topic].partition_responses[partition];
+    late.error_code = why;
+    late.base_offset = Offset(-1);
+}

@@ -1,0 +1,40 @@
+//! The data plane: the table of APIs, their handlers, the partitions.
+//!
+//! Start at `api.rs`, the table: a request finds its row in `service.rs`, its handler in
+//! `handlers/`, and what the handler reaches in `context.rs`. `partition.rs` is one partition with
+//! its log, its life in replication and those who wait for it; `applier.rs` makes partitions what
+//! the metadata says.
+//!
+//! Not here: sockets (net), bytes on the disk (storage), decisions of groups (groups) and of the
+//! cluster (controller: reached in Kafka's messages only, see `forward.rs`).
+//!
+//! ```
+//! use ottla_broker::{APIS, api};
+//! use ottla_wire::ApiKey;
+//!
+//! let produce = api(ApiKey::Produce).expect("served");
+//! assert_eq!((*produce.announced.start(), *produce.versions.start()), (0, 3));
+//! assert!(APIS.iter().all(|api| api.key != ApiKey::InitProducerId || *api.versions.end() == 5));
+//! ```
+
+mod answer;
+mod api;
+mod applier;
+mod broker;
+mod configs;
+mod context;
+mod coordinated;
+mod fetch_sessions;
+mod forward;
+mod handlers;
+mod partition;
+mod partitions;
+mod producer_ids;
+mod refusal;
+mod service;
+mod topic_creation;
+pub mod topics;
+mod upkeep;
+
+pub use api::{APIS, Api, ResourceKind, api};
+pub use broker::{Broker, BrokerParts};

@@ -1,0 +1,209 @@
+//! One partition of which this broker holds a replica: its log, its life, and who waits for it.
+//!
+//! Must hold: the log grows only here, so that replication hears of every append and every wait
+//! of every advance. Reads take neither the log's lock nor, but for one look, the state's.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use crate::refusal::Refusal;
+use bytes::Bytes;
+use ottla_env::Env;
+use ottla_net::{Parking, Wait};
+use ottla_replication::{Leadership, NotLeader, Partition as Replica};
+use ottla_storage::{Appended, Log, Origin, StorageError};
+use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
+use tokio::sync::watch;
+
+/// How far an asker may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// Up to the high watermark.
+    ReadUncommitted,
+    /// Up to the last stable offset.
+    ReadCommitted,
+    /// Up to the end of the log: replicas.
+    Replica,
+}
+
+/// One partition, as its topic's id and number name it.
+pub(crate) struct Partition {
+    pub(crate) topic_id: TopicId,
+    pub(crate) topic: Arc<str>,
+    pub(crate) index: PartitionIndex,
+    log: Arc<Log>,
+    replica: Mutex<Replica>,
+    parking: Parking,
+    /// The high watermark for those who follow it; made when the first of them comes.
+    followed: OnceLock<watch::Sender<Offset>>,
+}
+
+impl Partition {
+    pub(crate) fn new(
+        me: BrokerId,
+        topic_id: TopicId,
+        topic: Arc<str>,
+        index: PartitionIndex,
+        log: Arc<Log>,
+    ) -> Self {
+        let replica = Mutex::new(Replica::new(me, log.high_watermark()));
+        let (parking, followed) = (Parking::default(), OnceLock::new());
+        Partition { topic_id, topic, index, log, replica, parking, followed }
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Takes over what the metadata says.
+    ///
+    /// # Errors
+    /// The start of a new epoch cannot be written down.
+    pub(crate) fn assign(&self, to: &Leadership) -> Result<(), StorageError> {
+        let mut replica = self.replica();
+        if replica.assign(to, self.replicated_end()) {
+            self.log.assign_epoch(to.leader_epoch)?;
+        }
+        self.publish(replica.high_watermark());
+        drop(replica);
+        self.parking.disturb();
+        Ok(())
+    }
+
+    /// The leader's epoch, for an asker who believes in `epoch` (-1: in any).
+    pub(crate) fn check_leader(&self, epoch: LeaderEpoch) -> Result<LeaderEpoch, ErrorCode> {
+        self.replica().check_leader(epoch).map_err(|error| match error {
+            NotLeader::Elsewhere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            NotLeader::Fenced => ErrorCode::FENCED_LEADER_EPOCH,
+            NotLeader::UnknownEpoch => ErrorCode::UNKNOWN_LEADER_EPOCH,
+        })
+    }
+
+    /// The leader's epoch and id for answers that send a client elsewhere.
+    pub(crate) fn leader(&self) -> (Option<BrokerId>, LeaderEpoch) {
+        let replica = self.replica();
+        (replica.leader(), replica.leader_epoch())
+    }
+
+    /// Whether the leader knows how far the log is committed.
+    pub(crate) fn knows_commits(&self) -> bool {
+        self.replica().knows_commits()
+    }
+
+    /// Appends as the leader. `to_all` asks for enough replicas in sync first.
+    pub(crate) fn append(
+        &self,
+        records: &Bytes,
+        now: Timestamp,
+        to_all: bool,
+    ) -> Result<Appended, Refusal> {
+        let epoch = self.leading_epoch(to_all)?;
+        let appended = self.log.append(records, Origin::Leader { epoch, now })?;
+        if !appended.sync_due {
+            self.advance(records.len());
+        }
+        Ok(appended)
+    }
+
+    /// Appends what a coordinator of this broker has decided.
+    pub(crate) fn append_decided(
+        &self,
+        records: &Bytes,
+        decided_in: LeaderEpoch,
+        now: Timestamp,
+    ) -> Result<Appended, Refusal> {
+        let epoch = self.leading_epoch(true)?;
+        if epoch != decided_in {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into());
+        }
+        let appended = self.log.append(records, Origin::Coordinator { epoch, now })?;
+        self.advance(records.len());
+        Ok(appended)
+    }
+
+    fn leading_epoch(&self, to_all: bool) -> Result<LeaderEpoch, Refusal> {
+        let epoch = self.check_leader(LeaderEpoch(-1))?;
+        if to_all && !self.replica().has_enough_in_sync() {
+            return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
+        }
+        Ok(epoch)
+    }
+
+    /// Ends when everything below `end` is on the disk, and counts it as replicated here.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn synced(&self, env: &Env, end: Offset) -> Result<(), StorageError> {
+        self.log.synced(env, end).await?;
+        self.advance(0);
+        Ok(())
+    }
+
+    /// Tells replication how far the log reaches, and who waits of `bytes` more.
+    fn advance(&self, bytes: usize) {
+        let mut replica = self.replica();
+        let advanced = replica.local_end(self.replicated_end());
+        if let Some(high_watermark) = advanced {
+            self.publish(high_watermark);
+        }
+        drop(replica);
+        if advanced.is_some() {
+            self.parking.progress(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// How far this replica counts: with `flush.messages=1` nothing that a power cut could take
+    /// back is ever shown to a reader.
+    fn replicated_end(&self) -> Offset {
+        if self.log.config().flush_messages == 1 {
+            self.log.recovery_point()
+        } else {
+            self.log.end()
+        }
+    }
+
+    /// The high watermark as it moves.
+    pub(crate) fn watch_high_watermark(&self) -> watch::Receiver<Offset> {
+        let followed = self.followed.get_or_init(|| watch::channel(self.high_watermark()).0);
+        let receiver = followed.subscribe();
+        // It may have moved between the look and the subscription.
+        followed.send_if_modified(|known| {
+            let now = self.high_watermark();
+            std::mem::replace(known, now) != now
+        });
+        receiver
+    }
+
+    fn publish(&self, high_watermark: Offset) {
+        self.log.set_high_watermark(high_watermark);
+        if let Some(followed) = self.followed.get() {
+            followed.send_replace(high_watermark);
+        }
+    }
+
+    pub(crate) fn high_watermark(&self) -> Offset {
+        self.log.high_watermark()
+    }
+
+    /// Where a reader must stop.
+    pub(crate) fn readable_end(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::Replica => self.log.end(),
+            Isolation::ReadUncommitted => self.log.high_watermark(),
+            Isolation::ReadCommitted => self.log.last_stable_offset(),
+        }
+    }
+
+    /// Lets `wait` hear of everything that becomes readable here.
+    pub(crate) fn park(&self, wait: &Arc<Wait>) {
+        self.parking.park(wait);
+    }
+
+    /// Wakes everyone: the partition is going away.
+    pub(crate) fn disturb(&self) {
+        self.parking.disturb();
+    }
+
+    fn replica(&self) -> MutexGuard<'_, Replica> {
+        self.replica.lock().expect("no code panics while it holds this lock")
+    }
+}

@@ -1,0 +1,95 @@
+//! The directory of partitions on this broker: by topic id, with the names beside.
+//!
+//! The metadata image alone decides what is in it. Look-ups take a read lock for a few
+//! nanoseconds; the one writer is whoever applies a new image.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use ottla_wire::{ErrorCode, PartitionIndex, TopicId};
+
+use crate::partition::Partition;
+
+/// One topic with those of its partitions that are here.
+#[derive(Clone)]
+struct Topic {
+    name: Arc<str>,
+    partitions: BTreeMap<PartitionIndex, Arc<Partition>>,
+}
+
+#[derive(Default)]
+struct Directory {
+    topics: BTreeMap<TopicId, Topic>,
+    /// All topics of the cluster, also those without a partition here.
+    ids: BTreeMap<Arc<str>, TopicId>,
+}
+
+/// All partitions that this broker holds.
+#[derive(Default)]
+pub(crate) struct Partitions {
+    directory: RwLock<Directory>,
+}
+
+impl Partitions {
+    /// The partition, if it is here.
+    ///
+    /// # Errors
+    /// The code that Kafka answers when it is not.
+    pub(crate) fn find(
+        &self,
+        topic: TopicId,
+        index: PartitionIndex,
+    ) -> Result<Arc<Partition>, ErrorCode> {
+        let directory = self.read();
+        let topic = directory.topics.get(&topic).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+        let partition = topic.partitions.get(&index);
+        partition.cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
+    /// The id of a topic.
+    pub(crate) fn topic_id(&self, name: &str) -> Option<TopicId> {
+        self.read().ids.get(name).copied()
+    }
+
+    /// The name of a topic.
+    pub(crate) fn topic_name(&self, id: TopicId) -> Option<Arc<str>> {
+        self.read().topics.get(&id).map(|topic| Arc::clone(&topic.name))
+    }
+
+    /// Every partition that is here.
+    pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
+        let directory = self.read();
+        directory.topics.values().flat_map(|topic| topic.partitions.values().cloned()).collect()
+    }
+
+    /// Makes a topic known.
+    pub(crate) fn add_topic(&self, id: TopicId, name: &Arc<str>) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        directory.ids.insert(Arc::clone(name), id);
+        let topic = || Topic { name: Arc::clone(name), partitions: BTreeMap::new() };
+        directory.topics.entry(id).or_insert_with(topic);
+    }
+
+    /// Adds a partition of a known topic.
+    pub(crate) fn add(&self, partition: Arc<Partition>) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(topic) = directory.topics.get_mut(&partition.topic_id) {
+            topic.partitions.insert(partition.index, partition);
+        }
+    }
+
+    /// Forgets a topic; gives its partitions, which nobody finds any more.
+    pub(crate) fn remove_topic(&self, id: TopicId) -> Vec<Arc<Partition>> {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(topic) = directory.topics.remove(&id) else { return Vec::new() };
+        // A topic of the same name may have been made anew already.
+        if directory.ids.get(&topic.name) == Some(&id) {
+            directory.ids.remove(&topic.name);
+        }
+        topic.partitions.into_values().collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

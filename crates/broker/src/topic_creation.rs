@@ -1,0 +1,116 @@
+//! Topics that come into being because somebody asks for them: by Metadata, or as the home of a
+//! coordinator.
+//!
+//! Must hold: at most one request for a topic is under way at a time, whoever asks; nobody waits
+//! for it, since clients ask again.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ottla_env::Spawner;
+use ottla_net::Channel;
+use ottla_records::Codec;
+use ottla_settings::Settings;
+use ottla_wire::messages::CreateTopicsRequest;
+use ottla_wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use ottla_wire::{ErrorCode, StrBytes};
+
+use crate::topics;
+
+const CREATE_TOPICS_VERSION: i16 = 7;
+/// How long the controller may take.
+const TIMEOUT_MS: i32 = 30_000;
+/// Names that may be under creation at a time.
+const UNDER_WAY_MAX: usize = 10_000;
+
+/// Asks the controller for topics.
+pub(crate) struct TopicCreation {
+    controller: Channel,
+    tasks: Spawner,
+    under_way: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl TopicCreation {
+    pub(crate) fn new(controller: Channel, tasks: Spawner) -> Self {
+        TopicCreation { controller, tasks, under_way: Arc::default() }
+    }
+
+    /// Asks for `name`, unless that is under way already.
+    pub(crate) fn begin(&self, name: &str, settings: &Settings) {
+        {
+            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            if under_way.len() >= UNDER_WAY_MAX || !under_way.insert(name.to_owned()) {
+                return;
+            }
+        }
+        let request = CreateTopicsRequest {
+            topics: vec![creatable(name, settings)],
+            timeout_ms: TIMEOUT_MS,
+            ..Default::default()
+        };
+        let (controller, under_way) = (self.controller.clone(), Arc::clone(&self.under_way));
+        let name = name.to_owned();
+        self.tasks.spawn("topic creation", async move {
+            create(&controller, request).await;
+            under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        });
+    }
+}
+
+async fn create(controller: &Channel, request: CreateTopicsRequest) {
+    match controller.send(&request, CREATE_TOPICS_VERSION).await {
+        Err(error) => tracing::warn!(%error, "creating a topic failed"),
+        Ok(response) => {
+            for topic in response.topics {
+                let is_known = topic.error_code == ErrorCode::TOPIC_ALREADY_EXISTS;
+                if topic.error_code != ErrorCode::NONE && !is_known {
+                    let (name, code) = (topic.name, topic.error_code.name());
+                    let why = topic.error_message.as_deref().unwrap_or_default();
+                    tracing::warn!(%name, code, why, "the controller did not create a topic");
+                }
+            }
+        }
+    }
+}
+
+fn creatable(name: &str, settings: &Settings) -> CreatableTopic {
+    let name = StrBytes::copied(name);
+    if *name != *topics::CONSUMER_OFFSETS {
+        // What nobody has set is the controller's to fill in.
+        let is_set = |key| settings.origin(key).is_some();
+        let log = &settings.log;
+        let partitions = is_set("num.partitions").then_some(log.num_partitions);
+        let replicas =
+            is_set("default.replication.factor").then_some(log.default_replication_factor);
+        let replicas = replicas.and_then(|replicas| i16::try_from(replicas).ok());
+        return CreatableTopic {
+            name,
+            num_partitions: partitions.unwrap_or(-1),
+            replication_factor: replicas.unwrap_or(-1),
+            ..Default::default()
+        };
+    }
+    let groups = &settings.groups;
+    let codec = u8::try_from(groups.offsets_topic_compression_codec).ok().and_then(Codec::from_id);
+    let codec = match codec {
+        Some(Codec::None) | None => "producer".to_owned(),
+        Some(codec) => codec.name().to_owned(),
+    };
+    let configs = [
+        ("cleanup.policy", "compact".to_owned()),
+        ("compression.type", codec),
+        ("segment.bytes", groups.offsets_topic_segment_bytes.to_string()),
+    ];
+    let configs = configs.into_iter().map(|(name, value)| CreatableTopicConfig {
+        name: StrBytes::from(name),
+        value: Some(value.into()),
+        ..Default::default()
+    });
+    CreatableTopic {
+        name,
+        num_partitions: groups.offsets_topic_num_partitions,
+        replication_factor: groups.offsets_topic_replication_factor,
+        configs: configs.collect(),
+        ..Default::default()
+    }
+}

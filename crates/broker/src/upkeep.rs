@@ -1,0 +1,54 @@
+//! What a broker does by itself for its logs: syncs behind the writers, checkpoints, retention,
+//! removal of what was deleted.
+//!
+//! Each is one task for all logs: an idle partition costs nothing here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_env::Tasks;
+use ottla_storage::LogDirs;
+use ottla_wire::Timestamp;
+
+use crate::context::Rooms;
+
+/// How often dirty data is looked at: by `flush.ms` and by how much lies above the recovery point.
+const SYNC_CHECK: Duration = Duration::from_millis(500);
+/// How often deleted files are looked for (`file.delete.delay.ms` says when they are due).
+const REMOVAL_CHECK: Duration = Duration::from_secs(1);
+/// How often idle producers are looked for.
+const PRODUCERS_CHECK: Duration = Duration::from_secs(600);
+
+/// Starts the tasks.
+pub(crate) fn spawn(rooms: &Arc<Rooms>, tasks: &Tasks) {
+    let settings = rooms.configs.now();
+    let (log, replication) = (&settings.log, &settings.replication);
+    let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1));
+    let every = |name, period, work: fn(&LogDirs, Timestamp)| {
+        tasks.spawn(name, repeat(Arc::clone(rooms), period, work));
+    };
+    every("sync", SYNC_CHECK, |dirs, now| {
+        dirs.background_sync(now);
+    });
+    let recovery = i64::from(log.flush_offset_checkpoint_interval_ms);
+    every("recovery points", ms(recovery), |dirs, _| dirs.write_recovery_points());
+    let starts = i64::from(log.flush_start_offset_checkpoint_interval_ms);
+    every("log starts", ms(starts), |dirs, _| dirs.write_log_starts());
+    let high_watermarks = replication.replica_high_watermark_checkpoint_interval_ms;
+    every("high watermarks", ms(high_watermarks), |dirs, _| dirs.write_high_watermarks());
+    every("retention", ms(log.retention_check_interval_ms), |dirs, now| {
+        dirs.retain(now);
+    });
+    every("removal", REMOVAL_CHECK, |dirs, now| {
+        dirs.remove_due(now);
+    });
+    every("producers", PRODUCERS_CHECK, |dirs, now| dirs.expire_producers(now));
+}
+
+async fn repeat(rooms: Arc<Rooms>, period: Duration, work: fn(&LogDirs, Timestamp)) {
+    loop {
+        rooms.env.sleep(period).await;
+        let (dirs, now) = (Arc::clone(&rooms.dirs), Timestamp(rooms.env.now_ms()));
+        rooms.env.blocking(move || work(&dirs, now)).await;
+    }
+}
