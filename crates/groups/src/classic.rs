@@ -24,6 +24,8 @@ use ottla_wire::{ErrorCode, Generation, StrBytes, Timestamp};
 use crate::{Decided, GroupRecord, GroupReply, Now, Settings, Soft};
 use member::{Member, Waits};
 
+pub(crate) use subscription::topics_of as subscribed_topics;
+
 /// What a decision has gathered so far, and the time at which it is taken.
 #[derive(Debug)]
 pub(crate) struct Out<'a> {

@@ -43,6 +43,7 @@ mod ask;
 mod classic;
 mod cleanup;
 mod commit;
+pub mod fuzz;
 mod offsets;
 mod records;
 mod reply;
@@ -55,7 +56,7 @@ mod tests;
 
 pub use ask::{Ask, NoTopics, Now, Settings, Topics};
 pub use offsets::CommittedOffset;
-pub use records::{GroupRecord, OffsetCommit, RecordError, fuzz_record};
+pub use records::{GroupRecord, OffsetCommit, RecordError};
 pub use reply::GroupReply;
 pub use soft::Soft;
 pub use state::{GroupKind, Groups, Undo};

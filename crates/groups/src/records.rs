@@ -197,18 +197,6 @@ fn with_int16<M: Message>(version: i16, value: &M) -> Bytes {
     writer.into_bytes().expect("nothing of it is in a file")
 }
 
-/// Reads any bytes as a record; what can be read must be written and read again as the same.
-pub fn fuzz_record(input: &[u8]) {
-    let Some((&split, rest)) = input.split_first() else { return };
-    let (key, value) = rest.split_at(usize::from(split).min(rest.len()));
-    let value = (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
-    let Ok(record) = GroupRecord::decode(Bytes::copy_from_slice(key), value, None) else { return };
-    let (key, value) = record.encode().expect("what was read from bytes is no marker");
-    let again = GroupRecord::decode(key.clone(), value.clone(), None).expect("it was just written");
-    // Versions that tell less than the one written are read once with a loss.
-    assert_eq!(again.encode(), Some((key, value)), "{record:?}");
-}
-
 const KEY_LEGACY_OFFSET_COMMIT: i16 = 0;
 const KEY_OFFSET_COMMIT: i16 = 1;
 const KEY_GROUP_METADATA: i16 = 2;

@@ -7,11 +7,10 @@ use expect_test::expect;
 use ottla_machine::Machine;
 use ottla_wire::{Offset, PartitionIndex, ProducerId, TopicId};
 
-use crate::{GroupRecord, Groups, fuzz_record};
+use crate::{GroupRecord, Groups, fuzz::unhex};
 
 fn bytes(hex: &str) -> Bytes {
-    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
-    (0..hex.len()).step_by(2).map(byte).collect()
+    Bytes::from(unhex(hex))
 }
 
 struct Golden {
@@ -152,35 +151,5 @@ fn versions_that_do_not_exist_and_torn_records_are_refused() {
         ("000100016700017400000000", Some("00040000")),
     ] {
         assert!(GroupRecord::decode(bytes(key), value.map(bytes), None).is_err(), "{key}");
-    }
-}
-
-#[test]
-fn hostile_bytes_do_no_harm() {
-    let seeds: Vec<Vec<u8>> = golden()
-        .into_iter()
-        .map(|Golden { key, value, .. }| {
-            let mut input = vec![u8::try_from(key.len()).expect("short")];
-            input.extend_from_slice(&key);
-            input.extend_from_slice(&value.unwrap_or_default());
-            input
-        })
-        .collect();
-    let mut state = 7_u64;
-    let mut random = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(state >> 33).expect("31 bits") % below.max(1)
-    };
-    for _ in 0..20_000 {
-        let mut input = seeds[random(seeds.len())].clone();
-        for _ in 0..=random(4) {
-            let at = random(input.len());
-            match random(3) {
-                0 => input[at] = u8::try_from(random(256)).expect("a byte"),
-                1 => input.truncate(at.max(1)),
-                _ => input.insert(at, u8::try_from(random(256)).expect("a byte")),
-            }
-        }
-        fuzz_record(&input);
     }
 }

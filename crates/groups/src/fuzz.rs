@@ -1,0 +1,97 @@
+//! Hostile bytes for records and subscriptions: this crate's targets, one row each.
+//!
+//! A target panics when a promise is broken. Must hold: what can be read is written and read again
+//! as the same, any record can be lived with and taken back.
+
+use bytes::Bytes;
+use ottla_machine::Machine;
+use ottla_wire::fuzz::{Prng, Target};
+use ottla_wire::messages::ConsumerProtocolSubscription;
+use ottla_wire::{Message, Offset, ProducerId, StrBytes, Timestamp};
+
+use crate::classic::subscribed_topics;
+use crate::{GroupRecord, Groups, Now, Settings, Soft};
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "groups_record", run: reread, seeds: records, allocation_max: 0 },
+    Target { name: "groups_replay", run: replay, seeds: records, allocation_max: 0 },
+    Target { name: "groups_subscription", run: subscribe, seeds: subscriptions, allocation_max: 0 },
+];
+
+fn reread(input: &[u8]) {
+    let Some(record) = record(input, None) else { return };
+    let (key, value) = record.encode().expect("what was read from bytes is no marker");
+    let again = GroupRecord::decode(key.clone(), value.clone(), None).expect("it was just written");
+    // Versions that tell less than the one written are read once with a loss.
+    assert_eq!(again.encode(), Some((key, value)), "{record:?}");
+}
+
+/// Whatever a log says of a group, its coordinator starts and its time passes.
+fn replay(input: &[u8]) {
+    let producer = input.last().filter(|last| **last % 2 == 1).map(|_| ProducerId(1));
+    let Some(record) = record(input, producer) else { return };
+    let mut groups = Groups::default();
+    let undo = groups.replay(Offset(0), &record);
+    let (mut soft, settings) = (Soft::default(), Settings::default());
+    let mut now = Now { steady: Timestamp(0), wall: Timestamp(1_900_000_000_000) };
+    groups.loaded(&mut soft, now, &settings);
+    for _ in 0..3 {
+        let Some(at) = soft.wake() else { break };
+        now.steady = at;
+        groups.tick(&mut soft, now, &settings);
+    }
+    groups.undo(undo);
+    assert_eq!(groups, Groups::default());
+}
+
+fn subscribe(input: &[u8]) {
+    let metadata = Bytes::copy_from_slice(input);
+    drop(subscribed_topics(std::iter::once(&metadata)));
+}
+
+/// A record out of the length of its key, its key and its value.
+fn record(input: &[u8], producer: Option<ProducerId>) -> Option<GroupRecord> {
+    let (&split, rest) = input.split_first()?;
+    let (key, value) = rest.split_at(usize::from(split).min(rest.len()));
+    let value = (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
+    GroupRecord::decode(Bytes::copy_from_slice(key), value, producer).ok()
+}
+
+fn records(_: &mut Prng) -> Vec<Vec<u8>> {
+    let text = include_str!("../tests/golden/consumer_offsets.txt");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let inputs = lines.map(|line| {
+        let mut words = line.split_whitespace().skip(1).map(unhex);
+        let key = words.next().unwrap_or_default();
+        let mut input = vec![u8::try_from(key.len()).unwrap_or(u8::MAX)];
+        input.extend(key);
+        input.extend(words.next().unwrap_or_default());
+        input
+    });
+    inputs.collect()
+}
+
+/// The bytes of a text in hex; none for anything else.
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks_exact(2);
+    let bytes = digits.map_while(|two| {
+        let two = std::str::from_utf8(two).ok()?;
+        u8::from_str_radix(two, 16).ok()
+    });
+    bytes.collect()
+}
+
+fn subscriptions(_: &mut Prng) -> Vec<Vec<u8>> {
+    let subscription = ConsumerProtocolSubscription {
+        topics: vec![StrBytes::from("payments"), StrBytes::from("orders")],
+        ..ConsumerProtocolSubscription::default()
+    };
+    let versions = 0..=ConsumerProtocolSubscription::VERSIONS.max;
+    let inputs = versions.filter_map(|version| {
+        let mut input = version.to_be_bytes().to_vec();
+        input.extend_from_slice(&subscription.to_bytes(version).ok()?);
+        Some(input)
+    });
+    inputs.collect()
+}
