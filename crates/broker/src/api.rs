@@ -76,7 +76,8 @@ macro_rules! start {
     };
 }
 
-// The versions are the first and the last that are served. Produce is announced from 0, as Kafka does: librdkafka otherwise stops compressing (KAFKA-18659).
+// A row says the first and the last version that are served. Produce is announced from 0, as
+// Kafka does: librdkafka otherwise stops compressing (KAFKA-18659).
 apis! {
     Produce 3..13 announced 0, Write Topic => produce::handle;
     Fetch 4..18, Read Topic => fetch::handle;

@@ -1,4 +1,7 @@
 //! A partition as the coordinator of groups sees it.
+//!
+//! Must hold: an append that was decided under another epoch than the partition is led in now is
+//! refused.
 
 use std::sync::Arc;
 

@@ -1,4 +1,7 @@
 //! One file per API key: what it does, by version, and what it does not.
+//!
+//! A handler asks for permission item by item, decides or appends, and returns an answer; which
+//! handlers there are is said in `api.rs`.
 
 pub(crate) mod api_versions;
 pub(crate) mod delete_groups;

@@ -1,4 +1,6 @@
 //! Why a request, or one partition of it, is refused: Kafka's code, and words for a person.
+//!
+//! Not here: the choice of the code, which is made where the rule stands.
 
 use ottla_records::Invalid;
 use ottla_records::validate::RecordError;

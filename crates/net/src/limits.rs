@@ -1,4 +1,7 @@
 //! Every limit of a server, by name.
+//!
+//! Whoever starts a server fills them in from the configuration; the defaults are Kafka's, or
+//! ours where Kafka has no limit.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! What a server asks of whoever answers requests.
+//!
+//! Not here: what a request means. Must hold: a reply is whole, with its size and header in front.
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -1,4 +1,6 @@
 //! The states of a voter, each with what it knows.
+//!
+//! Not here: what moves between them (`step.rs`).
 
 use ottla_wire::{BrokerId, LeaderEpoch, Offset};
 

@@ -1,4 +1,6 @@
 //! What moves a voter from state to state, and what it asks its caller to do.
+//!
+//! Must hold: what is to be persisted stands before everything that relies on it.
 
 use ottla_wire::{LeaderEpoch, Offset};
 

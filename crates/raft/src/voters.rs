@@ -1,4 +1,6 @@
 //! The voters: who counts for elections and for commits.
+//!
+//! Not here: where voters can be reached, which is no matter of the core.
 
 use std::collections::BTreeMap;
 

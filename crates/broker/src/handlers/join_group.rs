@@ -1,6 +1,6 @@
 //! JoinGroup (11), v0-9: makes the client a member and waits until the group is complete.
-//! v1 rebalance timeout; v4 a member is given its id first; v5 static members (KIP-345); v6 flexible;
-//! v7 protocol type; v8 reason; v9 skip assignment.
+//! v1 rebalance timeout; v4 a member is given its id first; v5 static members (KIP-345); v6
+//! flexible; v7 protocol type; v8 reason; v9 skip assignment.
 //! Not served: nothing.
 
 use ottla_security::{Operation, Resource};
