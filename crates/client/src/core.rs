@@ -1,0 +1,8 @@
+//! The client's decisions, pure: no sockets, no clock, no chance. Time comes in as `now`.
+//!
+//! Start at [`cluster`] (who leads what), then accumulator.rs and in_flight.rs (producing),
+//! membership.rs and fetch_sessions.rs (consuming). The shells around it obey what it says.
+
+pub mod backoff;
+pub mod cluster;
+pub mod versions;
