@@ -31,6 +31,7 @@ mod bootstrap;
 mod changes;
 mod configs;
 mod features;
+pub mod fuzz;
 mod image;
 mod nodes;
 mod record;
