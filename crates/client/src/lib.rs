@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+pub mod admin;
 mod attempts;
 mod client;
 mod connection;
@@ -27,6 +28,8 @@ mod line;
 mod nodes;
 mod settings;
 
+pub use admin::Admin;
 pub use client::{Client, CoordinatorKind};
+pub use core::cluster::TopicPartition;
 pub use error::ClientError;
 pub use settings::{ClientSettings, SecurityProtocol, SettingInfo, Settings, apply};

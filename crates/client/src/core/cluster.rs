@@ -5,12 +5,35 @@
 //! of the same topic (KIP-320); names are copied out of their frames.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ottla_wire::messages::MetadataResponse;
 use ottla_wire::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, PartitionIndex, StrBytes, Timestamp, TopicId};
+
+/// One partition of one topic, by name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: StrBytes,
+    /// Which of its partitions.
+    pub partition: PartitionIndex,
+}
+
+impl TopicPartition {
+    /// A partition of a topic.
+    pub fn new(topic: &str, partition: i32) -> TopicPartition {
+        TopicPartition { topic: StrBytes::copied(topic), partition: PartitionIndex(partition) }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
 
 /// What is known of the cluster.
 #[derive(Clone, PartialEq, Debug, Default)]
