@@ -176,6 +176,14 @@ impl Env {
         tokio::task::yield_now().await;
     }
 
+    /// The name of this machine, as the system has it.
+    pub fn host_name(&self) -> String {
+        match &self.inner.world {
+            World::Real(_) => real::host_name(),
+            World::Sim(sim) => sim.host_name(),
+        }
+    }
+
     /// The network of this node.
     pub fn net(&self) -> &Net {
         &self.inner.net

@@ -52,6 +52,17 @@ impl Net {
         Ok(Listener { kind })
     }
 
+    /// The addresses of a host by name or address, in the order in which they are to be tried.
+    ///
+    /// # Errors
+    /// The operating system's; the name has no address.
+    pub async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        match &self.kind {
+            Kind::Real => Ok(tokio::net::lookup_host((host, port)).await?.collect()),
+            Kind::Sim(world) => Ok(vec![SocketAddr::new(world.lookup(host)?, port)]),
+        }
+    }
+
     /// Connects to a host by name or address, trying each address that the name has.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,6 +36,13 @@ pub trait SimWorld: Send + Sync + 'static {
     fn task_failed(&self, failure: &TaskFailure);
     /// How long a call of `Env::blocking` waits before and after its work.
     fn blocking_pause(&self) -> Duration;
+    /// The node's name, by which others connect to it.
+    fn host_name(&self) -> String;
+    /// The address of `host`, a name or an address.
+    ///
+    /// # Errors
+    /// No node has that name.
+    fn lookup(&self, host: &str) -> io::Result<IpAddr>;
     /// Listens on an address of this node; port 0 takes a free one.
     ///
     /// # Errors

@@ -84,11 +84,12 @@ impl Raft {
         }
     }
 
+    /// A leader need not remember its vote: nobody else can win its epoch.
     fn persist(&self, leads: bool) -> Output {
         Output::Persist(QuorumState {
             epoch: self.epoch,
             leader: leads.then_some(self.me.id),
-            voted: Some(self.me),
+            voted: (!leads).then_some(self.me),
         })
     }
 }

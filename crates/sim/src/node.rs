@@ -4,7 +4,7 @@
 //! node; when that life is over nothing done through it has any effect.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -108,6 +108,14 @@ impl SimWorld for Life {
             1..=32 => Duration::ZERO,
             _ => Duration::from_micros(core.prng.below(500)),
         }
+    }
+
+    fn host_name(&self) -> String {
+        format!("node-{}", self.node)
+    }
+
+    fn lookup(&self, host: &str) -> io::Result<IpAddr> {
+        sockets::lookup(self.node, host)
     }
 
     fn listen(&self, address: SocketAddr) -> io::Result<Box<dyn SimListener>> {

@@ -57,8 +57,7 @@ fn free_port(core: &mut Core) -> u16 {
 
 pub(crate) fn connect(life: &Life, host: &str, port: u16) -> BoxFuture<io::Result<SimStream>> {
     let Some((to, ip)) = resolve(life.node, host) else {
-        let error = io::Error::new(io::ErrorKind::NotFound, format!("no node is named {host}"));
-        return Box::pin(std::future::ready(Err(error)));
+        return Box::pin(std::future::ready(Err(nameless(host))));
     };
     if !life.alive() {
         return Box::pin(std::future::ready(Err(dead())));
@@ -78,6 +77,15 @@ pub(crate) fn connect(life: &Life, host: &str, port: u16) -> BoxFuture<io::Resul
     core.note(format_args!("connect {id} {local} to {target}"));
     drop(core);
     Box::pin(Connect { shared, id })
+}
+
+/// The address that `host` stands for on `node`.
+pub(crate) fn lookup(node: u32, host: &str) -> io::Result<IpAddr> {
+    resolve(node, host).map(|(_, ip)| ip).ok_or_else(|| nameless(host))
+}
+
+fn nameless(host: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("no node is named {host}"))
 }
 
 /// The node that a host name means to `node`, and the address there.

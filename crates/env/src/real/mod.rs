@@ -79,6 +79,12 @@ impl Real {
     }
 }
 
+/// The machine's name; `localhost` for one that has none.
+pub(crate) fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
 /// Fills `bytes` from the operating system's generator.
 pub(crate) fn random_fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system has randomness");
