@@ -1,0 +1,100 @@
+//! Table: the applets, one row each: a word of `ottla`, and a command of Apache Kafka.
+//!
+//! A row is listed when it works. `--help`, completions and links derive from here; a command is
+//! its file and its row.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::options::{Opt, Parsed};
+use crate::{completions, get_offsets, help, links, topics};
+
+/// What a command's function gives back.
+pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// One command.
+pub struct Applet {
+    /// The word after `ottla`.
+    pub name: &'static str,
+    /// The names of Apache Kafka's scripts that it stands for, without `.sh`.
+    pub kafka_names: &'static [&'static str],
+    /// What it does, for the list of commands.
+    pub summary: &'static str,
+    pub(crate) body: Body,
+}
+
+/// How a command reads its words, and what it does.
+pub(crate) enum Body {
+    /// By a table of options.
+    Options {
+        options: &'static [Opt],
+        /// The first line of `--help`.
+        about: &'static str,
+        run: for<'a> fn(&'a mut Context, &'a Parsed) -> Running<'a>,
+    },
+    /// By itself.
+    Words(for<'a> fn(&'a mut Context, &'a [String]) -> Running<'a>),
+}
+
+impl Applet {
+    /// Whether a link of that name means this command.
+    pub(crate) fn answers_to(&self, name: &str) -> bool {
+        let name = name.strip_suffix(".sh").unwrap_or(name);
+        self.kafka_names.contains(&name)
+    }
+
+    /// Its options, where it has a table of them.
+    pub(crate) fn options(&self) -> &'static [Opt] {
+        match self.body {
+            Body::Options { options, .. } => options,
+            Body::Words(_) => &[],
+        }
+    }
+}
+
+/// Every command, in the order of their names.
+pub static APPLETS: &[Applet] = &[
+    Applet {
+        name: "completions",
+        kafka_names: &[],
+        summary: "print a script that completes commands and options: bash, zsh or fish",
+        body: Body::Words(|context, words| Box::pin(completions::run(context, words))),
+    },
+    Applet {
+        name: "get-offsets",
+        kafka_names: &["kafka-get-offsets"],
+        summary: "print the offsets of partitions: first, last, or by time",
+        body: Body::Options {
+            options: get_offsets::OPTIONS,
+            about: "Prints offsets of partitions, one line each: topic:partition:offset.",
+            run: |context, parsed| Box::pin(get_offsets::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "help",
+        kafka_names: &[],
+        summary: "list the commands, or the options of one",
+        body: Body::Words(|context, words| Box::pin(async { help::print(context, words) })),
+    },
+    Applet {
+        name: "links",
+        kafka_names: &[],
+        summary: "make links in a folder, named like Apache Kafka's scripts",
+        body: Body::Words(|context, words| Box::pin(links::run(context, words))),
+    },
+    Applet {
+        name: "topics",
+        kafka_names: &["kafka-topics"],
+        summary: "list, describe, create, alter or delete topics",
+        body: Body::Options {
+            options: topics::OPTIONS,
+            about: "Creates, deletes, describes or changes topics.",
+            run: |context, parsed| Box::pin(topics::run(context, parsed)),
+        },
+    },
+];
+
+#[cfg(test)]
+mod tests;

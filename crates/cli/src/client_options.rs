@@ -1,0 +1,98 @@
+//! From options to a connected client: bootstrap servers, property files, properties.
+//!
+//! Not here: what a property means (the client's settings know); commands name their options.
+
+use std::path::Path;
+
+use ottla_client::{Client, ClientError, ClientSettings, Settings, apply};
+use ottla_wire::{ErrorCode, StrBytes};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::options::{Opt, Parsed, text};
+
+/// `--bootstrap-server`, under its older name too.
+pub(crate) const BOOTSTRAP_SERVER: Opt = text(
+    "bootstrap-server",
+    "server to connect to",
+    "The servers to begin with: HOST1:PORT1,HOST2:PORT2.",
+)
+.aliases(&["broker-list"]);
+/// `--command-config`.
+pub(crate) const COMMAND_CONFIG: Opt = text(
+    "command-config",
+    "config property file",
+    "A file of properties for the client, such as request.timeout.ms.",
+);
+
+/// Connects an administrator: properties of `--command-config`.
+pub(crate) async fn admin(context: &Context, parsed: &Parsed) -> Result<Client, Failure> {
+    let mut properties = Vec::new();
+    if let Some(path) = parsed.text(COMMAND_CONFIG.name)? {
+        properties = file(context, path)?;
+    }
+    let settings = settings(parsed, &properties, "adminclient", &mut [])?;
+    Ok(Client::connect(context.env.clone(), settings).await?)
+}
+
+/// The client's settings from properties; what the client does not know goes to `others`.
+pub(crate) fn settings(
+    parsed: &Parsed,
+    properties: &[(String, String)],
+    client_id: &str,
+    others: &mut [&mut dyn Settings],
+) -> Result<ClientSettings, Failure> {
+    let servers = parsed.text(BOOTSTRAP_SERVER.name)?.unwrap_or_default();
+    let mut settings = ClientSettings::new(servers);
+    settings.client_id = client_id.to_string();
+    let mut blocks: Vec<&mut dyn Settings> = vec![&mut settings];
+    for other in others {
+        blocks.push(*other);
+    }
+    // What no client has is left alone, as Apache Kafka's clients do: a file may serve several.
+    apply(properties, &mut blocks)?;
+    if !servers.is_empty() {
+        settings.bootstrap_servers = ClientSettings::new(servers).bootstrap_servers;
+    }
+    Ok(settings)
+}
+
+/// The properties of a file.
+pub(crate) fn file(context: &Context, path: &str) -> Result<Vec<(String, String)>, Failure> {
+    let bytes =
+        context.env.disk().read(Path::new(path)).map_err(|error| {
+            Failure::said(format!("cannot read the properties in {path}: {error}"))
+        })?;
+    let properties = ottla_settings::properties::parse(&ottla_settings::properties::decode(&bytes))
+        .map_err(|error| Failure::said(format!("{path}: {error}")))?;
+    Ok(properties.into_iter().map(|property| (property.key, property.value)).collect())
+}
+
+/// Properties given as `key=value` words; a word without `=` has an empty value.
+pub(crate) fn pairs(words: &[&str]) -> Vec<(String, String)> {
+    words
+        .iter()
+        .map(|word| word.split_once('=').unwrap_or((word, "")))
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
+}
+
+/// A refusal in the broker's words, else in those of the code.
+pub(crate) fn refused(code: ErrorCode, message: Option<&StrBytes>) -> Result<(), Failure> {
+    if code.is_none() {
+        return Ok(());
+    }
+    let message = message.map(StrBytes::as_str).filter(|message| !message.is_empty());
+    Err(Failure::said(message.map_or_else(|| sentence(code), String::from)))
+}
+
+/// What a code means, beginning with its name so that it can be searched for.
+pub(crate) fn sentence(code: ErrorCode) -> String {
+    format!("{}: {}", code.name(), code.message())
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Failure {
+        Failure::said(error.to_string())
+    }
+}
