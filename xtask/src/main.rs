@@ -10,6 +10,7 @@
 
 mod ci;
 mod codegen;
+mod conform;
 mod deps;
 mod fuzz;
 mod layers;
@@ -30,6 +31,7 @@ struct Task {
 const TASKS: &[Task] = &[
     Task { name: "ci", about: "everything that must pass, step by step", run: ci::run },
     Task { name: "codegen", about: "write wire's messages from their table", run: codegen::run },
+    Task { name: "conform", about: "real clients against a broker", run: conform::run },
     Task { name: "deps", about: "licences and bans over every dependency", run: deps::run },
     Task { name: "fuzz", about: "hostile bytes for every decoder", run: fuzz::run },
     Task { name: "tidy", about: "check the house rules over every file", run: tidy::run },

@@ -1,0 +1,243 @@
+//! The clients: a row each, what they need installed, and how one of them runs.
+//! Not here: what they show; that is their own program in `conform/`.
+//! Must hold: versions stand in the lock files that a kit names, never in this file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::Places;
+use super::broker::Broker;
+use super::has;
+use super::table::Row;
+
+/// What the table shows of every client.
+pub(crate) const FEATURES: &[&str] = &[
+    "topics",
+    "acks-0",
+    "acks-1",
+    "acks-all",
+    "gzip",
+    "snappy",
+    "lz4",
+    "zstd",
+    "headers",
+    "nullkeys",
+    "tombstones",
+    "group",
+    "commit",
+    "seek",
+    "restart",
+];
+
+/// One client: a row of the table.
+pub(crate) struct Client {
+    pub(crate) name: &'static str,
+    /// Programs that a language brings; without them the client is skipped.
+    needs: &'static [&'static str],
+    kit: Option<&'static Kit>,
+    /// Its program; the bootstrap address follows.
+    command: &'static str,
+    pub(crate) features: &'static [&'static str],
+}
+
+/// What a language's own registry installs.
+pub(crate) struct Kit {
+    name: &'static str,
+    /// Relative to the workspace. It is installed again when one of them changes.
+    locks: &'static [&'static str],
+    steps: &'static [&'static str],
+}
+
+static PYTHON: Kit = Kit {
+    name: "python",
+    locks: &["conform/python/requirements.txt"],
+    steps: &[
+        "python3 -m venv {cache}/python",
+        "{cache}/python/bin/pip install --quiet \
+            --requirement {root}/conform/python/requirements.txt",
+    ],
+};
+static NODE: Kit = Kit {
+    name: "node",
+    locks: &["conform/kafkajs/package-lock.json", "conform/kafkajs/suite.js"],
+    steps: &[
+        "mkdir -p {cache}/node",
+        "cp {root}/conform/kafkajs/package.json {root}/conform/kafkajs/package-lock.json \
+            {root}/conform/kafkajs/suite.js {cache}/node",
+        "npm ci --silent --prefix {cache}/node",
+    ],
+};
+static GO: Kit = Kit {
+    name: "go",
+    locks: &["conform/franz-go/go.sum", "conform/franz-go/main.go"],
+    steps: &["go build -C {root}/conform/franz-go -o {cache}/franz-go ."],
+};
+static JAVA: Kit = Kit {
+    name: "java",
+    locks: &["conform/java/pom.xml", "conform/java/src/main/java/Suite.java"],
+    steps: &["mvn --quiet --batch-mode --file {root}/conform/java/pom.xml compile"],
+};
+static TOOLS: Kit = Kit {
+    name: "tools",
+    locks: &["conform/tools/pom.xml"],
+    steps: &["mvn --quiet --batch-mode --file {root}/conform/tools/pom.xml compile"],
+};
+
+/// Every client, one row each.
+#[rustfmt::skip]
+pub(crate) const CLIENTS: &[Client] = &[
+    Client { name: "kcat", needs: &["kcat"], kit: None,
+        command: "{root}/conform/kcat/suite", features: FEATURES },
+    Client { name: "kafka-python", needs: &["python3"], kit: Some(&PYTHON),
+        command: "{cache}/python/bin/python {root}/conform/python/suite.py kafka_python",
+        features: FEATURES },
+    Client { name: "confluent-kafka", needs: &["python3"], kit: Some(&PYTHON),
+        command: "{cache}/python/bin/python {root}/conform/python/suite.py confluent",
+        features: FEATURES },
+    Client { name: "aiokafka", needs: &["python3"], kit: Some(&PYTHON),
+        command: "{cache}/python/bin/python {root}/conform/python/suite.py aio",
+        features: FEATURES },
+    Client { name: "kafkajs", needs: &["node", "npm"], kit: Some(&NODE),
+        command: "node {cache}/node/suite.js", features: FEATURES },
+    Client { name: "franz-go", needs: &["go"], kit: Some(&GO),
+        command: "{cache}/franz-go", features: FEATURES },
+    Client { name: "java", needs: &["java", "javac", "mvn"], kit: Some(&JAVA),
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* Suite", features: FEATURES },
+    Client { name: "console-tools", needs: &["java", "mvn"], kit: Some(&TOOLS),
+        command: "{root}/conform/tools/suite {cache}/tools/libs", features: FEATURES },
+];
+
+/// The longest that one client may take for everything.
+const CLIENT_LIMIT: Duration = Duration::from_secs(300);
+
+/// Installs what the clients need, all kits at once, and tells who must be skipped and why.
+pub(crate) fn install(
+    places: &Places,
+    clients: &[&'static Client],
+    kafka: bool,
+) -> Result<BTreeMap<&'static str, String>, String> {
+    let mut skipped = BTreeMap::new();
+    let mut kits = BTreeMap::new();
+    if kafka {
+        kits.insert(JAVA.name, &JAVA);
+    }
+    for client in clients {
+        let missing: BTreeSet<_> = client.needs.iter().filter(|need| !has(need)).copied().collect();
+        if missing.is_empty() {
+            kits.extend(client.kit.map(|kit| (kit.name, kit)));
+        } else {
+            let missing: Vec<_> = missing.into_iter().collect();
+            skipped.insert(client.name, format!("no {}", missing.join(", no ")));
+        }
+    }
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> =
+            kits.values().map(|kit| scope.spawn(|| install_kit(places, kit))).collect();
+        running.into_iter().map(|kit| kit.join().expect("installing does not panic")).collect()
+    });
+    for (kit, result) in kits.values().zip(results) {
+        let Err(why) = result else { continue };
+        if kafka && std::ptr::eq(*kit, &JAVA) {
+            return Err(why);
+        }
+        let without =
+            clients.iter().filter(|client| client.kit.is_some_and(|k| k.name == kit.name));
+        skipped.extend(without.map(|client| (client.name, why.clone())));
+    }
+    Ok(skipped)
+}
+
+/// Runs a kit's steps unless its lock files are the ones that were installed last.
+fn install_kit(places: &Places, kit: &Kit) -> Result<(), String> {
+    let read = |lock: &&str| fs::read_to_string(places.root.join(lock));
+    let locks: String =
+        kit.locks.iter().map(read).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+    let stamp = places.cache.join(kit.name).with_extension("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == locks) {
+        return Ok(());
+    }
+    for step in kit.steps {
+        let words = places.words(step, Path::new(""));
+        let [program, arguments @ ..] = &words[..] else { continue };
+        let done = Command::new(program).args(arguments).output();
+        let done = done.map_err(|e| format!("{program}: {e}"))?;
+        if !done.status.success() {
+            let said = [done.stdout, done.stderr].concat();
+            let log = places.scratch.join(kit.name).with_extension("install.log");
+            fs::write(&log, said).map_err(|e| e.to_string())?;
+            return Err(format!("cannot install its {} kit; see {}", kit.name, log.display()));
+        }
+    }
+    fs::write(&stamp, locks).map_err(|e| format!("{}: {e}", stamp.display()))
+}
+
+/// Runs one client to its end. Only a broker that cannot be restarted is an error.
+pub(crate) fn run(places: &Places, client: &Client, broker: &mut Broker) -> Result<Row, String> {
+    let started = Instant::now();
+    let mut row = Row::new(client);
+    let log = places.scratch.join(client.name).with_extension("log");
+    let mut child = match spawn(places, client, &broker.bootstrap(), &log) {
+        Ok(child) => child,
+        Err(why) => return Ok(Row::skipped(client, why)),
+    };
+    let mut answers = child.stdin.take();
+    let lines = lines_of(&mut child);
+    let ended = loop {
+        let Some(left) = CLIENT_LIMIT.checked_sub(started.elapsed()) else { break "is too slow" };
+        match lines.recv_timeout(left) {
+            Ok(line) if line == "@restart" => {
+                broker.restart()?;
+                answer(answers.as_mut());
+            }
+            Ok(line) => row.take(&line),
+            Err(mpsc::RecvTimeoutError::Timeout) => break "is too slow",
+            Err(mpsc::RecvTimeoutError::Disconnected) => break "said nothing of this",
+        }
+    };
+    let _gone = child.kill();
+    let _status = child.wait();
+    row.close(ended, started.elapsed());
+    Ok(row)
+}
+
+fn spawn(places: &Places, client: &Client, at: &str, log: &Path) -> Result<Child, String> {
+    let words = places.words(client.command, Path::new(""));
+    let [program, arguments @ ..] = &words[..] else { return Err("no command".into()) };
+    let log = File::create(log).map_err(|e| format!("{}: {e}", log.display()))?;
+    Command::new(program)
+        .args(arguments)
+        .arg(at)
+        .env("TMPDIR", &places.scratch)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(|e| format!("{program}: {e}"))
+}
+
+/// The lines that the client prints, as they come.
+fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
+    let (send, receive) = mpsc::channel();
+    let output = child.stdout.take().expect("the output was asked for as a pipe");
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receive
+}
+
+/// A client that has gone meanwhile shows that in its own lines.
+fn answer(to: Option<&mut ChildStdin>) {
+    if let Some(stdin) = to {
+        let _gone = writeln!(stdin, "restarted").and_then(|()| stdin.flush());
+    }
+}
