@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    log(&words);
     let env = Env::real(runtime.handle().clone());
     let tasks = env.tasks();
     let code = runtime.block_on(async {
@@ -43,6 +44,19 @@ fn main() -> ExitCode {
     // A thread that still waits for a line of input must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(SHUTDOWN_MS_MAX));
     ExitCode::from(code)
+}
+
+/// Sends the log to stderr: a node tells what it does, a command only what goes wrong. `OTTLA_LOG`
+/// says otherwise: error, warn, info, debug or trace.
+fn log(words: &[String]) {
+    let is_node = words.first().is_none_or(|word| word == "start");
+    let usual = if is_node { tracing::Level::INFO } else { tracing::Level::ERROR };
+    let asked = std::env::var("OTTLA_LOG").ok().and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_max_level(asked.unwrap_or(usual))
+        .init();
 }
 
 /// Counts SIGINT and SIGTERM; the second ends the process at once.

@@ -10,12 +10,12 @@ use ottla_metadata::Image;
 use ottla_net::{Channel, Service};
 use ottla_security::Authorizer;
 use ottla_settings::Settings;
-use ottla_storage::LogDirs;
+use ottla_storage::{LogConfig, LogDirs};
 use ottla_wire::BrokerId;
 use tokio::sync::watch;
 
 use crate::applier::Applier;
-use crate::configs::{Configs, group_settings};
+use crate::configs::{Configs, group_settings, log_config};
 use crate::context::Rooms;
 use crate::fetch_sessions::FetchSessions;
 use crate::partitions::Partitions;
@@ -81,6 +81,19 @@ impl Broker {
     /// Takes over what `new` says and `old` did not; images come in order, from one caller.
     pub fn apply(&self, old: &Image, new: &Image) {
         self.applier.apply(old, new);
+    }
+
+    /// What the logs of each topic go by, as `image` says; for opening them before it is applied.
+    pub fn log_configs(
+        &self,
+        image: Arc<Image>,
+    ) -> Arc<dyn Fn(&str) -> Arc<LogConfig> + Send + Sync> {
+        let rooms = Arc::clone(&self.applier.rooms);
+        rooms.configs.apply(&image);
+        Arc::new(move |topic| {
+            let config = rooms.configs.topic(&image, topic);
+            Arc::new(log_config(&config, &rooms.configs.now()))
+        })
     }
 
     /// Whoever answers clients.

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
-use crate::{completions, get_offsets, help, links, topics};
+use crate::{completions, get_offsets, help, links, start, topics};
 
 /// What a command's function gives back.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
@@ -83,6 +83,12 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &[],
         summary: "make links in a folder, named like Apache Kafka's scripts",
         body: Body::Words(|context, words| Box::pin(links::run(context, words))),
+    },
+    Applet {
+        name: "start",
+        kafka_names: &["kafka-server-start"],
+        summary: "run a node in the foreground; what happens without a word, too",
+        body: Body::Words(|context, words| Box::pin(start::run(context, words))),
     },
     Applet {
         name: "topics",

@@ -27,6 +27,7 @@ mod help;
 mod links;
 mod options;
 mod partition_filter;
+mod start;
 mod topics;
 
 use std::io::Write;

@@ -46,6 +46,11 @@ impl StorageError {
         move |source| StorageError::Io { what, path: path.to_owned(), source }
     }
 
+    /// As above, for those who keep other files in a log directory.
+    pub fn of_io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StorageError {
+        StorageError::io(what, path)
+    }
+
     pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> StorageError {
         StorageError::Corrupt { path: path.to_owned(), what: what.into() }
     }

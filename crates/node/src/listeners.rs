@@ -1,0 +1,81 @@
+//! From configured listeners to bound sockets, and from those to what others are told.
+//!
+//! Must hold: every port is bound before anything is told to anybody, so that port 0 becomes the
+//! real one everywhere.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ottla_env::Env;
+use ottla_net::BoundListener;
+use ottla_quorum::VoterEndpoint;
+use ottla_settings::{Bind, Endpoint};
+
+use crate::error::StartError;
+
+/// Where a node can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The listener's name.
+    pub listener: String,
+    /// The address with its real port.
+    pub address: SocketAddr,
+}
+
+/// Binds one listener, on as many addresses as its host stands for.
+pub(crate) async fn bind(env: &Env, endpoint: &Endpoint) -> Result<Vec<BoundListener>, StartError> {
+    let failed = |source: io::Error| StartError::Listen { listener: endpoint.to_string(), source };
+    let one = async |ip: IpAddr, port: u16| {
+        BoundListener::bind(env, &endpoint.listener, SocketAddr::from((ip, port))).await
+    };
+    match endpoint.bind() {
+        Bind::Address(ip) => Ok(vec![one(ip, endpoint.port).await.map_err(failed)?]),
+        Bind::Every => {
+            let both = one(Ipv6Addr::UNSPECIFIED.into(), endpoint.port).await;
+            match both {
+                Ok(bound) => Ok(vec![bound]),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(failed(error)),
+                Err(_) => {
+                    let bound = one(Ipv4Addr::UNSPECIFIED.into(), endpoint.port).await;
+                    Ok(vec![bound.map_err(failed)?])
+                }
+            }
+        }
+        Bind::Loopback => {
+            let first = one(Ipv4Addr::LOCALHOST.into(), endpoint.port).await.map_err(failed)?;
+            let port = first.address().port();
+            let mut bound = vec![first];
+            match one(Ipv6Addr::LOCALHOST.into(), port).await {
+                Ok(second) => bound.push(second),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    return Err(failed(error));
+                }
+                // A machine without IPv6.
+                Err(error) => tracing::debug!(%error, port, "not listening on ::1"),
+            }
+            Ok(bound)
+        }
+        Bind::Name(name) => {
+            let resolved = env.net().resolve(&name, endpoint.port).await.map_err(failed)?;
+            let first = resolved.first().copied();
+            let unknown = || failed(io::Error::other(format!("{name} has no address")));
+            let first = first.ok_or_else(unknown)?;
+            Ok(vec![one(first.ip(), first.port()).await.map_err(failed)?])
+        }
+    }
+}
+
+/// What others are told of a listener: its advertised host and port, the real port for 0 and the
+/// machine's own name for an empty host.
+pub(crate) fn told(env: &Env, endpoint: &Endpoint, bound: &[BoundListener]) -> VoterEndpoint {
+    let real = bound.iter().find(|bound| bound.name() == endpoint.listener);
+    let port = match endpoint.port {
+        0 => real.map_or(0, |bound| bound.address().port()),
+        port => port,
+    };
+    let host = match endpoint.host.as_str() {
+        "" => env.net().host_name(),
+        host => host.to_owned(),
+    };
+    VoterEndpoint { listener: endpoint.listener.clone(), host, port }
+}

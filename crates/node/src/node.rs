@@ -1,0 +1,365 @@
+//! A node from start to stop, in order.
+//!
+//! Start: ports, folders, quorum, controller's listener, registration, logs, the first image,
+//! unfencing, brokers' listeners. Stop is the same backwards, after the controller has moved
+//! everything away. Must hold: a node that was dropped leaves no task, port or lock behind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_broker::{Broker, BrokerParts};
+use ottla_env::{Env, Tasks};
+use ottla_metadata::Image;
+use ottla_net::{BoundListener, Channel, Limits, Server};
+use ottla_quorum::{Opening as QuorumOpening, Quorum};
+use ottla_security::Authorizer;
+use ottla_settings::{Endpoint, Settings};
+use ottla_storage::dirs::DirsOpening;
+use ottla_storage::{Directory, Log, LogDirs};
+use ottla_wire::{BrokerEpoch, BrokerId};
+use tokio::sync::watch;
+
+use crate::error::StartError;
+use crate::format;
+use crate::lifecycle::{Lifecycle, Registration, ToldListener, register_controller};
+use crate::listeners::{Address, bind, told};
+
+/// What a node is started with.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Its configuration.
+    pub settings: Settings,
+    /// The id of a cluster that has yet to be formatted (`CLUSTER_ID`); none for a random one.
+    pub cluster_id: Option<String>,
+}
+
+/// A running node. Dropping it is a crash: what was acknowledged is there at the next start.
+pub struct Node {
+    env: Env,
+    addresses: Vec<Address>,
+    folders: Vec<PathBuf>,
+    cluster_id: String,
+    lifecycle: Arc<Lifecycle>,
+    broker_server: Server,
+    controller_server: Server,
+    broker: Arc<Broker>,
+    quorum: Quorum,
+    dirs: Arc<LogDirs>,
+    tasks: Tasks,
+}
+
+/// The two halves' sockets, bound and not yet served.
+struct Bound {
+    broker: Vec<BoundListener>,
+    controller: Vec<BoundListener>,
+}
+
+impl Node {
+    /// Starts a node; returns when clients are served.
+    ///
+    /// # Errors
+    /// A port, a folder, the metadata log or the configuration is at fault.
+    pub async fn start(env: &Env, opening: Opening) -> Result<Node, StartError> {
+        let Opening { settings, cluster_id } = opening;
+        check_served(&settings)?;
+        let bound = Bound {
+            broker: bind_all(env, &settings.listeners.broker).await?,
+            controller: bind_all(env, &settings.listeners.controller).await?,
+        };
+        let addresses = addresses(&bound);
+        let to_brokers = told_all(env, &settings.listeners.advertised, &bound.broker);
+        let to_controllers =
+            told_all(env, &settings.listeners.advertised_controller, &bound.controller);
+        let dirs = open_dirs(env, &settings, cluster_id, &to_controllers).await?;
+        let quorum = start_quorum(env, &settings, &dirs, &to_controllers).await?;
+        let controller_server =
+            Server::start(env, bound.controller, limits(&settings), quorum.service());
+        let id = BrokerId(settings.node.node_id);
+        let channel = Channel::pipe(quorum.service(), &id.to_string());
+        activated(&quorum).await?;
+        register_controller(env, &channel, id, &to_controllers).await?;
+        let epoch = Registration {
+            env,
+            settings: &settings,
+            cluster_id: dirs.cluster_id(),
+            listeners: &to_brokers,
+            directories: dirs.states().into_iter().map(|state| state.id).collect(),
+            previous_epoch: dirs.previous_broker_epoch(),
+        }
+        .register(&channel)
+        .await?;
+        let parts = Parts { env, settings: &settings, dirs: &dirs, channel: &channel, id, epoch };
+        let (broker, lifecycle, tasks) = start_broker(parts, &quorum).await?;
+        let broker_server = Server::start(env, bound.broker, limits(&settings), broker.service());
+        tasks.spawn("heartbeats", Arc::clone(&lifecycle).keep_alive());
+        Ok(Node {
+            env: env.clone(),
+            addresses,
+            folders: settings.log_dirs().into_iter().map(PathBuf::from).collect(),
+            cluster_id: dirs.cluster_id().to_owned(),
+            lifecycle,
+            broker_server,
+            controller_server,
+            broker,
+            quorum,
+            dirs,
+            tasks,
+        })
+    }
+
+    /// Where it listens, with the real ports.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Its log directories.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// Ends when the node cannot go on, and says why: its owner should drop it.
+    pub async fn failed(&self) -> String {
+        tokio::select! {
+            biased;
+            why = self.quorum.failed() => why,
+            failure = self.tasks.failed() => format!("{}: {}", failure.task, failure.message),
+        }
+    }
+
+    /// Stops it so that the next start is a clean one.
+    pub async fn stop(self) {
+        self.lifecycle.shut_down().await;
+        self.broker_server.stop().await;
+        self.broker.stop().await;
+        self.tasks.shutdown().await;
+        self.controller_server.stop().await;
+        if let Err(error) = self.quorum.stop().await {
+            tracing::error!(%error, "the metadata log was not closed cleanly");
+        }
+        let (dirs, epoch) = (self.dirs, self.lifecycle.epoch);
+        self.env.blocking(move || dirs.close(epoch)).await;
+    }
+
+    /// Ends it at once, as kill -9 would.
+    pub fn crash(self) {
+        drop(self);
+    }
+}
+
+/// Refuses what the configuration asks for and nobody here does.
+fn check_served(settings: &Settings) -> Result<(), StartError> {
+    if !settings.is_broker() || !settings.is_controller() {
+        let roles = settings.node.process_roles.join(",");
+        return Err(StartError::NotServed(format!(
+            "process.roles={roles} is not served yet: a node is broker and controller, \
+             process.roles=broker,controller"
+        )));
+    }
+    let guarded =
+        settings.listeners.all().find(|it| it.protocol.has_tls() || it.protocol.has_sasl());
+    match guarded {
+        None => Ok(()),
+        Some(listener) => Err(StartError::NotServed(format!(
+            "listener {listener} asks for {}: only PLAINTEXT is served yet",
+            listener.protocol.name()
+        ))),
+    }
+}
+
+async fn bind_all(env: &Env, endpoints: &[Endpoint]) -> Result<Vec<BoundListener>, StartError> {
+    let mut bound = Vec::new();
+    for endpoint in endpoints {
+        bound.extend(bind(env, endpoint).await?);
+    }
+    Ok(bound)
+}
+
+fn addresses(bound: &Bound) -> Vec<Address> {
+    let all = bound.broker.iter().chain(&bound.controller);
+    all.map(|bound| Address { listener: bound.name().to_owned(), address: bound.address() })
+        .collect()
+}
+
+fn told_all(env: &Env, endpoints: &[Endpoint], bound: &[BoundListener]) -> Vec<ToldListener> {
+    let told = endpoints.iter().map(|endpoint| ToldListener {
+        at: told(env, endpoint, bound),
+        protocol: endpoint.protocol,
+    });
+    told.collect()
+}
+
+async fn open_dirs(
+    env: &Env,
+    settings: &Settings,
+    cluster_id: Option<String>,
+    to_controllers: &[ToldListener],
+) -> Result<Arc<LogDirs>, StartError> {
+    let (world, settings) = (env.clone(), settings.clone());
+    let endpoints: Vec<_> = to_controllers.iter().map(|told| told.at.clone()).collect();
+    env.blocking(move || {
+        format::format_if_new(&world, &settings, cluster_id.as_deref(), &endpoints)?;
+        let opening = DirsOpening {
+            paths: settings.log_dirs().into_iter().map(PathBuf::from).collect(),
+            metadata_path: PathBuf::from(settings.metadata_log_dir()),
+            node_id: BrokerId(settings.node.node_id),
+        };
+        Ok(Arc::new(LogDirs::open(&world, &opening)?))
+    })
+    .await
+}
+
+async fn start_quorum(
+    env: &Env,
+    settings: &Settings,
+    dirs: &LogDirs,
+    to_controllers: &[ToldListener],
+) -> Result<Quorum, StartError> {
+    let metadata_dir = PathBuf::from(settings.metadata_log_dir());
+    let is_its = |directory: &&Arc<Directory>| directory.path() == metadata_dir;
+    let directory = dirs.directories().find(is_its).cloned().ok_or_else(|| {
+        StartError::NotServed(format!(
+            "metadata.log.dir={} is not among log.dirs: a folder of its own is not served yet",
+            metadata_dir.display()
+        ))
+    })?;
+    let opening = QuorumOpening {
+        node_id: BrokerId(settings.node.node_id),
+        cluster_id: dirs.cluster_id().to_owned(),
+        directory,
+        endpoints: to_controllers.iter().map(|told| told.at.clone()).collect(),
+        settings: settings.clone(),
+        authorizer: Authorizer::Everybody,
+    };
+    Ok(Quorum::start(env, opening).await?)
+}
+
+/// Waits until the first records of the cluster are committed.
+async fn activated(quorum: &Quorum) -> Result<(), StartError> {
+    let mut image = quorum.image();
+    let is_active = |image: &Arc<Image>| !image.features().is_empty();
+    tokio::select! {
+        biased;
+        why = quorum.failed() => Err(StartError::Registration(why)),
+        _ = image.wait_for(is_active) => Ok(()),
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let network = &settings.network;
+    let size = |value: i32| usize::try_from(value).unwrap_or(0);
+    let unlimited = Limits::default().frames_bytes_max;
+    Limits {
+        frame_bytes_max: size(network.socket_request_max_bytes),
+        frames_bytes_max: usize::try_from(network.queued_max_request_bytes).unwrap_or(unlimited),
+        connections_max: size(network.max_connections),
+        idle_max: Duration::from_millis(
+            u64::try_from(network.connections_max_idle_ms).unwrap_or(0),
+        ),
+        ..Limits::default()
+    }
+}
+
+/// What the broker half is made of.
+struct Parts<'a> {
+    env: &'a Env,
+    settings: &'a Settings,
+    dirs: &'a Arc<LogDirs>,
+    channel: &'a Channel,
+    id: BrokerId,
+    epoch: BrokerEpoch,
+}
+
+/// Opens the logs, applies the cluster's state and unfences the broker.
+async fn start_broker(
+    parts: Parts<'_>,
+    quorum: &Quorum,
+) -> Result<(Arc<Broker>, Arc<Lifecycle>, Tasks), StartError> {
+    let Parts { env, settings, dirs, channel, id, epoch } = parts;
+    let (applied, applied_image) = watch::channel(Arc::<Image>::default());
+    let broker = Arc::new(Broker::new(BrokerParts {
+        env: env.clone(),
+        id,
+        cluster_id: dirs.cluster_id().to_owned(),
+        settings: settings.clone(),
+        dirs: Arc::clone(dirs),
+        image: applied_image.clone(),
+        controller: channel.clone(),
+        authorizer: Authorizer::Everybody,
+    }));
+    let mut images = quorum.image();
+    let registered =
+        images.wait_for(|image| image.broker(id).is_some_and(|broker| broker.epoch == epoch));
+    let image = registered.await.map_err(|_| ended())?.clone();
+    load_logs(&broker, dirs, settings, &image).await?;
+    broker.apply(&Image::default(), &image);
+    applied.send_replace(image);
+    let tasks = env.tasks();
+    tasks.spawn("metadata", follow(Arc::clone(&broker), images, applied));
+    let interval = u64::try_from(settings.node.broker_heartbeat_interval_ms).unwrap_or(0);
+    let lifecycle = Arc::new(Lifecycle {
+        env: env.clone(),
+        controller: channel.clone(),
+        id,
+        epoch,
+        interval: Duration::from_millis(interval),
+        applied: applied_image,
+    });
+    lifecycle.catch_up().await?;
+    lifecycle.unfence().await?;
+    led(&lifecycle.applied, id).await;
+    Ok((broker, lifecycle, tasks))
+}
+
+fn ended() -> StartError {
+    StartError::Registration("the quorum ended".to_owned())
+}
+
+/// Waits until the broker has applied that it is no longer fenced.
+async fn led(applied: &watch::Receiver<Arc<Image>>, id: BrokerId) {
+    let mut applied = applied.clone();
+    let is_active = |image: &Arc<Image>| image.broker(id).is_some_and(|broker| !broker.fenced);
+    // It only fails when the node is going away.
+    let _ = applied.wait_for(is_active).await;
+}
+
+/// Opens every log in the folders, and sets those aside that the cluster does not know.
+async fn load_logs(
+    broker: &Broker,
+    dirs: &Arc<LogDirs>,
+    settings: &Settings,
+    image: &Arc<Image>,
+) -> Result<(), StartError> {
+    let threads = usize::try_from(settings.log.num_recovery_threads_per_data_dir).unwrap_or(1);
+    let delete_delay_ms = settings.log.segment_delete_delay_ms;
+    let config = broker.log_configs(Arc::clone(image));
+    let nothing = Arc::new(|_: &Arc<Log>| {});
+    dirs.load_all(threads, delete_delay_ms, config, nothing).await?;
+    for ((id, index), log) in dirs.logs() {
+        let known = image.topic(id).and_then(|topic| topic.partitions.get(&index));
+        let me = BrokerId(settings.node.node_id);
+        if known.is_none_or(|partition| !partition.replicas.contains(&me)) {
+            dirs.stray(&log)?;
+        }
+    }
+    Ok(())
+}
+
+/// Brings every new image to the broker.
+async fn follow(
+    broker: Arc<Broker>,
+    mut images: watch::Receiver<Arc<Image>>,
+    applied: watch::Sender<Arc<Image>>,
+) {
+    while images.changed().await.is_ok() {
+        let new = images.borrow_and_update().clone();
+        let old = applied.borrow().clone();
+        broker.apply(&old, &new);
+        applied.send_replace(new);
+    }
+}
