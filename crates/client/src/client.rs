@@ -292,8 +292,10 @@ impl Client {
         Duration::from_millis(self.inner.settings.request_timeout_ms)
     }
 
+    /// Milliseconds of the clock that never goes back: the cores' `now`.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp(self.inner.env.now_ms())
+        let millis = self.inner.env.monotonic().0 / NANOS_PER_MILLI;
+        Timestamp(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
     /// Attempts within the time that a call may take in all.
@@ -429,5 +431,6 @@ impl fmt::Debug for Client {
 
 /// From this version on FindCoordinator takes several keys (KIP-699).
 const MANY_KEYS_FROM: i16 = 4;
+const NANOS_PER_MILLI: u64 = 1_000_000;
 /// Coordinators that are remembered; beyond, all are looked for again.
 const COORDINATORS_MAX: usize = 10_000;

@@ -3,6 +3,9 @@
 //! Start at [`cluster`] (who leads what), then accumulator.rs and in_flight.rs (producing),
 //! membership.rs and fetch_sessions.rs (consuming). The shells around it obey what it says.
 
+pub mod accumulator;
 pub mod backoff;
 pub mod cluster;
+pub mod in_flight;
+pub mod partitioner;
 pub mod versions;

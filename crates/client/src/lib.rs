@@ -26,10 +26,14 @@ pub mod core;
 mod error;
 mod line;
 mod nodes;
+mod producer;
 mod settings;
 
 pub use admin::Admin;
 pub use client::{Client, CoordinatorKind};
 pub use core::cluster::TopicPartition;
 pub use error::ClientError;
-pub use settings::{ClientSettings, SecurityProtocol, SettingInfo, Settings, apply};
+pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};
+pub use settings::{
+    Acks, ClientSettings, ProducerSettings, SecurityProtocol, SettingInfo, Settings, apply,
+};

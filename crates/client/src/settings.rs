@@ -122,6 +122,91 @@ settings! {
     }
 }
 
+settings! {
+    /// What producers have besides.
+    ProducerSettings {
+        /// How many replicas must have a record before it counts as written: all, 1 or 0.
+        "acks" => acks: Acks = "all";
+        /// A batch is sent when it has so many bytes before compression.
+        "batch.size" => batch_bytes: usize = "16384" in 0..=INT_MAX;
+        /// How long a batch waits for more records.
+        "linger.ms" => linger_ms: u64 = "5" in 0..=MILLIS_MAX;
+        /// How many bytes all records under way may take; send waits for room.
+        "buffer.memory" => buffer_memory_bytes: usize = "33554432";
+        /// How long send waits for room or for the topic's partitions.
+        "max.block.ms" => max_block_ms: u64 = "60000" in 0..=MILLIS_MAX;
+        /// The codec of batches: none, gzip, snappy, lz4 or zstd.
+        "compression.type" => compression_type: Codec = "none";
+        /// The level of gzip, -1 for its own default.
+        "compression.gzip.level" => gzip_level: i32 = "-1" in -1..=9;
+        /// The level of lz4.
+        "compression.lz4.level" => lz4_level: i32 = "9" in 1..=17;
+        /// The level of zstd.
+        "compression.zstd.level" => zstd_level: i32 = "3" in -131_072..=22;
+        /// The largest record and the largest request.
+        "max.request.size" => request_bytes_max: usize = "1048576" in 0..=INT_MAX;
+        /// How many requests a broker may owe answers to.
+        "max.in.flight.requests.per.connection" => in_flight_max: usize = "5" in 1..=INT_MAX;
+        /// Whether brokers drop what arrives twice; needs acks=all and at most 5 in flight.
+        "enable.idempotence" => enable_idempotence: bool = "true";
+        /// How many times a batch is sent again.
+        "retries" => retries: u32 = "2147483647" in 0..=2_147_483_647;
+        /// How long a record may take from send to its acknowledgement.
+        "delivery.timeout.ms" => delivery_timeout_ms: u64 = "120000" in 1..=MILLIS_MAX;
+        /// Whether records with keys are spread like those without.
+        "partitioner.ignore.keys" => ignore_keys: bool = "false";
+    }
+}
+
+/// How many replicas must have a record before it counts as written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acks {
+    /// All that are in sync.
+    All,
+    /// The leader.
+    Leader,
+    /// None: nobody answers.
+    None,
+}
+
+impl Acks {
+    /// The number that the protocol has for it.
+    pub fn code(self) -> i16 {
+        match self {
+            Acks::All => -1,
+            Acks::Leader => 1,
+            Acks::None => 0,
+        }
+    }
+}
+
+impl Parse for Acks {
+    fn parse(value: &str) -> Result<Self, String> {
+        let names = [("all", Acks::All), ("-1", Acks::All), ("1", Acks::Leader), ("0", Acks::None)];
+        one_of(value, &names)
+    }
+}
+
+impl ProducerSettings {
+    /// Whether batches carry sequences: asked for, and nothing else stands against it.
+    pub fn is_idempotent(&self) -> bool {
+        let possible = self.acks == Acks::All
+            && self.in_flight_max <= IDEMPOTENT_IN_FLIGHT_MAX
+            && self.retries > 0;
+        self.enable_idempotence && possible
+    }
+
+    /// The level for the codec.
+    pub fn compression_level(&self) -> i32 {
+        match self.compression_type {
+            Codec::Gzip => self.gzip_level,
+            Codec::Lz4 => self.lz4_level,
+            Codec::Zstd => self.zstd_level,
+            codec => codec.default_level(),
+        }
+    }
+}
+
 impl ClientSettings {
     /// The defaults with these bootstrap servers, separated by commas.
     pub fn new(bootstrap_servers: &str) -> ClientSettings {
@@ -152,7 +237,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { u64 usize i32 }
+numbers! { u64 u32 usize i32 }
 
 impl Parse for String {
     fn parse(value: &str) -> Result<Self, String> {
@@ -223,6 +308,10 @@ fn invalid(key: &str, value: &str, allowed: String) -> ClientError {
 
 /// The longest time that the protocol can say: an int32.
 const MILLIS_MAX: u64 = 2_147_483_647;
+/// The highest int32.
+const INT_MAX: usize = 2_147_483_647;
+/// Brokers remember so many batches of a producer and partition.
+const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -230,7 +319,8 @@ mod tests {
 
     #[test]
     fn rows_are_unique_documented_and_their_defaults_are_allowed() {
-        let mut blocks: [Box<dyn Settings>; 1] = [Box::new(ClientSettings::default())];
+        let mut blocks: [Box<dyn Settings>; 2] =
+            [Box::new(ClientSettings::default()), Box::new(ProducerSettings::default())];
         for block in &mut blocks {
             let rows = block.rows();
             for (place, row) in rows.iter().enumerate() {

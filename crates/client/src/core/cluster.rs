@@ -46,7 +46,7 @@ pub struct Cluster {
     pub brokers: BTreeMap<BrokerId, Broker>,
     /// The topics that were asked for and exist.
     pub topics: BTreeMap<StrBytes, Topic>,
-    /// When the last answer came.
+    /// When the last answer came, by the clock that never goes back.
     pub updated: Option<Timestamp>,
 }
 
