@@ -121,8 +121,8 @@ class Consumer:
         ]
 
     def commit(self, topic=None, partition=None, offset=None, metadata=""):
-        at = {TopicPartition(topic, partition): OffsetAndMetadata(offset, metadata)} if topic else None
-        wait(self.inner.commit(at))
+        at = {TopicPartition(topic, partition): OffsetAndMetadata(offset, metadata)}
+        wait(self.inner.commit(at if topic else None))
 
     def committed(self, topic, partition):
         at = TopicPartition(topic, partition)

@@ -111,6 +111,9 @@ pub(crate) const CLIENTS: &[Client] = &[
             -cp {cache}/java/classes:{cache}/java/libs/* Suite", features: FEATURES },
     Client { name: "console-tools", needs: &["java", "mvn"], kit: Some(&TOOLS),
         command: "{root}/conform/tools/suite {cache}/tools/libs", features: FEATURES },
+    Client { name: "payments", needs: &["python3"], kit: Some(&PYTHON),
+        command: "{cache}/python/bin/python {root}/conform/payments/suite.py",
+        features: &["nothing-lost", "dead-letters"] },
 ];
 
 /// The longest that one client may take for everything.
