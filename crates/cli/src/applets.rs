@@ -9,7 +9,7 @@ use std::pin::Pin;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
-use crate::{completions, get_offsets, help, links, start, topics};
+use crate::{completions, configs, get_offsets, help, links, start, topics};
 
 /// What a command's function gives back.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
@@ -61,6 +61,17 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &[],
         summary: "print a script that completes commands and options: bash, zsh or fish",
         body: Body::Words(|context, words| Box::pin(completions::run(context, words))),
+    },
+    Applet {
+        name: "configs",
+        kafka_names: &["kafka-configs"],
+        summary: "describe or alter configs of topics, brokers, groups, and quotas",
+        body: Body::Options {
+            options: configs::OPTIONS,
+            about: "Describes and alters configs of topics, clients, users, brokers, addresses, \
+                    client metrics and groups.",
+            run: |context, parsed| Box::pin(configs::run(context, parsed)),
+        },
     },
     Applet {
         name: "get-offsets",

@@ -20,6 +20,7 @@
 mod applets;
 mod client_options;
 mod completions;
+mod configs;
 mod context;
 mod failure;
 mod get_offsets;

@@ -33,7 +33,7 @@ fn make(env: &ottla_env::Env, folder: &Path, binary: &Path) -> Result<usize, Fai
         names.flat_map(|name| [name.to_string(), format!("{name}.sh")]).collect();
     for name in &names {
         let link = folder.join(name);
-        match std::fs::read_link(&link) {
+        match link.read_link() {
             Ok(target) if target == binary => continue,
             Ok(_) => env.disk().remove_file(&link).map_err(|error| failed(&link, &error))?,
             Err(_) if env.disk().exists(&link) => {
@@ -59,8 +59,8 @@ fn symlink(binary: &Path, link: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn symlink(binary: &Path, link: &Path) -> std::io::Result<()> {
-    std::fs::hard_link(binary, link)
+fn symlink(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::Error::from(std::io::ErrorKind::Unsupported))
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
         let first = make(&env, folder.path(), binary).unwrap();
         assert_eq!(make(&env, folder.path(), binary).unwrap(), first);
         let link = folder.path().join("kafka-topics.sh");
-        assert_eq!(std::fs::read_link(&link).unwrap(), binary);
+        assert_eq!(link.read_link().unwrap(), binary);
 
         env.disk().remove_file(&link).unwrap();
         env.disk().write(&link, b"mine").unwrap();

@@ -125,6 +125,8 @@ pub(crate) const VERSION: Opt = flag("version", "Print the version.");
 pub(crate) struct Parsed {
     options: &'static [Opt],
     given: Vec<(&'static str, Option<String>)>,
+    /// The words as they came.
+    line: String,
 }
 
 impl Parsed {
@@ -156,6 +158,11 @@ impl Parsed {
             .filter(|(given, _)| *given == name)
             .filter_map(|(_, value)| value.as_deref())
             .collect()
+    }
+
+    /// The words of the command line.
+    pub(crate) fn line(&self) -> &str {
+        &self.line
     }
 
     /// Its number or the default's.

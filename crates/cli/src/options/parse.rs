@@ -10,7 +10,7 @@ use super::{Argument, Opt, Parsed};
 
 /// Reads the words after the command's name.
 pub(crate) fn parse(options: &'static [Opt], words: &[String]) -> Result<Parsed, Failure> {
-    let mut parsed = Parsed { options, given: Vec::new() };
+    let mut parsed = Parsed { options, given: Vec::new(), line: words.join(" ") };
     let mut rest = words.iter().map(String::as_str).peekable();
     while let Some(word) = rest.next() {
         if word == "--" {

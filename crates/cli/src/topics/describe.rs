@@ -343,7 +343,9 @@ mod tests {
                 },
             ],
         };
-        expect.assert_eq(&lines(&topic, &filter, &BTreeSet::from([one, two])).replace('\t', "|"));
+        expect.assert_eq(
+            &lines(&topic, &filter, &BTreeSet::from([one, two])).replace('\t', "\n    "),
+        );
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Table: the options of `topics`, and which go together.
+//!
+//! Not here: what they do. Must hold: the names are those of kafka-topics.sh.
 
 use ottla_settings::table::{Scope, rows};
 
