@@ -9,7 +9,7 @@ use std::pin::Pin;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
-use crate::{completions, configs, get_offsets, help, links, start, topics};
+use crate::{completions, configs, console_producer, get_offsets, help, links, start, topics};
 
 /// What a command's function gives back.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
@@ -71,6 +71,16 @@ pub static APPLETS: &[Applet] = &[
             about: "Describes and alters configs of topics, clients, users, brokers, addresses, \
                     client metrics and groups.",
             run: |context, parsed| Box::pin(configs::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "console-producer",
+        kafka_names: &["kafka-console-producer"],
+        summary: "write each line of the input to a topic",
+        body: Body::Options {
+            options: console_producer::OPTIONS,
+            about: "Reads lines and writes each as a record.",
+            run: |context, parsed| Box::pin(console_producer::run(context, parsed)),
         },
     },
     Applet {

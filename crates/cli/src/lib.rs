@@ -21,6 +21,7 @@ mod applets;
 mod client_options;
 mod completions;
 mod configs;
+mod console_producer;
 mod context;
 mod failure;
 mod get_offsets;

@@ -78,11 +78,8 @@ fn load(context: &mut Context, arguments: &Arguments) -> Result<Settings, Failur
     };
     let file = arguments.file.as_ref().map(read).transpose()?;
     let environment: Vec<(String, String)> = std::env::vars().collect();
-    let input = Input {
-        file: file.as_deref(),
-        environment: &environment,
-        overrides: &arguments.overrides,
-    };
+    let input =
+        Input { file: file.as_deref(), environment: &environment, overrides: &arguments.overrides };
     let Loaded { settings, warnings } = Settings::load(input).map_err(|wrong| {
         let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         Failure::said(lines.join("\n"))
