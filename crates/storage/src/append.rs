@@ -348,6 +348,8 @@ impl Log {
             drop(producers);
             if let Some(aborted) = aborted {
                 active.aborted.push(aborted)?;
+                // The first one makes the file.
+                self.names_unsynced.store(true, Ordering::Release);
             }
         } else if let Some(data) = markers::producer_batch(&header) {
             producers.append(&data, header.base_offset());
@@ -399,6 +401,10 @@ impl Log {
                 active.file()?.set_len(active.size()).map_err(active.io("cut"))?;
             }
             self.take_snapshot(writer, base)?;
+            if self.recovery_point() >= base {
+                // A start would trust these indexes, and no later sync looks at them.
+                active.sync_indexes()?;
+            }
         }
         let mut segments = self.segments().as_ref().clone();
         if active.size() == 0 {

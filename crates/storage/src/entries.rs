@@ -178,6 +178,11 @@ impl<const N: usize> EntryFile<N> {
         Ok(good)
     }
 
+    /// Notes that another process wrote the file and nobody knows whether it was synced.
+    pub(crate) fn distrust(&self) {
+        self.state().unsynced = true;
+    }
+
     /// Makes what was written last.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let mut state = self.state();

@@ -4,13 +4,14 @@
 //! the recovery point moves only over what a sync has covered, names too; a sync that failed takes
 //! the directory offline and is never tried again.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ottla_env::{Env, Open};
 use ottla_wire::{Offset, Timestamp};
 
 use crate::error::StorageError;
-use crate::log::{Log, lock};
+use crate::log::{Log, Writer, lock};
 
 /// After so many bytes without one, a sync leaves a producer snapshot, so that a start after a
 /// crash reads little.
@@ -68,8 +69,8 @@ impl Log {
 
     fn sync_to(&self, end: Offset) -> Result<(), StorageError> {
         let from = self.recovery_point();
+        let segments = self.segments();
         if from < end {
-            let segments = self.segments();
             for (at, segment) in segments.iter().enumerate() {
                 match segments.get(at + 1) {
                     Some(next) if next.base <= from => {}
@@ -84,8 +85,14 @@ impl Log {
         if self.names_unsynced.swap(false, Ordering::AcqRel) {
             self.sync_names()?;
         }
+        let mut writer = lock(&self.writer);
+        match segments.last() {
+            // It was closed meanwhile, and what closing wrote must be synced before it is trusted.
+            Some(last) if !Arc::ptr_eq(last, &self.active()) => last.sync_indexes()?,
+            _ => {}
+        }
         self.recovery_point.fetch_max(end.0, Ordering::AcqRel);
-        self.snapshot_if_due()
+        self.snapshot_if_due(&mut writer)
     }
 
     fn sync_names(&self) -> Result<(), StorageError> {
@@ -108,13 +115,12 @@ impl Log {
         Ok(())
     }
 
-    fn snapshot_if_due(&self) -> Result<(), StorageError> {
-        let mut writer = lock(&self.writer);
+    fn snapshot_if_due(&self, writer: &mut Writer) -> Result<(), StorageError> {
         if writer.since_snapshot < SNAPSHOT_EVERY_BYTES || lock(&self.producers).is_empty() {
             return Ok(());
         }
         let older = writer.snapshot_at;
-        self.take_snapshot(&mut writer, self.end())?;
+        self.take_snapshot(writer, self.end())?;
         match older {
             Some(older) => self.drop_stray_snapshot(older),
             None => Ok(()),
@@ -134,7 +140,7 @@ impl Log {
         self.home.directory.judge(closed)
     }
 
-    fn close_files(&self, writer: &mut crate::log::Writer) -> Result<(), StorageError> {
+    fn close_files(&self, writer: &mut Writer) -> Result<(), StorageError> {
         let (active, end) = (self.active(), self.end());
         if end > writer.snapshot_at.unwrap_or(Offset(0)) {
             let older = writer.snapshot_at;

@@ -91,6 +91,7 @@ impl Loader {
     fn load(mut self) -> Result<Arc<Log>, StorageError> {
         swap::finish(&self.home)?;
         self.find_segments()?;
+        let mut listed = self.segments.len() + self.snapshots.len();
         let topic_id = self.read_topic_id()?;
         self.epochs = self.read_epochs()?;
         let before = self.epochs.clone();
@@ -99,6 +100,7 @@ impl Loader {
         let (end, recovered) = self.start_over_if_cut_off(end, recovered)?;
         if self.segments.is_empty() {
             self.segments.push(self.segment(self.opening.start, 0));
+            listed += 1;
         }
         let start = self.opening.start.max(self.segments[0].base);
         self.epochs.truncate_from_end(end);
@@ -111,6 +113,11 @@ impl Loader {
             Some(reloaded) => reloaded,
             None => self.reload(start, end)?,
         };
+        if self.segments.len() + self.snapshots.len() < listed {
+            // Segments and snapshots that were dropped must not come back behind new records.
+            let path = self.home.path();
+            self.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))?;
+        }
         self.finish(topic_id, start, end, reloaded)
     }
 
@@ -138,9 +145,16 @@ impl Loader {
             self.changed_files.push(name);
             writer.snapshot_at = Some(end);
         }
+        if !opening.clean {
+            // Nobody knows what of it was synced.
+            let small = [partition_metadata::FILE, epochs::FILE].map(str::to_owned);
+            self.changed_files.extend(small);
+            let snapshots = self.snapshots.iter().map(|at| file_name(*at, FileKind::Snapshot));
+            self.changed_files.extend(snapshots);
+        }
         Ok(Log::from_loaded(Loaded {
             names_unsynced: !self.changed_files.is_empty() || !opening.clean,
-            home_unsynced: self.is_new,
+            home_unsynced: self.is_new || !opening.clean,
             home: self.home,
             name: self.opening.name,
             topic_id,

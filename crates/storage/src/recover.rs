@@ -3,7 +3,8 @@
 //!
 //! Where the indexes of the first segment can be shown to hold below the recovery point they are
 //! kept, and only what lies above is read. Must hold: the result is what reading the whole
-//! segment would give.
+//! segment would give; what a power cut lost between two segments ends the log as a torn batch
+//! does, unless the log shows that it was compacted.
 
 use std::sync::Arc;
 
@@ -64,22 +65,31 @@ pub(crate) fn recover(
     let start = recovery.start.max(segments[0].base).min(resume.offset);
     let mut reloaded = reload::reload(&source, snapshots, start, resume.offset)?;
     let mut end = resume.offset;
-    let mut torn_at = None;
+    let (mut keep, mut compacted) = (segments.len(), recovery.config.cleanup_compact);
     for (at, segment) in segments.iter().enumerate().skip(from) {
+        if at > from && segment.base > end && !compacted {
+            tracing::warn!(
+                log = recovery.name,
+                from = end.0,
+                until = segment.base.0,
+                "records between two segments are lost"
+            );
+            keep = at;
+            break;
+        }
         let begin = if at == from { resume.position } else { 0 };
         let read = read_again(recovery, segment, begin, end, epochs, &mut reloaded.producers)?;
         end = read.end.max(segment.base);
+        compacted |= read.holes;
         if read.torn {
-            torn_at = Some(at);
+            keep = at + 1;
             break;
         }
     }
-    if let Some(at) = torn_at {
-        for segment in segments.drain(at + 1..) {
-            tracing::warn!(log = recovery.name, base = segment.base.0, "segment behind a torn one");
-            let names = segment.mark_deleted()?;
-            names.iter().try_for_each(|name| recovery.home.remove(name))?;
-        }
+    for segment in segments.drain(keep..) {
+        tracing::warn!(log = recovery.name, base = segment.base.0, "segment behind a torn one");
+        let names = segment.mark_deleted()?;
+        names.iter().try_for_each(|name| recovery.home.remove(name))?;
     }
     for at in above {
         // A snapshot above the end tells of records that are gone; one below tells nothing new.
@@ -181,6 +191,8 @@ fn confirmed(
 struct Read {
     end: Offset,
     torn: bool,
+    /// Whether offsets are missing between or in batches, as compaction leaves them.
+    holes: bool,
 }
 
 fn read_again(
@@ -200,7 +212,7 @@ fn read_again(
     end = end.max(segment.base);
     let size = segment.size();
     let mut growth = Growth::default();
-    let mut torn = None;
+    let (mut torn, mut holes) = (None, false);
     if size > 0 {
         let file = segment.file()?;
         let mut scan = Scan::new(&file, position, size, CHUNK_LARGE);
@@ -208,6 +220,10 @@ fn read_again(
             let at = scan.position();
             match check_next(&mut scan, end) {
                 Ok(Some(placed)) => {
+                    let header = placed.header();
+                    holes |= header.base_offset() > end
+                        || (header.magic() == 2
+                            && header.count() != header.last_offset_delta().wrapping_add(1));
                     note(recovery, segment, &mut growth, &mut scan, &placed, epochs, producers)?;
                     end = placed.last_offset().next();
                 }
@@ -231,14 +247,24 @@ fn read_again(
             "log is cut before a torn batch"
         );
         segment.set_size(*at);
-        segment.file()?.set_len(*at).map_err(segment.io("cut"))?;
+        let file = segment.file()?;
+        // The recovery point may be above the cut already: nobody else would sync it.
+        file.set_len(*at).and_then(|()| file.sync()).map_err(segment.io("cut"))?;
     }
     recovery.home.directory.add_recovered(segment.size() - position.min(segment.size()));
     if segment.size() > 0 {
         segment.finish()?;
+        segment.offsets.file().distrust();
+        segment.times.file().distrust();
+        if segment.aborted.distrust()? || torn.is_some() {
+            // The next recovery may believe these files, and must not find older ones.
+            segment.sync_indexes()?;
+            let path = recovery.home.path();
+            recovery.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))?;
+        }
     }
     segment.close_idle();
-    Ok(Read { end, torn: torn.is_some() })
+    Ok(Read { end, torn: torn.is_some(), holes })
 }
 
 fn check_next(scan: &mut Scan<'_>, end: Offset) -> Result<Option<Placed>, ScanError> {

@@ -202,7 +202,8 @@ impl Segment {
     /// Makes the indexes of a closed segment last.
     pub(crate) fn sync_indexes(&self) -> Result<(), StorageError> {
         self.offsets.file().sync()?;
-        self.times.file().sync()
+        self.times.file().sync()?;
+        self.aborted.sync()
     }
 
     /// Closes files that nobody needs at once.

@@ -113,6 +113,15 @@ impl TransactionIndex {
         Ok(())
     }
 
+    /// Notes that another process wrote the file and nobody knows whether it was synced; answers
+    /// whether this one changed it.
+    pub(crate) fn distrust(&self) -> Result<bool, StorageError> {
+        let mut state = self.state();
+        let changed = state.unsynced;
+        state.unsynced = changed || !self.read(&mut state)?.is_empty();
+        Ok(changed)
+    }
+
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let mut state = self.state();
         if state.unsynced {

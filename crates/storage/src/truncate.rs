@@ -17,7 +17,8 @@ use crate::segment::{FindError, Growth, Segment, mark_deleted};
 use crate::tail::Tail;
 
 impl Log {
-    /// Drops everything at `offset` and above; answers whether there was anything.
+    /// Drops everything at `offset` and above; answers whether there was anything. A log whose
+    /// recovery point is checkpointed is cut by `LogDirs::truncate`.
     pub fn truncate(&self, offset: Offset, now: Timestamp) -> Result<bool, StorageError> {
         let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
@@ -36,7 +37,8 @@ impl Log {
         cut.map(|()| true)
     }
 
-    /// Drops everything and begins anew at `offset`.
+    /// Drops everything and begins anew at `offset`. A log whose recovery point is checkpointed is
+    /// cut by `LogDirs::truncate_fully`.
     pub fn truncate_fully(&self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
         let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
@@ -95,7 +97,11 @@ impl Log {
             let what = "log does not end with a whole batch after it was cut";
             return Err(StorageError::corrupt(&self.home.path(), what));
         }
-        self.forget_above(writer, offset)
+        // Bytes that were cut must not come back under what is appended now.
+        active.sync()?;
+        active.sync_indexes()?;
+        self.forget_above(writer, offset)?;
+        self.sync_cut()
     }
 
     fn start_over(
@@ -111,7 +117,14 @@ impl Log {
         *lock(&self.tail) = Tail::new(segment, offset);
         self.end.store(offset.0, Ordering::Release);
         self.start.store(offset.0, Ordering::Release);
-        self.forget_above(writer, offset)
+        self.forget_above(writer, offset)?;
+        self.sync_cut()
+    }
+
+    /// Segments and snapshots that were dropped must not come back behind what is appended now.
+    fn sync_cut(&self) -> Result<(), StorageError> {
+        let path = self.home.path();
+        self.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))
     }
 
     /// Brings everything that was derived from the batches down to `end`.

@@ -108,6 +108,35 @@ impl LogDirs {
         self.set_aside(log, DirKind::Stray)
     }
 
+    /// Cuts a log and lowers its recovery point on the disk too, before anything is appended that
+    /// a start could take for synced.
+    pub fn truncate(&self, log: &Log, to: Offset, now: Timestamp) -> Result<bool, StorageError> {
+        let cut = log.truncate(to, now)?;
+        if cut {
+            self.write_recovery_points_after(log)?;
+        }
+        Ok(cut)
+    }
+
+    /// Empties a log, as `truncate` cuts it.
+    pub fn truncate_fully(
+        &self,
+        log: &Log,
+        to: Offset,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        log.truncate_fully(to, now)?;
+        self.write_recovery_points_after(log)
+    }
+
+    fn write_recovery_points_after(&self, log: &Log) -> Result<(), StorageError> {
+        let holds = |dir: &&Dir| Arc::ptr_eq(&dir.directory, log.directory());
+        match self.dirs.iter().find(holds) {
+            Some(dir) => self.write_recovery_points_of(dir),
+            None => Ok(()),
+        }
+    }
+
     fn set_aside(&self, log: &Log, kind: DirKind) -> Result<(), StorageError> {
         let directory = log.directory();
         directory.check()?;

@@ -1,7 +1,8 @@
-//! The tests of storage as one program: a folder of Apache Kafka's, and scenarios.
+//! The tests of storage as one program: a folder of Apache Kafka's, scenarios, crashes.
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod crash;
 mod dirs;
 mod kafka_folder;
 mod log;

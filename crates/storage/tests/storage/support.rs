@@ -177,6 +177,7 @@ pub(crate) fn format(disk: &Disk, path: &str, id: u8) {
     };
     disk.create_dir_all(Path::new(path)).unwrap();
     meta.write(disk, Path::new(path)).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
 }
 
 /// How to open formatted directories.
