@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn reads_what_apache_kafka_wrote() {
         let text = "#\n#Sat Nov 21 09:54:08 UTC 2026\nnode.id=1\n\
-                    directory.id=Ana4Dv2kTjWzp2ttFiplOQ\nversion=1\ncluster.id=4L6g3nShT-eMCtK--X86sw\n";
+                    directory.id=Ana4Dv2kTjWzp2ttFiplOQ\nversion=1\n\
+                    cluster.id=4L6g3nShT-eMCtK--X86sw\n";
         let meta = MetaProperties::parse(text.as_bytes()).unwrap();
         assert_eq!(meta.cluster_id.as_deref(), Some("4L6g3nShT-eMCtK--X86sw"));
         assert_eq!(meta.node_id, Some(BrokerId(1)));

@@ -252,19 +252,25 @@ fn read_again(
         file.set_len(*at).and_then(|()| file.sync()).map_err(segment.io("cut"))?;
     }
     recovery.home.directory.add_recovered(segment.size() - position.min(segment.size()));
-    if segment.size() > 0 {
-        segment.finish()?;
-        segment.offsets.file().distrust();
-        segment.times.file().distrust();
-        if segment.aborted.distrust()? || torn.is_some() {
-            // The next recovery may believe these files, and must not find older ones.
-            segment.sync_indexes()?;
-            let path = recovery.home.path();
-            recovery.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))?;
-        }
+    if size > 0 {
+        settle(recovery, segment, torn.is_some())?;
     }
     segment.close_idle();
     Ok(Read { end, torn: torn.is_some(), holes })
+}
+
+/// Leaves the indexes of a segment that was read again as those of a closed one.
+fn settle(recovery: &Recovery<'_>, segment: &Segment, torn: bool) -> Result<(), StorageError> {
+    segment.finish()?;
+    segment.offsets.file().distrust();
+    segment.times.file().distrust();
+    if segment.aborted.distrust()? || torn {
+        // The next recovery may believe these files, and must not find older ones.
+        segment.sync_indexes()?;
+        let path = recovery.home.path();
+        recovery.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))?;
+    }
+    Ok(())
 }
 
 fn check_next(scan: &mut Scan<'_>, end: Offset) -> Result<Option<Placed>, ScanError> {

@@ -77,6 +77,11 @@ impl Log {
         Ok(before.max(offset))
     }
 
+    pub(crate) fn lower_recovery_point(&self, to: Offset) {
+        let _one = lock(&self.syncing);
+        self.recovery_point.fetch_min(to.0, Ordering::AcqRel);
+    }
+
     fn cut(&self, writer: &mut Writer, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
         let all = self.segments();
         let keep = all.partition_point(|segment| segment.base <= offset).max(1);

@@ -108,14 +108,11 @@ impl LogDirs {
         self.set_aside(log, DirKind::Stray)
     }
 
-    /// Cuts a log and lowers its recovery point on the disk too, before anything is appended that
-    /// a start could take for synced.
+    /// Cuts a log. Its recovery point is lowered on the disk before, so that a start after a crash
+    /// in the middle reads what is left again, and holds nothing new for synced.
     pub fn truncate(&self, log: &Log, to: Offset, now: Timestamp) -> Result<bool, StorageError> {
-        let cut = log.truncate(to, now)?;
-        if cut {
-            self.write_recovery_points_after(log)?;
-        }
-        Ok(cut)
+        self.lower_recovery_point(log, to)?;
+        log.truncate(to, now)
     }
 
     /// Empties a log, as `truncate` cuts it.
@@ -125,15 +122,18 @@ impl LogDirs {
         to: Offset,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        log.truncate_fully(to, now)?;
-        self.write_recovery_points_after(log)
+        self.lower_recovery_point(log, Offset(0))?;
+        log.truncate_fully(to, now)
     }
 
-    fn write_recovery_points_after(&self, log: &Log) -> Result<(), StorageError> {
+    fn lower_recovery_point(&self, log: &Log, to: Offset) -> Result<(), StorageError> {
         let holds = |dir: &&Dir| Arc::ptr_eq(&dir.directory, log.directory());
         match self.dirs.iter().find(holds) {
-            Some(dir) => self.write_recovery_points_of(dir),
-            None => Ok(()),
+            Some(dir) if to < log.recovery_point() => {
+                log.lower_recovery_point(to);
+                self.write_recovery_points_of(dir)
+            }
+            _ => Ok(()),
         }
     }
 

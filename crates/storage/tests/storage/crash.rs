@@ -12,14 +12,14 @@ use bytes::Bytes;
 use ottla_records::{BatchView, batches};
 use ottla_sim::{Broken, World};
 use ottla_storage::{Log, LogConfig, LogDirs};
-use ottla_wire::{BrokerEpoch, Offset, PartitionIndex, ProducerId};
+use ottla_wire::{BrokerEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 
 use crate::support::{
     NOW, batch, contents, coordinate, format, lead, marker, producer, start, topic,
 };
 
 const P0: PartitionIndex = PartitionIndex(0);
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 400;
 const STEPS: u64 = 60;
 
 fn config() -> LogConfig {
@@ -51,6 +51,8 @@ struct Life {
     forgotten_to: i64,
     sequences: BTreeMap<i64, i32>,
     open: Option<i64>,
+    /// The producers' epoch; whenever the log may have forgotten some, they begin a new one.
+    epoch: i16,
     counter: u64,
     broken: bool,
 }
@@ -73,6 +75,7 @@ impl Life {
             forgotten_to: 0,
             sequences: BTreeMap::new(),
             open: None,
+            epoch: 0,
             counter: 0,
             broken: false,
         }
@@ -154,7 +157,7 @@ impl Life {
             return;
         }
         let sequence = self.sequences.get(&id).copied().unwrap_or(0);
-        let bytes = batch(Some(producer(id, 0, sequence)), false, &texts);
+        let bytes = batch(Some(producer(id, self.epoch, sequence)), false, &texts);
         if self.append_batch(&bytes, &values, lead()) {
             self.sequences.insert(id, sequence + i32::try_from(values.len()).unwrap());
             let again = self.log.append(&bytes, lead()).unwrap();
@@ -166,7 +169,7 @@ impl Life {
     fn transact(&mut self) {
         let id = self.open.unwrap_or(9);
         if self.open.is_some() && self.world.random_below(2) == 0 {
-            let bytes = marker(id, 0, self.world.random_below(2) == 0);
+            let bytes = marker(id, self.epoch, self.world.random_below(2) == 0);
             if self.append_batch(&bytes, &[], coordinate()) {
                 self.open = None;
             }
@@ -174,7 +177,7 @@ impl Life {
         }
         let sequence = self.sequences.get(&id).copied().unwrap_or(0);
         let value = self.value();
-        let bytes = batch(Some(producer(id, 0, sequence)), true, &[&value]);
+        let bytes = batch(Some(producer(id, self.epoch, sequence)), true, &[&value]);
         if self.append_batch(&bytes, &[value], lead()) {
             self.sequences.insert(id, sequence + 1);
             self.open = Some(id);
@@ -219,7 +222,7 @@ impl Life {
         }
         self.synced_end = self.synced_end.min(to);
         self.sync();
-        self.resume_sequences();
+        self.new_epoch();
     }
 
     fn delete(&mut self) {
@@ -293,15 +296,12 @@ impl Life {
         self.broken = false;
         self.dirs = dirs;
         self.log = log;
-        self.resume_sequences();
+        self.new_epoch();
     }
 
-    fn resume_sequences(&mut self) {
-        // A producer that the log forgot goes on with its own count.
-        for (id, producer) in self.log.producers() {
-            let next = producer.last().map_or(0, |last| last.last_sequence + 1);
-            self.sequences.insert(id.0, next);
-        }
+    fn new_epoch(&mut self) {
+        self.epoch += 1;
+        self.sequences.clear();
         self.open = self.log.open_transactions().first().map(|(id, _)| id.0);
     }
 }
@@ -309,7 +309,7 @@ impl Life {
 /// Compares what a log knows of its batches with the batches. Below `forgotten_to` batches may
 /// have come back, whose producers were forgotten when they were deleted.
 fn check_books(log: &Log, start: i64, forgotten_to: i64) {
-    let mut last = BTreeMap::new();
+    let mut last: BTreeMap<_, (ProducerEpoch, _, _, _)> = BTreeMap::new();
     let mut open: BTreeMap<ProducerId, Offset> = BTreeMap::new();
     let mut aborted = Vec::new();
     each_batch(log, |batch| {
@@ -319,6 +319,10 @@ fn check_books(log: &Log, start: i64, forgotten_to: i64) {
         }
         if batch.is_control() {
             let first = open.remove(&producer.id);
+            // The end of a transaction under a new epoch forgets the batches of the old one.
+            if last.get(&producer.id).is_some_and(|(epoch, ..)| *epoch < producer.epoch) {
+                last.remove(&producer.id);
+            }
             let record = ottla_records::read_batch(&Bytes::copy_from_slice(batch.bytes()))
                 .next()
                 .unwrap()
@@ -327,16 +331,20 @@ fn check_books(log: &Log, start: i64, forgotten_to: i64) {
                 aborted.push((first, batch.last_offset()));
             }
         } else {
-            last.insert(producer.id, (batch.last_sequence(), batch.last_offset()));
+            let again = [&[0; 8], &batch.bytes()[8..]].concat();
+            let newest = (producer.epoch, batch.last_sequence(), batch.last_offset(), again);
+            last.insert(producer.id, newest);
             if batch.is_transactional() {
                 open.entry(producer.id).or_insert(batch.base_offset());
             }
         }
     });
     let known: BTreeMap<_, _> = log.producers().into_iter().collect();
-    for (id, (sequence, offset)) in &last {
-        let newest = known[id].last().map(|l| (l.last_sequence, l.last_offset));
-        assert_eq!(newest, Some((*sequence, *offset)), "producer {id}");
+    for (id, (_, sequence, offset, again)) in last {
+        let newest = known[&id].last().map(|l| (l.last_sequence, l.last_offset));
+        assert_eq!(newest, Some((sequence, offset)), "producer {id}");
+        let again = log.append(&Bytes::from(again), lead()).unwrap();
+        assert!(again.duplicate && again.last_offset == offset);
     }
     let told: BTreeMap<_, _> = log.open_transactions().into_iter().collect();
     for (id, first) in &open {
