@@ -70,11 +70,6 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Who is at the other end, for errors.
-    pub(crate) fn label(&self) -> &Arc<str> {
-        &self.label
-    }
-
     /// What the broker serves.
     pub(crate) fn versions(&self) -> &Versions {
         &self.versions

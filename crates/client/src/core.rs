@@ -4,8 +4,13 @@
 //! membership.rs and fetch_sessions.rs (consuming). The shells around it obey what it says.
 
 pub mod accumulator;
+pub mod assignors;
 pub mod backoff;
 pub mod cluster;
+pub mod fetch_sessions;
+pub mod fetched;
 pub mod in_flight;
+pub mod membership;
 pub mod partitioner;
+pub mod positions;
 pub mod versions;

@@ -22,6 +22,8 @@ pub mod admin;
 mod attempts;
 mod client;
 mod connection;
+mod consumer;
+mod coordinated;
 pub mod core;
 mod error;
 mod line;
@@ -31,9 +33,11 @@ mod settings;
 
 pub use admin::Admin;
 pub use client::{Client, CoordinatorKind};
+pub use consumer::{CommittedOffset, Consumer, ConsumerRecord};
 pub use core::cluster::TopicPartition;
 pub use error::ClientError;
 pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};
 pub use settings::{
-    Acks, ClientSettings, ProducerSettings, SecurityProtocol, SettingInfo, Settings, apply,
+    Acks, ClientSettings, ConsumerSettings, IsolationLevel, OffsetReset, ProducerSettings,
+    SecurityProtocol, SettingInfo, Settings, apply,
 };

@@ -7,6 +7,7 @@ use std::ops::RangeBounds;
 
 use ottla_records::Codec;
 
+use crate::core::assignors::Assignor;
 use crate::error::ClientError;
 
 /// One row, as help shows it.
@@ -155,6 +156,96 @@ settings! {
         "delivery.timeout.ms" => delivery_timeout_ms: u64 = "120000" in 1..=MILLIS_MAX;
         /// Whether records with keys are spread like those without.
         "partitioner.ignore.keys" => ignore_keys: bool = "false";
+    }
+}
+
+settings! {
+    /// What consumers have besides.
+    ConsumerSettings {
+        /// The group; without one, partitions are assigned by hand and nothing is committed.
+        "group.id" => group_id: Option<String> = "";
+        /// The id that a member keeps over restarts.
+        "group.instance.id" => group_instance_id: Option<String> = "";
+        /// How the leader assigns, best first: range, roundrobin, cooperative-sticky.
+        "partition.assignment.strategy" => assignors: Vec<Assignor> = "range,cooperative-sticky";
+        /// How long a member may be silent before the group goes on without it.
+        "session.timeout.ms" => session_timeout_ms: i32 = "45000" in 1..=i32::MAX;
+        /// How often a member shows that it is there.
+        "heartbeat.interval.ms" => heartbeat_interval_ms: u64 = "3000" in 1..=MILLIS_MAX;
+        /// How long may pass between two polls before the member leaves.
+        "max.poll.interval.ms" => max_poll_interval_ms: i32 = "300000" in 1..=i32::MAX;
+        /// How many records a poll gives at most.
+        "max.poll.records" => poll_records_max: usize = "500" in 1..=INT_MAX;
+        /// Where to begin without a committed offset: earliest, latest or none.
+        "auto.offset.reset" => offset_reset: OffsetReset = "latest";
+        /// Whether positions are committed by themselves.
+        "enable.auto.commit" => enable_auto_commit: bool = "true";
+        /// How often they are.
+        "auto.commit.interval.ms" => auto_commit_interval_ms: u64 = "5000" in 0..=MILLIS_MAX;
+        /// A fetch waits until so many bytes are there.
+        "fetch.min.bytes" => fetch_bytes_min: i32 = "1" in 0..=i32::MAX;
+        /// A fetch brings at most so many bytes, but at least one batch.
+        "fetch.max.bytes" => fetch_bytes_max: i32 = "52428800" in 0..=i32::MAX;
+        /// How long a fetch waits for its minimum.
+        "fetch.max.wait.ms" => fetch_wait_ms_max: i32 = "500" in 0..=i32::MAX;
+        /// How much a fetch brings of one partition at most.
+        "max.partition.fetch.bytes" => partition_bytes_max: i32 = "1048576" in 0..=i32::MAX;
+        /// Whether records of open and aborted transactions are left out.
+        "isolation.level" => isolation_level: IsolationLevel = "read_uncommitted";
+        /// Whether checksums are checked.
+        "check.crcs" => check_crcs: bool = "true";
+        /// Whether subscribing may create topics, where brokers do.
+        "allow.auto.create.topics" => allow_auto_create_topics: bool = "true";
+    }
+}
+
+/// Where to begin without a committed offset, or when it lies outside of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OffsetReset {
+    /// At the start of the log.
+    Earliest,
+    /// At its end.
+    Latest,
+    /// Nowhere: it is an error.
+    None,
+}
+
+/// Which records a consumer sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IsolationLevel {
+    /// All.
+    ReadUncommitted,
+    /// None of transactions that are open or were aborted.
+    ReadCommitted,
+}
+
+impl Parse for OffsetReset {
+    fn parse(value: &str) -> Result<Self, String> {
+        let names = [
+            ("earliest", OffsetReset::Earliest),
+            ("latest", OffsetReset::Latest),
+            ("none", OffsetReset::None),
+        ];
+        one_of(value, &names)
+    }
+}
+
+impl Parse for IsolationLevel {
+    fn parse(value: &str) -> Result<Self, String> {
+        let names = [
+            ("read_uncommitted", IsolationLevel::ReadUncommitted),
+            ("read_committed", IsolationLevel::ReadCommitted),
+        ];
+        one_of(value, &names)
+    }
+}
+
+impl Parse for Vec<Assignor> {
+    fn parse(value: &str) -> Result<Self, String> {
+        let allowed = || "must be of range, roundrobin, cooperative-sticky".to_owned();
+        let read: Option<Vec<_>> =
+            list(value).iter().map(|name| Assignor::from_name(name)).collect();
+        read.filter(|assignors| !assignors.is_empty()).ok_or_else(allowed)
     }
 }
 
@@ -319,8 +410,11 @@ mod tests {
 
     #[test]
     fn rows_are_unique_documented_and_their_defaults_are_allowed() {
-        let mut blocks: [Box<dyn Settings>; 2] =
-            [Box::new(ClientSettings::default()), Box::new(ProducerSettings::default())];
+        let mut blocks: [Box<dyn Settings>; 3] = [
+            Box::new(ClientSettings::default()),
+            Box::new(ProducerSettings::default()),
+            Box::new(ConsumerSettings::default()),
+        ];
         for block in &mut blocks {
             let rows = block.rows();
             for (place, row) in rows.iter().enumerate() {

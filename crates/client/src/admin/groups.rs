@@ -17,14 +17,11 @@ use ottla_wire::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest,
     OffsetDeleteRequest, OffsetFetchRequest,
 };
-use ottla_wire::{ApiKey, ErrorCode, MemberEpoch, Offset, Request, StrBytes};
+use ottla_wire::{ApiKey, ErrorCode, MemberEpoch, Offset, StrBytes};
 
 use crate::admin::{Admin, judged};
-use crate::client::{Client, CoordinatorKind};
-use crate::connection::Connection;
 use crate::core::cluster::TopicPartition;
 use crate::error::ClientError;
-use crate::nodes::Lane;
 
 /// What came of each partition.
 pub type PerPartition<T = ()> = Vec<(TopicPartition, Result<T, ClientError>)>;
@@ -230,54 +227,5 @@ impl Admin {
             })
         });
         Ok(results.collect())
-    }
-}
-
-impl Client {
-    /// Asks a group's coordinator, and again while the answer's code says that the broker is not
-    /// it or is not ready.
-    pub(crate) async fn on_coordinator<R: Request>(
-        &self,
-        group: &str,
-        request: &R,
-        code: impl Fn(&R::Response) -> ErrorCode,
-    ) -> Result<R::Response, ClientError> {
-        let mut attempts = self.attempts(format!("{} of group {group}", R::API_KEY));
-        loop {
-            let id = self.coordinator(CoordinatorKind::Group, group).await?;
-            let failed = match self.broker(id, Lane::COMMON).await {
-                Ok(connection) => {
-                    let response = self.named(&connection, request).await?;
-                    match code(&response) {
-                        moved @ (ErrorCode::NOT_COORDINATOR
-                        | ErrorCode::COORDINATOR_NOT_AVAILABLE
-                        | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => {
-                            ClientError::refused(R::API_KEY, group, moved, None)
-                        }
-                        _ => return Ok(response),
-                    }
-                }
-                Err(error) => error,
-            };
-            self.forget_coordinator(CoordinatorKind::Group, group);
-            attempts.again(failed).await?;
-        }
-    }
-
-    /// Asks in a version that names topics by their names.
-    pub(crate) async fn named<R: Request>(
-        &self,
-        connection: &Connection,
-        request: &R,
-    ) -> Result<R::Response, ClientError> {
-        connection.call(request, names_until(R::API_KEY), self.request_timeout()).await
-    }
-}
-
-/// The last version in which an API of offsets knows topics by name and not by id (KIP-848).
-pub(crate) fn names_until(api: ApiKey) -> i16 {
-    match api {
-        ApiKey::OffsetCommit | ApiKey::OffsetFetch => 9,
-        _ => i16::MAX,
     }
 }

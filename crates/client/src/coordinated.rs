@@ -1,0 +1,78 @@
+//! Calls to a group's coordinator, wherever it moves.
+//!
+//! Must hold: a request is repeated only where the answer says that the broker is not the
+//! coordinator or is not ready, or where it was never sent.
+
+use std::time::Duration;
+
+use ottla_wire::{ApiKey, ErrorCode, Request};
+
+use crate::client::{Client, CoordinatorKind};
+use crate::error::ClientError;
+use crate::nodes::Lane;
+
+impl Client {
+    /// Asks a group's coordinator, and again while the answer's code says that the broker is not
+    /// it or is not ready.
+    pub(crate) async fn on_coordinator<R: Request>(
+        &self,
+        group: &str,
+        request: &R,
+        code: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, ClientError> {
+        let timeout = self.request_timeout();
+        let mut attempts = self.attempts(format!("{} of group {group}", R::API_KEY));
+        loop {
+            match self.once_on_coordinator(Lane::COMMON, timeout, group, request, &code).await {
+                Err(error) if has_moved(&error) => attempts.again(error).await?,
+                result => return result,
+            }
+        }
+    }
+
+    /// Asks a group's coordinator once. When it has moved, is not ready or cannot be reached,
+    /// the next call looks for it again.
+    pub(crate) async fn once_on_coordinator<R: Request>(
+        &self,
+        lane: Lane,
+        timeout: Duration,
+        group: &str,
+        request: &R,
+        code: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, ClientError> {
+        let id = self.coordinator(CoordinatorKind::Group, group).await?;
+        let result = match self.broker(id, lane).await {
+            Ok(connection) => connection.call(request, names_until(R::API_KEY), timeout).await,
+            Err(error) => Err(error),
+        };
+        let result = result.and_then(|response| match code(&response) {
+            moved @ (ErrorCode::NOT_COORDINATOR
+            | ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => {
+                Err(ClientError::refused(R::API_KEY, group, moved, None))
+            }
+            _ => Ok(response),
+        });
+        if result.is_err() {
+            self.forget_coordinator(CoordinatorKind::Group, group);
+        }
+        result
+    }
+}
+
+/// Whether the request has certainly done nothing yet.
+fn has_moved(error: &ClientError) -> bool {
+    match error {
+        ClientError::Refused { .. } => error.is_retriable(),
+        ClientError::Connect { .. } | ClientError::UnknownBroker { .. } => true,
+        _ => false,
+    }
+}
+
+/// The last version in which an API of offsets knows topics by name and not by id (KIP-848).
+fn names_until(api: ApiKey) -> i16 {
+    match api {
+        ApiKey::OffsetCommit | ApiKey::OffsetFetch => 9,
+        _ => i16::MAX,
+    }
+}

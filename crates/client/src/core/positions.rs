@@ -1,0 +1,153 @@
+//! Where a consumer stands in each of its partitions.
+//!
+//! Must hold: what was asked before a seek or a new assignment never moves a position after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ottla_wire::{LeaderEpoch, Offset, Timestamp};
+
+use crate::core::cluster::TopicPartition;
+
+/// Where to go on in a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Position {
+    /// Where the group has committed.
+    Committed,
+    /// Where the partition's log has this time, or one of its ends.
+    Sought(Timestamp),
+    /// Here, behind a record of this leader epoch (-1 if unknown).
+    At(Offset, LeaderEpoch),
+}
+
+/// One partition of a consumer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Where to go on.
+    pub position: Position,
+    /// Whether the caller wants no records of it for now.
+    pub is_paused: bool,
+    /// Nothing is asked before.
+    pub not_before: Option<Timestamp>,
+}
+
+/// All partitions of a consumer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Positions {
+    places: BTreeMap<TopicPartition, Place>,
+}
+
+impl Positions {
+    /// Takes these partitions and no others; those that stay keep their place.
+    pub fn assign(&mut self, partitions: &BTreeSet<TopicPartition>) {
+        self.places.retain(|of, _| partitions.contains(of));
+        for of in partitions {
+            if !self.places.contains_key(of) {
+                let place =
+                    Place { position: Position::Committed, is_paused: false, not_before: None };
+                self.places.insert(of.clone(), place);
+            }
+        }
+    }
+
+    /// The partitions.
+    pub fn partitions(&self) -> BTreeSet<TopicPartition> {
+        self.places.keys().cloned().collect()
+    }
+
+    /// The place in a partition that is assigned.
+    pub fn get(&self, of: &TopicPartition) -> Option<&Place> {
+        self.places.get(of)
+    }
+
+    /// The place in a partition that is assigned, to be changed.
+    pub fn get_mut(&mut self, of: &TopicPartition) -> Option<&mut Place> {
+        self.places.get_mut(of)
+    }
+
+    /// All places.
+    pub fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &Place)> {
+        self.places.iter()
+    }
+
+    /// Moves from one position to another, if it is still the one believed in.
+    pub fn advance(&mut self, of: &TopicPartition, from: Position, to: Position) -> bool {
+        match self.places.get_mut(of).filter(|place| place.position == from) {
+            Some(place) => {
+                place.position = to;
+                place.not_before = None;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Lets nothing be asked of a partition for a while.
+    pub fn hold(&mut self, of: &TopicPartition, until: Timestamp) {
+        if let Some(place) = self.places.get_mut(of) {
+            place.not_before = Some(until);
+        }
+    }
+
+    /// The partitions whose offset is to be found, and how.
+    pub fn unresolved(&self, now: Timestamp) -> Vec<(TopicPartition, Position)> {
+        let open = self
+            .places
+            .iter()
+            .filter(|(_, place)| !matches!(place.position, Position::At(..)) && place.is_due(now));
+        open.map(|(of, place)| (of.clone(), place.position)).collect()
+    }
+
+    /// The offsets at which the consumer stands.
+    pub fn offsets(&self) -> Vec<(TopicPartition, Offset, LeaderEpoch)> {
+        let at = self.places.iter().filter_map(|(of, place)| match place.position {
+            Position::At(offset, epoch) => Some((of.clone(), offset, epoch)),
+            _ => None,
+        });
+        at.collect()
+    }
+
+    /// When the next held partition may be asked for.
+    pub fn wake(&self) -> Option<Timestamp> {
+        self.places.values().filter_map(|place| place.not_before).min()
+    }
+}
+
+impl Place {
+    /// Whether it may be asked for now.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|at| at <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_from_before_a_seek_moves_nothing() {
+        let of = TopicPartition::new("t", 0);
+        let mut positions = Positions::default();
+        positions.assign(&[of.clone()].into());
+        let at = |offset| Position::At(Offset(offset), LeaderEpoch(-1));
+        assert!(positions.advance(&of, Position::Committed, at(5)));
+        positions.get_mut(&of).unwrap().position = at(90);
+        assert!(!positions.advance(&of, at(5), at(6)));
+        assert_eq!(positions.offsets(), [(of.clone(), Offset(90), LeaderEpoch(-1))]);
+        positions.assign(&BTreeSet::new());
+        assert!(!positions.advance(&of, at(90), at(91)));
+    }
+
+    #[test]
+    fn partitions_that_stay_keep_their_place() {
+        let [zero, one] = [0, 1].map(|partition| TopicPartition::new("t", partition));
+        let mut positions = Positions::default();
+        positions.assign(&[zero.clone()].into());
+        positions.advance(&zero, Position::Committed, Position::At(Offset(5), LeaderEpoch(0)));
+        positions.assign(&[zero, one.clone()].into());
+        assert_eq!(positions.offsets().len(), 1);
+        assert_eq!(positions.unresolved(Timestamp(0)), [(one.clone(), Position::Committed)]);
+        positions.hold(&one, Timestamp(9));
+        assert!(positions.unresolved(Timestamp(8)).is_empty());
+        assert_eq!(positions.wake(), Some(Timestamp(9)));
+    }
+}
