@@ -343,7 +343,8 @@ mod tests {
                 },
             ],
         };
-        lines(&topic, &filter, &BTreeSet::from([one, two])).replace('\t', "\n  ")
+        let lines = lines(&topic, &filter, &BTreeSet::from([one, two]));
+        lines.trim_start().replace('\t', "\n  ")
     }
 
     #[test]
@@ -380,8 +381,7 @@ mod tests {
     fn filters_of_partitions_leave_the_topic_out() {
         let second = said(Filter { under_replicated: true, ..Default::default() });
         expect![[r#"
-
-              Topic: orders
+            Topic: orders
               Partition: 1
               Leader: none
               Replicas: 1,2,3
