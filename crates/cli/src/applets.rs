@@ -9,7 +9,10 @@ use std::pin::Pin;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
-use crate::{completions, configs, console_producer, get_offsets, help, links, start, topics};
+use crate::{
+    completions, configs, console_producer, consumer_groups, get_offsets, help, links, start,
+    topics,
+};
 
 /// What a command's function gives back.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
@@ -81,6 +84,16 @@ pub static APPLETS: &[Applet] = &[
             options: console_producer::OPTIONS,
             about: "Reads lines and writes each as a record.",
             run: |context, parsed| Box::pin(console_producer::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "consumer-groups",
+        kafka_names: &["kafka-consumer-groups"],
+        summary: "list, describe or delete groups, and reset their offsets",
+        body: Body::Options {
+            options: consumer_groups::OPTIONS,
+            about: "Lists, describes and deletes consumer groups, and resets their offsets.",
+            run: |context, parsed| Box::pin(consumer_groups::run(context, parsed)),
         },
     },
     Applet {

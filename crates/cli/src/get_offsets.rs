@@ -2,15 +2,12 @@
 //!
 //! A partition without an answer (nothing at or after the time asked) prints no line.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
-use ottla_client::Client;
-use ottla_wire::messages::ListOffsetsRequest;
-use ottla_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use ottla_wire::{BrokerId, ErrorCode, Offset, PartitionIndex, StrBytes, Timestamp};
+use ottla_client::TopicPartition;
+use ottla_wire::Timestamp;
 
-use crate::client_options::{self, BOOTSTRAP_SERVER, COMMAND_CONFIG, sentence};
+use crate::client_options::{self, BOOTSTRAP_SERVER, COMMAND_CONFIG};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{HELP, Opt, Parsed, VERSION, flag, text};
@@ -54,31 +51,27 @@ pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Fa
                 continue;
             }
             let meant = topic.partitions.keys().filter(|index| filter.means(name, index.0));
-            wanted.extend(meant.map(|index| (name.clone(), *index)));
+            let of = |partition| TopicPartition { topic: name.clone(), partition };
+            wanted.extend(meant.map(|index| (of(*index), time)));
         }
         if wanted.is_empty() {
             return Err(Failure::said(
                 "Could not match any topic-partitions with the specified filters",
             ));
         }
-        let times = wanted.iter().map(|place| (place.clone(), time)).collect();
-        let offsets = offsets(&client, times).await?;
+        let offsets = client.admin().list_offsets(&wanted, false).await?;
         client.close().await;
-        Ok::<_, Failure>((wanted, offsets))
+        Ok::<_, Failure>(offsets)
     };
     let lead = |failure: Failure| Failure::said(format!("Error occurred: {failure}"));
-    let (wanted, offsets) = print.await.map_err(lead)?;
-    for (topic, partition) in wanted {
-        match offsets.get(&(topic.clone(), partition)) {
-            Some(Ok(offset)) if offset.0 >= 0 => {
-                writeln!(context.out, "{topic}:{partition}:{offset}")?;
-            }
-            Some(Err(code)) => writeln!(
+    for (of, found) in print.await.map_err(lead)? {
+        match found {
+            Ok(found) if found.offset.0 < 0 => (),
+            Ok(found) => writeln!(context.out, "{}:{}:{}", of.topic, of.partition, found.offset)?,
+            Err(error) => writeln!(
                 context.err,
-                "Skip getting offsets for topic-partition {topic}-{partition} due to error: {}",
-                sentence(*code)
+                "Skip getting offsets for topic-partition {of} due to error: {error}"
             )?,
-            Some(Ok(_)) | None => (),
         }
     }
     Ok(())
@@ -128,47 +121,6 @@ const TIMES: &[(&str, i64)] = &[
     ("latest-tiered", -5),
     ("earliest-pending-upload", -6),
 ];
-
-/// A partition by the name of its topic.
-pub(crate) type Place = (StrBytes, PartitionIndex);
-
-/// Asks the leader of each partition; one request per leader. -1 means that there is none.
-pub(crate) async fn offsets(
-    client: &Client,
-    wanted: Vec<(Place, Timestamp)>,
-) -> Result<BTreeMap<Place, Result<Offset, ErrorCode>>, Failure> {
-    let mut by_leader: BTreeMap<BrokerId, BTreeMap<StrBytes, Vec<ListOffsetsPartition>>> =
-        BTreeMap::new();
-    for ((topic, partition_index), timestamp) in wanted {
-        let (leader, current_leader_epoch) = client.leader(&topic, partition_index).await?;
-        by_leader.entry(leader).or_default().entry(topic).or_default().push(ListOffsetsPartition {
-            partition_index,
-            current_leader_epoch,
-            timestamp,
-            ..Default::default()
-        });
-    }
-    let mut answers = BTreeMap::new();
-    for (leader, topics) in by_leader {
-        let topics = topics.into_iter().map(|(name, partitions)| ListOffsetsTopic {
-            name,
-            partitions,
-            ..Default::default()
-        });
-        let request = ListOffsetsRequest {
-            replica_id: BrokerId(-1),
-            topics: topics.collect(),
-            ..Default::default()
-        };
-        for topic in client.call_broker(leader, &request).await?.topics {
-            for partition in topic.partitions {
-                let answer = partition.error_code.ok().map(|()| partition.offset);
-                answers.insert((topic.name.clone(), partition.partition_index), answer);
-            }
-        }
-    }
-    Ok(answers)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,278 @@
+//! `ottla consumer-groups` (kafka-consumer-groups.sh): lists, describes, deletes and resets groups.
+//!
+//! Not here: descriptions (consumer_groups/describe.rs), resets (consumer_groups/reset.rs).
+//! Must hold: what fails at the brokers ends with exit code 0, as scripts know it of Apache Kafka.
+
+mod describe;
+mod group;
+mod options;
+mod reset;
+mod table;
+
+use std::io::Write;
+
+use ottla_client::{Client, ClientError, TopicPartition};
+use ottla_wire::{ErrorCode, PartitionIndex, StrBytes};
+
+use crate::client_options;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::options::Parsed;
+
+pub(crate) use options::OPTIONS;
+use table::{at_least, fixed, open, table};
+
+/// Does the one action that was asked for.
+pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Failure> {
+    if parsed.has("reset-offsets") && !parsed.has("dry-run") && !parsed.has("execute") {
+        writeln!(
+            context.err,
+            "WARN: No action will be performed as the --execute option is missing. In version 5.0, \
+             this command will require either --dry-run or --execute to be specified. You should \
+             add the --dry-run option explicitly if you are scripting this command and want to \
+             keep the current default behavior without prompting."
+        )?;
+    }
+    let action = options::check(parsed)?;
+    if let Some(expression) = parsed.text("validate-regex")? {
+        return validate(context, expression);
+    }
+    let states = filter(parsed, "state", STATES)?;
+    let types = filter(parsed, "type", TYPES)?;
+    let client = client_options::admin(context, parsed).await.map_err(|error| said(&error))?;
+    match action {
+        "list" => list(context, parsed, &client, &states, &types).await?,
+        "describe" => describe::run(context, parsed, &client).await?,
+        "delete" => delete(context, parsed, &client).await?,
+        "delete-offsets" => delete_offsets(context, parsed, &client).await?,
+        _ => reset::run(context, parsed, &client).await?,
+    }
+    client.close().await;
+    Ok(())
+}
+
+/// The words of a filter, spelled as brokers spell them.
+fn filter(
+    parsed: &Parsed,
+    option: &str,
+    known: &'static [&'static str],
+) -> Result<Vec<&'static str>, Failure> {
+    let Some(text) = parsed.texts(option).first().copied() else { return Ok(Vec::new()) };
+    text.split(',')
+        .map(|word| {
+            let known_word = known.iter().find(|known| known.eq_ignore_ascii_case(word.trim()));
+            known_word.copied().ok_or_else(|| {
+                // Apache Kafka says "state list" and "types list".
+                let (list, of) =
+                    if option == "type" { ("types", "types") } else { ("state", "states") };
+                let known = known.join(", ");
+                Failure::usage(format!("Invalid {list} list '{text}'. Valid {of} are: {known}"))
+            })
+        })
+        .collect()
+}
+
+async fn list(
+    context: &mut Context,
+    parsed: &Parsed,
+    client: &Client,
+    states: &[&str],
+    types: &[&str],
+) -> Result<(), Failure> {
+    let groups = group::list(client, states, types).await.map_err(|error| said(&error))?;
+    let (has_type, has_state) = (parsed.has("type"), parsed.has("state"));
+    if !has_type && !has_state {
+        for group in groups {
+            writeln!(context.out, "{}", group.id)?;
+        }
+        return Ok(());
+    }
+    let longest = groups.iter().map(|group| group.id.chars().count()).max().unwrap_or(0);
+    let mut columns = vec![fixed("GROUP", longest.max(15) + 10)];
+    if has_type {
+        columns.push(fixed("TYPE", 20));
+    }
+    if has_state {
+        columns.push(fixed("STATE", 20));
+    }
+    let rows = groups.into_iter().map(|group| {
+        let mut cells = vec![group.id];
+        if has_type {
+            cells.push(group.kind);
+        }
+        if has_state {
+            cells.push(group.state);
+        }
+        cells
+    });
+    Ok(write!(context.out, "{}", table(&columns, &rows.collect::<Vec<_>>()))?)
+}
+
+async fn delete(context: &mut Context, parsed: &Parsed, client: &Client) -> Result<(), Failure> {
+    let ids = group::wanted(client, parsed).await?;
+    let names: Vec<StrBytes> = ids.iter().map(|id| StrBytes::copied(id)).collect();
+    let results = client.admin().delete_groups(&names).await.map_err(executing)?;
+    let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+    for (id, result) in results {
+        match result {
+            Ok(()) => deleted.push(format!("'{id}'")),
+            Err(error) => failed
+                .push(format!("* Group '{id}' could not be deleted due to: {}", exception(&error))),
+        }
+    }
+    if failed.is_empty() {
+        let groups = deleted.join(", ");
+        writeln!(context.out, "Deletion of requested consumer groups ({groups}) was successful.")?;
+        return Ok(());
+    }
+    let failed = failed.join("\n");
+    writeln!(context.out, "\nError: Deletion of some consumer groups failed:\n{failed}")?;
+    if !deleted.is_empty() {
+        let groups = deleted.join(", ");
+        writeln!(context.out, "\nThese consumer groups were deleted successfully: {groups}")?;
+    }
+    Ok(())
+}
+
+async fn delete_offsets(
+    context: &mut Context,
+    parsed: &Parsed,
+    client: &Client,
+) -> Result<(), Failure> {
+    let id = parsed.text("group")?.unwrap_or_default();
+    let partitions = reset::partitions(client, &parsed.texts("topic")).await?;
+    let results = client.admin().delete_group_offsets(id, &partitions).await;
+    let mut rows: Vec<(TopicPartition, String)> = Vec::new();
+    let status = |error: Option<&ClientError>| match error {
+        None => "Successful".to_string(),
+        Some(error) => format!("Error: {}", exception(error)),
+    };
+    match results {
+        Ok(results) => {
+            let failed = results.iter().any(|(_, result)| result.is_err());
+            match failed {
+                true => writeln!(
+                    context.out,
+                    "\nError: Encountered some partition-level error, see the follow-up details."
+                )?,
+                false => {
+                    writeln!(
+                        context.out,
+                        "Request succeeded for deleting offsets from group {id}."
+                    )?;
+                }
+            }
+            let results = results.into_iter();
+            rows.extend(results.map(|(of, result)| (of, status(result.err().as_ref()))));
+        }
+        Err(error) => {
+            let message = exception(&error);
+            let message = message.split_once(": ").map_or(message.as_str(), |(_, rest)| rest);
+            writeln!(context.out, "\nError: {message}")?;
+            rows.extend(partitions.into_iter().map(|of| (of, status(Some(&error)))));
+        }
+    }
+    rows.sort();
+    let columns = [at_least("TOPIC", 15), fixed("PARTITION", 10), open("STATUS")];
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(of, status)| {
+            vec![of.topic.to_string(), of.partition.to_string(), format!("{status:15}")]
+        })
+        .collect();
+    let lines = table(&columns, &rows);
+    // The head of the last column is padded like its cells.
+    Ok(write!(context.out, "\n{}", lines.replacen("STATUS\n", "STATUS         \n", 1))?)
+}
+
+fn validate(context: &mut Context, expression: &str) -> Result<(), Failure> {
+    match regex::Regex::new(expression) {
+        Ok(_) => writeln!(context.out, "The regular expression `{expression}` is valid.")?,
+        Err(error) => {
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default();
+            let reason = reason.trim_start_matches("error: ");
+            writeln!(context.out, "The regular expression `{expression}` is invalid: {reason}.")?;
+        }
+    }
+    Ok(())
+}
+
+/// An error of the cluster, as the tool prints it: on stdout, with exit code 0.
+fn executing(error: ClientError) -> Failure {
+    said(&exception(&error))
+}
+
+fn said(what: &dyn std::fmt::Display) -> Failure {
+    Failure::said(what.to_string())
+        .after("\nError: Executing consumer group command failed due to ")
+        .with_code(0)
+}
+
+/// A refusal under the name that Apache Kafka's exceptions have, which scripts look for.
+fn exception(error: &ClientError) -> String {
+    let ClientError::Refused { code, message, .. } = error else { return error.to_string() };
+    let class = match *code {
+        ErrorCode::NON_EMPTY_GROUP => "GroupNotEmptyException".to_string(),
+        ErrorCode::GROUP_AUTHORIZATION_FAILED => "GroupAuthorizationException".to_string(),
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED => "TopicAuthorizationException".to_string(),
+        code => {
+            let words = code.name().split('_').map(|word| {
+                let (first, rest) = word.split_at(1.min(word.len()));
+                format!("{first}{}", rest.to_lowercase())
+            });
+            format!("{}Exception", words.collect::<String>())
+        }
+    };
+    let usual = match *code {
+        ErrorCode::NON_EMPTY_GROUP => "The group is not empty.",
+        ErrorCode::GROUP_ID_NOT_FOUND => "The group id does not exist.",
+        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => {
+            "Deleting offsets of a topic is forbidden while the consumer group is actively \
+             subscribed to it."
+        }
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => "This server does not host this topic-partition.",
+        code => code.message(),
+    };
+    format!("org.apache.kafka.common.errors.{class}: {}", message.as_deref().unwrap_or(usual))
+}
+
+/// A partition by the name of its topic.
+fn partition(topic: &str, index: i32) -> TopicPartition {
+    TopicPartition { topic: StrBytes::copied(topic), partition: PartitionIndex(index) }
+}
+
+/// The states of consumer groups.
+const STATES: &[&str] = &[
+    "Assigning",
+    "Reconciling",
+    "Empty",
+    "PreparingRebalance",
+    "Dead",
+    "Stable",
+    "CompletingRebalance",
+];
+/// The types of consumer groups.
+const TYPES: &[&str] = &["Consumer", "Classic"];
+
+#[cfg(test)]
+mod tests {
+    use ottla_wire::ApiKey;
+
+    use super::*;
+
+    #[test]
+    fn refusals_have_the_names_of_exceptions() {
+        let refused = |code, message| {
+            exception(&ClientError::refused(ApiKey::DeleteGroups, "g", code, message))
+        };
+        assert_eq!(
+            refused(ErrorCode::GROUP_ID_NOT_FOUND, Some("Group g not found.")),
+            "org.apache.kafka.common.errors.GroupIdNotFoundException: Group g not found."
+        );
+        assert_eq!(
+            refused(ErrorCode::NON_EMPTY_GROUP, None),
+            "org.apache.kafka.common.errors.GroupNotEmptyException: The group is not empty."
+        );
+    }
+}
