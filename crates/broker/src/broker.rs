@@ -10,7 +10,8 @@ use ottla_metadata::Image;
 use ottla_net::{Channel, Service};
 use ottla_security::Authorizer;
 use ottla_settings::Settings;
-use ottla_storage::{LogConfig, LogDirs};
+use ottla_storage::LogDirs;
+use ottla_storage::dirs::ConfigOf;
 use ottla_wire::BrokerId;
 use tokio::sync::watch;
 
@@ -84,10 +85,7 @@ impl Broker {
     }
 
     /// What the logs of each topic go by, as `image` says; for opening them before it is applied.
-    pub fn log_configs(
-        &self,
-        image: Arc<Image>,
-    ) -> Arc<dyn Fn(&str) -> Arc<LogConfig> + Send + Sync> {
+    pub fn log_configs(&self, image: Arc<Image>) -> Arc<ConfigOf> {
         let rooms = Arc::clone(&self.applier.rooms);
         rooms.configs.apply(&image);
         Arc::new(move |topic| {

@@ -1,5 +1,6 @@
 //! What a handler of the controller may reach, and the request it is in.
-//! Must hold: handlers decide through [`Ctx::decide`] only, so that every reply waits for its commit.
+//! Must hold: handlers decide through [`Ctx::decide`] only, so that every reply waits for its
+//! commit.
 
 use std::sync::Arc;
 

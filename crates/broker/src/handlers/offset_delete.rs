@@ -39,8 +39,7 @@ fn refusal(topic: OffsetDeleteRequestTopic) -> OffsetDeleteResponseTopic {
     let partitions = topic.partitions.into_iter().map(|partition| OffsetDeleteResponsePartition {
         partition_index: partition.partition_index,
         error_code: ErrorCode::TOPIC_AUTHORIZATION_FAILED,
-        ..Default::default()
     });
     let (name, partitions) = (topic.name, partitions.collect());
-    OffsetDeleteResponseTopic { name, partitions, ..Default::default() }
+    OffsetDeleteResponseTopic { name, partitions }
 }
