@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ottla_env::Spawner;
 use ottla_metadata::{Changes, Image, Partition as Assigned, ResourceType, Topic};
 use ottla_replication::Leadership;
 use ottla_storage::{LogDirs, StorageError};
@@ -19,11 +20,14 @@ use crate::topics;
 
 /// A partition epoch's leader when there is none.
 const NOBODY: BrokerId = BrokerId(-1);
+/// Above every epoch: whoever led before leads no longer.
+const LAST_EPOCH: LeaderEpoch = LeaderEpoch(i32::MAX);
 
 /// Brings images to the rooms of one broker.
 pub(crate) struct Applier {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) dirs: Arc<LogDirs>,
+    pub(crate) tasks: Spawner,
 }
 
 impl Applier {
@@ -62,6 +66,9 @@ impl Applier {
             for partition in self.rooms.partitions.remove_topic(*id) {
                 partition.disturb();
                 let now = Timestamp(self.rooms.env.now_ms());
+                if *partition.topic == *topics::CONSUMER_OFFSETS {
+                    self.rooms.groups.resign(partition.index, LAST_EPOCH);
+                }
                 if let Err(error) = self.dirs.delete(*id, partition.index, now) {
                     let (topic, partition) = (&partition.topic, partition.index);
                     tracing::error!(%topic, %partition, %error, "deleting a partition failed");
@@ -90,17 +97,21 @@ impl Applier {
                 return;
             }
         };
-        let min_isr = self.rooms.configs.topic(image, &topic.name).min_insync_replicas;
+        let config = self.rooms.configs.topic(image, &topic.name);
         let leadership = Leadership {
             leader: assigned.leader.unwrap_or(NOBODY),
             leader_epoch: assigned.leader_epoch,
             replicas: assigned.replicas.clone(),
             isr: assigned.isr.clone(),
-            min_isr: usize::try_from(min_isr).unwrap_or(1),
+            min_isr: usize::try_from(config.min_insync_replicas).unwrap_or(1),
         };
         if let Err(error) = partition.assign(&leadership) {
             let topic = &topic.name;
             tracing::error!(%topic, partition = %index, %error, "taking over a leader failed");
+        }
+        // After a start the end of the log may be on the disk without anybody knowing it.
+        if partition.hides_unsynced() {
+            partition.sync_soon(&self.rooms.env, &self.tasks);
         }
         if *topic.name == *topics::CONSUMER_OFFSETS {
             self.coordinate(partition, assigned.leader, assigned.leader_epoch);
@@ -111,7 +122,8 @@ impl Applier {
     fn coordinate(&self, home: Arc<Partition>, leader: Option<BrokerId>, epoch: LeaderEpoch) {
         let index = home.index;
         if leader == Some(self.rooms.broker_id) {
-            let log = CoordinatedLog { partition: home, env: self.rooms.env.clone() };
+            let (env, tasks) = (self.rooms.env.clone(), self.tasks.clone());
+            let log = CoordinatedLog { partition: home, env, tasks };
             self.rooms.groups.lead(index, epoch, Arc::new(log));
         } else {
             self.rooms.groups.resign(index, epoch);
@@ -133,7 +145,10 @@ impl Applier {
         let config = Arc::new(log_config(&config, &self.rooms.configs.now()));
         let now = Timestamp(self.rooms.env.now_ms());
         let place = assigned.directory(me);
-        let log = self.dirs.create(topic.id, &topic.name, index, place, config, now)?;
+        let log =
+            self.dirs.create(topic.id, &topic.name, index, place, Arc::clone(&config), now)?;
+        // A log that was opened at the start may not have known its topic's configs.
+        log.configure(config);
         let name = Arc::from(&*topic.name);
         let partition = Arc::new(Partition::new(me, topic.id, name, index, log));
         self.rooms.partitions.add(Arc::clone(&partition));
@@ -154,6 +169,12 @@ impl Applier {
                 let config = self.rooms.configs.topic(image, &partition.topic);
                 let config = log_config(&config, &self.rooms.configs.now());
                 partition.log().configure(Arc::new(config));
+                let topic = image.topic(partition.topic_id);
+                let assigned = topic.and_then(|topic| topic.partitions.get(&partition.index));
+                if let (Some(topic), Some(assigned)) = (topic, assigned) {
+                    // min.insync.replicas may be another one.
+                    self.assign(image, topic, partition.index, assigned);
+                }
             }
         }
     }

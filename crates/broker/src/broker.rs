@@ -76,7 +76,8 @@ impl Broker {
             env,
         });
         upkeep::spawn(&rooms, &tasks);
-        Broker { applier: Applier { rooms, dirs }, tasks }
+        let applier = Applier { rooms, dirs, tasks: tasks.spawner() };
+        Broker { applier, tasks }
     }
 
     /// Takes over what `new` says and `old` did not; images come in order, from one caller.

@@ -86,9 +86,7 @@ impl Ctx {
         if !self.allows(operation, Resource::Topic(topic)) {
             return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
         }
-        let partitions = &self.rooms.partitions;
-        let id = partitions.topic_id(topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        partitions.find(id, index)
+        self.rooms.partitions.find_named(topic, index)
     }
 
     /// What the client may do to `on`, as a bit field.

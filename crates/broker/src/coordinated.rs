@@ -1,13 +1,13 @@
 //! A partition as the coordinator of groups sees it.
 //!
 //! Must hold: an append that was decided under another epoch than the partition is led in now is
-//! refused.
+//! refused, and what `flush.messages` wants synced is.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordination::{BoxFuture, PartitionLog};
-use ottla_env::Env;
+use ottla_env::{Env, Spawner};
 use ottla_storage::read::bytes_of;
 use ottla_wire::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 use tokio::sync::watch;
@@ -18,18 +18,22 @@ use crate::partition::Partition;
 pub(crate) struct CoordinatedLog {
     pub(crate) partition: Arc<Partition>,
     pub(crate) env: Env,
+    pub(crate) tasks: Spawner,
 }
 
 impl PartitionLog for CoordinatedLog {
     fn append(&self, epoch: LeaderEpoch, batch: Bytes) -> Result<Offset, ErrorCode> {
         let now = Timestamp(self.env.now_ms());
-        let appended = self.partition.append_decided(&batch, epoch, now);
-        appended.map(|appended| appended.first_offset).map_err(|refused| {
+        let appended = self.partition.append_decided(&batch, epoch, now).map_err(|refused| {
             let (topic, partition) = (&self.partition.topic, self.partition.index);
             let (code, why) = (refused.code.name(), &refused.message);
             tracing::warn!(%topic, %partition, code, why, "a coordinator could not append");
             refused.code
-        })
+        })?;
+        if appended.sync_due {
+            self.partition.sync_soon(&self.env, &self.tasks);
+        }
+        Ok(appended.first_offset)
     }
 
     fn start(&self) -> Offset {

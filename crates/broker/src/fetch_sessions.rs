@@ -153,8 +153,7 @@ impl FetchSessions {
         match asked.session_epoch {
             INITIAL_EPOCH | FINAL_EPOCH => {
                 sessions.remove(&asked.session_id);
-                let wants_session = asked.session_epoch == INITIAL_EPOCH;
-                let id = if wants_session && !asked.wanted.is_empty() {
+                let id = if asked.session_epoch == INITIAL_EPOCH {
                     self.create(&mut sessions, &asked, now, random)
                 } else {
                     None

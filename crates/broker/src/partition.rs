@@ -3,11 +3,12 @@
 //! Must hold: the log grows only here, so that replication hears of every append and every wait
 //! of every advance. Reads take neither the log's lock nor, but for one look, the state's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::refusal::Refusal;
 use bytes::Bytes;
-use ottla_env::Env;
+use ottla_env::{Env, Spawner};
 use ottla_net::{Parking, Wait};
 use ottla_replication::{Leadership, NotLeader, Partition as Replica};
 use ottla_storage::{Appended, Log, Origin, StorageError};
@@ -25,14 +26,23 @@ pub(crate) enum Isolation {
     Replica,
 }
 
+/// The replica's life, and what of its log readers have not seen.
+struct Replicated {
+    life: Replica,
+    /// Bytes that were appended since the high watermark moved.
+    hidden_bytes: usize,
+}
+
 /// One partition, as its topic's id and number name it.
 pub(crate) struct Partition {
     pub(crate) topic_id: TopicId,
     pub(crate) topic: Arc<str>,
     pub(crate) index: PartitionIndex,
     log: Arc<Log>,
-    replica: Mutex<Replica>,
+    replica: Mutex<Replicated>,
     parking: Parking,
+    /// A task is syncing.
+    syncing: AtomicBool,
     /// The high watermark for those who follow it; made when the first of them comes.
     followed: OnceLock<watch::Sender<Offset>>,
 }
@@ -45,9 +55,11 @@ impl Partition {
         index: PartitionIndex,
         log: Arc<Log>,
     ) -> Self {
-        let replica = Mutex::new(Replica::new(me, log.high_watermark()));
+        let life = Replica::new(me, log.high_watermark());
+        let replica = Mutex::new(Replicated { life, hidden_bytes: 0 });
         let (parking, followed) = (Parking::default(), OnceLock::new());
-        Partition { topic_id, topic, index, log, replica, parking, followed }
+        let syncing = AtomicBool::new(false);
+        Partition { topic_id, topic, index, log, replica, parking, syncing, followed }
     }
 
     pub(crate) fn log(&self) -> &Arc<Log> {
@@ -60,10 +72,10 @@ impl Partition {
     /// The start of a new epoch cannot be written down.
     pub(crate) fn assign(&self, to: &Leadership) -> Result<(), StorageError> {
         let mut replica = self.replica();
-        if replica.assign(to, self.replicated_end()) {
+        if replica.life.assign(to, self.replicated_end()) {
             self.log.assign_epoch(to.leader_epoch)?;
         }
-        self.publish(replica.high_watermark());
+        self.publish(replica.life.high_watermark());
         drop(replica);
         self.parking.disturb();
         Ok(())
@@ -71,7 +83,7 @@ impl Partition {
 
     /// The leader's epoch, for an asker who believes in `epoch` (-1: in any).
     pub(crate) fn check_leader(&self, epoch: LeaderEpoch) -> Result<LeaderEpoch, ErrorCode> {
-        self.replica().check_leader(epoch).map_err(|error| match error {
+        self.replica().life.check_leader(epoch).map_err(|error| match error {
             NotLeader::Elsewhere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             NotLeader::Fenced => ErrorCode::FENCED_LEADER_EPOCH,
             NotLeader::UnknownEpoch => ErrorCode::UNKNOWN_LEADER_EPOCH,
@@ -81,12 +93,12 @@ impl Partition {
     /// The leader's epoch and id for answers that send a client elsewhere.
     pub(crate) fn leader(&self) -> (Option<BrokerId>, LeaderEpoch) {
         let replica = self.replica();
-        (replica.leader(), replica.leader_epoch())
+        (replica.life.leader(), replica.life.leader_epoch())
     }
 
     /// Whether the leader knows how far the log is committed.
     pub(crate) fn knows_commits(&self) -> bool {
-        self.replica().knows_commits()
+        self.replica().life.knows_commits()
     }
 
     /// Appends as the leader. `to_all` asks for enough replicas in sync first.
@@ -98,9 +110,7 @@ impl Partition {
     ) -> Result<Appended, Refusal> {
         let epoch = self.leading_epoch(to_all)?;
         let appended = self.log.append(records, Origin::Leader { epoch, now })?;
-        if !appended.sync_due {
-            self.advance(records.len());
-        }
+        self.advance(if appended.duplicate { 0 } else { records.len() });
         Ok(appended)
     }
 
@@ -122,7 +132,7 @@ impl Partition {
 
     fn leading_epoch(&self, to_all: bool) -> Result<LeaderEpoch, Refusal> {
         let epoch = self.check_leader(LeaderEpoch(-1))?;
-        if to_all && !self.replica().has_enough_in_sync() {
+        if to_all && !self.replica().life.has_enough_in_sync() {
             return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
         }
         Ok(epoch)
@@ -138,17 +148,46 @@ impl Partition {
         Ok(())
     }
 
-    /// Tells replication how far the log reaches, and who waits of `bytes` more.
+    /// Whether readers wait for a sync that nobody who appends may have asked for.
+    pub(crate) fn hides_unsynced(&self) -> bool {
+        self.replicated_end() < self.log.end()
+    }
+
+    /// Syncs what was appended so far in a task, of which there is one at a time: what comes
+    /// meanwhile is in its next round.
+    pub(crate) fn sync_soon(self: &Arc<Self>, env: &Env, tasks: &Spawner) {
+        if self.syncing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (partition, env) = (Arc::clone(self), env.clone());
+        tasks.spawn("sync of a partition", async move {
+            loop {
+                let end = partition.log.end();
+                if let Err(error) = partition.synced(&env, end).await {
+                    let (topic, index) = (&partition.topic, partition.index);
+                    tracing::error!(%topic, partition = %index, %error, "sync failed");
+                    partition.syncing.store(false, Ordering::Release);
+                    return;
+                }
+                partition.syncing.store(false, Ordering::Release);
+                let is_done = partition.log.end() == end;
+                if is_done || partition.syncing.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Tells replication how far the log reaches, with `bytes` more in it, and who waits of those
+    /// that can be read now.
     fn advance(&self, bytes: usize) {
         let mut replica = self.replica();
-        let advanced = replica.local_end(self.replicated_end());
-        if let Some(high_watermark) = advanced {
-            self.publish(high_watermark);
-        }
+        replica.hidden_bytes += bytes;
+        let Some(high_watermark) = replica.life.local_end(self.replicated_end()) else { return };
+        self.publish(high_watermark);
+        let shown = std::mem::take(&mut replica.hidden_bytes);
         drop(replica);
-        if advanced.is_some() {
-            self.parking.progress(i64::try_from(bytes).unwrap_or(i64::MAX));
-        }
+        self.parking.progress(i64::try_from(shown).unwrap_or(i64::MAX));
     }
 
     /// How far this replica counts: with `flush.messages=1` nothing that a power cut could take
@@ -203,7 +242,7 @@ impl Partition {
         self.parking.disturb();
     }
 
-    fn replica(&self) -> MutexGuard<'_, Replica> {
+    fn replica(&self) -> MutexGuard<'_, Replicated> {
         self.replica.lock().expect("no code panics while it holds this lock")
     }
 }

@@ -46,6 +46,21 @@ impl Partitions {
         partition.cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
     }
 
+    /// The partition by its topic's name, if it is here.
+    ///
+    /// # Errors
+    /// The code that Kafka answers when it is not.
+    pub(crate) fn find_named(
+        &self,
+        topic: &str,
+        index: PartitionIndex,
+    ) -> Result<Arc<Partition>, ErrorCode> {
+        let directory = self.read();
+        let topic = directory.ids.get(topic).and_then(|id| directory.topics.get(id));
+        let partition = topic.and_then(|topic| topic.partitions.get(&index));
+        partition.cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
     /// The id of a topic.
     pub(crate) fn topic_id(&self, name: &str) -> Option<TopicId> {
         self.read().ids.get(name).copied()

@@ -28,8 +28,8 @@ impl ProducerIds {
     /// An id that nobody has had.
     ///
     /// # Errors
-    /// What the controller answered; `COORDINATOR_LOAD_IN_PROGRESS` when it could not be asked,
-    /// which makes clients try again.
+    /// `COORDINATOR_LOAD_IN_PROGRESS` when the controller could not be asked or refused, which
+    /// makes clients try again: what is wrong between broker and controller is none of theirs.
     pub(crate) async fn next(
         &self,
         controller: &Channel,
@@ -58,7 +58,9 @@ async fn allocate(
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
         })?;
     if response.error_code != ErrorCode::NONE {
-        return Err(response.error_code);
+        let code = response.error_code.name();
+        tracing::warn!(code, "the controller allocates no producer ids");
+        return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
     }
     let next = response.producer_id_start.0;
     let end = next.checked_add(i64::from(response.producer_id_len));

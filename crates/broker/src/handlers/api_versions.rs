@@ -6,11 +6,14 @@
 //! Not served: nothing.
 
 use bytes::Bytes;
+use ottla_metadata::{FEATURES, Image};
 use ottla_net::{ClientSoftware, CloseReason, Outcome};
 use ottla_wire::frame::encode_response;
-use ottla_wire::messages::api_versions_response::ApiVersion;
+use ottla_wire::messages::api_versions_response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use ottla_wire::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use ottla_wire::{ApiKey, ErrorCode};
+use ottla_wire::{ApiKey, BrokerId, ErrorCode, StrBytes};
 
 use crate::answer::Answer;
 use crate::api::APIS;
@@ -18,6 +21,10 @@ use crate::context::Ctx;
 
 /// From this version on clients say who they are.
 const SOFTWARE_SINCE: i16 = 3;
+/// Before this version clients take a feature whose lowest level is 0 for malformed.
+const LEVEL_ZERO_SINCE: i16 = 4;
+/// `node_id` of a client that does not mind which node it talks to.
+const ANY_NODE: BrokerId = BrokerId(-1);
 
 pub(crate) async fn handle(ctx: Ctx, request: ApiVersionsRequest) -> Answer<ApiVersionsResponse> {
     let software =
@@ -30,7 +37,54 @@ pub(crate) async fn handle(ctx: Ctx, request: ApiVersionsRequest) -> Answer<ApiV
         let (name, version) = (software.0.to_owned(), software.1.to_owned());
         ctx.connection.set_software(ClientSoftware { name, version });
     }
-    ApiVersionsResponse { api_keys: api_keys(), ..Default::default() }.into()
+    if is_for_another(&ctx, &request) {
+        let error_code = ErrorCode::REBOOTSTRAP_REQUIRED;
+        return ApiVersionsResponse { error_code, ..Default::default() }.into();
+    }
+    let image = ctx.image();
+    ApiVersionsResponse {
+        api_keys: api_keys(),
+        supported_features: supported(ctx.version),
+        finalized_features: finalized(&image),
+        finalized_features_epoch: image.provenance().offset.0,
+        ..Default::default()
+    }
+    .into()
+}
+
+/// Whether the client means a cluster or a node that this is not.
+fn is_for_another(ctx: &Ctx, request: &ApiVersionsRequest) -> bool {
+    let cluster = request.cluster_id.as_deref();
+    cluster.is_some_and(|id| id != ctx.rooms.cluster_id)
+        || !(request.node_id == ANY_NODE || request.node_id == ctx.rooms.broker_id)
+}
+
+/// The features that this broker can serve.
+fn supported(version: i16) -> Vec<SupportedFeatureKey> {
+    FEATURES
+        .iter()
+        .filter(|feature| feature.level_served > 0)
+        .filter(|feature| feature.level_min > 0 || version >= LEVEL_ZERO_SINCE)
+        .map(|feature| SupportedFeatureKey {
+            name: StrBytes::from(feature.name),
+            min_version: feature.level_min,
+            max_version: feature.level_served,
+            ..Default::default()
+        })
+        .collect()
+}
+
+/// The levels of the cluster; Kafka tells each as a range of one.
+fn finalized(image: &Image) -> Vec<FinalizedFeatureKey> {
+    let levels = image.features().iter();
+    levels
+        .map(|(name, level)| FinalizedFeatureKey {
+            name: StrBytes::copied(name),
+            max_version_level: level,
+            min_version_level: level,
+            ..Default::default()
+        })
+        .collect()
 }
 
 /// The answer to a version that is above what we know.

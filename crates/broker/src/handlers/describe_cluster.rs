@@ -22,7 +22,6 @@ pub(crate) async fn handle(
     let refused = |error_code, message: String| DescribeClusterResponse {
         error_code,
         error_message: Some(message.into()),
-        endpoint_type: request.endpoint_type,
         ..Default::default()
     };
     match request.endpoint_type {

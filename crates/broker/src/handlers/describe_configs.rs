@@ -57,10 +57,12 @@ fn entries(ctx: &Ctx, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, 
         ResourceType::BROKER => broker(ctx, &settings, name),
         ResourceType::GROUP => {
             allowed(ctx, Resource::Group(name), ErrorCode::GROUP_AUTHORIZATION_FAILED)?;
+            named(name, "Group name must not be empty")?;
             Ok(described(ctx, ResourceType::GROUP, name, |of| settings.describe_group(of)))
         }
         ResourceType::CLIENT_METRICS => {
             allowed(ctx, Resource::Cluster, ErrorCode::CLUSTER_AUTHORIZATION_FAILED)?;
+            named(name, "Client metrics subscription name must not be empty")?;
             let kind = ResourceType::CLIENT_METRICS;
             Ok(described(ctx, kind, name, |of| settings.describe_client_metrics(of)))
         }
@@ -78,6 +80,10 @@ fn allowed(ctx: &Ctx, on: Resource<'_>, otherwise: ErrorCode) -> Result<(), Refu
     Err((otherwise, otherwise.message().to_owned()))
 }
 
+fn named(name: &str, otherwise: &str) -> Result<(), Refusal> {
+    if name.is_empty() { Err((ErrorCode::INVALID_REQUEST, otherwise.to_owned())) } else { Ok(()) }
+}
+
 fn described(
     ctx: &Ctx,
     kind: ResourceType,
@@ -92,12 +98,12 @@ fn described(
 fn topic(ctx: &Ctx, settings: &Settings, name: &str) -> Result<Vec<Entry>, Refusal> {
     allowed(ctx, Resource::Topic(name), ErrorCode::TOPIC_AUTHORIZATION_FAILED)?;
     if !topics::is_valid_name(name) {
-        let message = format!("Topic name is invalid: {name:?}");
+        let message =
+            format!("topic name {name:?} is invalid: it needs 1 to 249 of a-z A-Z 0-9 . _ -");
         return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, message));
     }
     if ctx.image().topic_by_name(name).is_none() {
-        let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-        return Err((code, code.message().to_owned()));
+        return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()));
     }
     Ok(described(ctx, ResourceType::TOPIC, name, |of| settings.describe_topic(of)))
 }

@@ -49,9 +49,12 @@ fn described(
 ) -> DescribeLogDirsResult {
     let mut topics: BTreeMap<StrBytes, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in ctx.rooms.partitions.all() {
-        let key = (StrBytes::copied(&partition.topic), partition.index);
         let log = partition.log();
-        if log.directory().id() != state.id || wanted.is_some_and(|wanted| !wanted.contains(&key)) {
+        if log.directory().id() != state.id {
+            continue;
+        }
+        let key = (StrBytes::copied(&partition.topic), partition.index);
+        if wanted.is_some_and(|wanted| !wanted.contains(&key)) {
             continue;
         }
         let lag = (partition.high_watermark() - log.end()).max(0);
@@ -63,6 +66,8 @@ fn described(
         });
     }
     let topics = topics.into_iter();
+    let image = ctx.image();
+    let cordoned = image.broker(ctx.rooms.broker_id).and_then(|me| me.cordoned.as_ref());
     let space = ctx.rooms.env.disk().space(&state.path).ok();
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     DescribeLogDirsResult {
@@ -74,6 +79,7 @@ fn described(
                 ..Default::default()
             })
             .collect(),
+        is_cordoned: cordoned.is_some_and(|cordoned| cordoned.contains(&state.id)),
         total_bytes: space.map_or(-1, |space| bytes(space.total_bytes)),
         usable_bytes: space.map_or(-1, |space| bytes(space.usable_bytes)),
         ..Default::default()

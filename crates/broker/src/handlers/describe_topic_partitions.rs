@@ -23,6 +23,9 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: DescribeTopicPartitionsRequest,
 ) -> Answer<DescribeTopicPartitionsResponse> {
+    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < PartitionIndex(0)) {
+        return malformed(request).into();
+    }
     let image = ctx.image();
     let asked: BTreeSet<StrBytes> = if request.topics.is_empty() {
         image.topics().names().map(|(name, _)| name.clone()).collect()
@@ -45,7 +48,12 @@ pub(crate) async fn handle(
         if !ctx.allows(Operation::Describe, Resource::Topic(&name)) {
             if !is_all {
                 let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
-                response.topics.push(refused(name, code));
+                let (error_code, name) = (code, Some(name));
+                response.topics.push(DescribeTopicPartitionsResponseTopic {
+                    error_code,
+                    name,
+                    ..Default::default()
+                });
             }
             continue;
         }
@@ -64,6 +72,16 @@ pub(crate) async fn handle(
         }
     }
     response.into()
+}
+
+/// Refuses each topic of a request whose cursor is none.
+fn malformed(request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let topics = request.topics.into_iter().map(|topic| DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::INVALID_REQUEST,
+        name: Some(topic.name),
+        ..Default::default()
+    });
+    DescribeTopicPartitionsResponse { topics: topics.collect(), ..Default::default() }
 }
 
 fn unknown(name: &str) -> ErrorCode {

@@ -7,6 +7,7 @@
 //! that they go from the page cache to the socket.
 //! Not served: reading from a nearer replica, replicas' fetches of a cluster.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use ottla_net::Wait;
 use ottla_security::{Operation, Resource};
 use ottla_storage::{Log, ReadError, Slice};
 use ottla_wire::messages::fetch_response::{
-    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
 };
 use ottla_wire::messages::{FetchRequest, FetchResponse};
 use ottla_wire::{
@@ -28,8 +30,12 @@ use crate::context::Ctx;
 use crate::fetch_sessions::{Asked, Plan, Told, TopicKey, Wanted};
 use crate::partition::{Isolation, Partition};
 
+/// From this version on a disk that fails has a code of its own.
+const STORAGE_ERROR_SINCE: i16 = 6;
 /// From this version on topics come by id.
 const IDS_SINCE: i16 = 13;
+/// From this version on a refusal says who leads now.
+const LEADERS_SINCE: i16 = 16;
 /// `isolation_level` of a reader that wants committed records only.
 const READ_COMMITTED: i8 = 1;
 const UNKNOWN: Offset = Offset(-1);
@@ -39,6 +45,19 @@ struct Piece {
     data: PartitionData,
     /// The partition and the end up to which it was read.
     source: Option<(Arc<Partition>, Offset)>,
+    /// The end of a segment cut the records off: there are more, and no append will tell.
+    is_cut: bool,
+}
+
+impl Piece {
+    /// An answer that is not worth waiting with.
+    fn at_once(data: PartitionData) -> Piece {
+        Piece { data, source: None, is_cut: false }
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.records.as_ref().map_or(0, Records::len)
+    }
 }
 
 /// One request from its arrival to its answer.
@@ -126,7 +145,7 @@ impl Fetching {
         for wanted in &self.plan.wanted {
             let piece = match self.read_one(wanted, left, is_first).await {
                 Ok(piece) => piece,
-                Err(error) => Piece { data: refused(wanted.index, error), source: None },
+                Err(error) => Piece::at_once(refused(wanted.index, self.code(error))),
             };
             let bytes = piece.bytes();
             left = left.saturating_sub(bytes);
@@ -154,16 +173,25 @@ impl Fetching {
             last_stable_offset: partition.readable_end(Isolation::ReadCommitted),
             log_start_offset: log.start(),
             records: Some(Records::Bytes(Bytes::new())),
+            aborted_transactions: (self.isolation == Isolation::ReadCommitted).then(Vec::new),
             ..Default::default()
         };
-        if let Some(diverging) = diverging(&partition, wanted) {
-            data.diverging_epoch = diverging;
-            return Ok(Piece { data, source: None });
-        }
-        if wanted.offset < log.start() || wanted.offset > log.end() {
-            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+        let is_beyond = wanted.offset < log.start() || wanted.offset > log.end();
+        match diverging(&partition, wanted) {
+            Some(diverging) if diverging.epoch >= LeaderEpoch(0) => {
+                data.diverging_epoch = diverging;
+                return Ok(Piece::at_once(data));
+            }
+            // An epoch that this log has never heard of.
+            None if !is_beyond => {}
+            _ => {
+                let refused = refused(wanted.index, ErrorCode::OFFSET_OUT_OF_RANGE);
+                let data = PartitionData { aborted_transactions: None, ..refused };
+                return Ok(Piece::at_once(data));
+            }
         }
         let max_bytes = left.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
+        let mut is_cut = false;
         if max_bytes > 0 || is_first {
             let slice = read(&self.ctx, log, wanted.offset, max_bytes, end, is_first).await?;
             if self.isolation == Isolation::ReadCommitted {
@@ -177,9 +205,19 @@ impl Fetching {
                 });
                 data.aborted_transactions = Some(aborted.collect());
             }
+            is_cut = self.min_bytes > slice.records.len() && is_cut_by_segment(log, &slice, end);
             data.records = Some(slice.records);
         }
-        Ok(Piece { data, source: Some((partition, end)) })
+        Ok(Piece { data, source: Some((partition, end)), is_cut })
+    }
+
+    /// The code as clients of the request's version know it.
+    fn code(&self, error: ErrorCode) -> ErrorCode {
+        let is_known = self.ctx.version >= STORAGE_ERROR_SINCE;
+        match error {
+            ErrorCode::KAFKA_STORAGE_ERROR if !is_known => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            error => error,
+        }
     }
 
     fn find(&self, wanted: &Wanted) -> Result<Arc<Partition>, ErrorCode> {
@@ -189,25 +227,37 @@ impl Fetching {
                 (*id, partitions.topic_name(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?)
             }
             TopicKey::Name(name) => {
-                let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-                if !self.ctx.allows(Operation::Read, Resource::Topic(name)) {
+                if !self.may_read(name) {
                     return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
                 }
-                (partitions.topic_id(name).ok_or(unknown)?, Arc::clone(name))
+                return partitions.find_named(name, wanted.index);
             }
         };
-        if !self.ctx.allows(Operation::Read, Resource::Topic(&name)) {
+        if !self.may_read(&name) {
             return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
         }
         partitions.find(id, wanted.index)
     }
 
+    /// Whether the asker may read a topic; what is not committed is for the cluster's own nodes.
+    fn may_read(&self, topic: &str) -> bool {
+        match self.isolation {
+            Isolation::Replica => self.ctx.allows(Operation::ClusterAction, Resource::Cluster),
+            _ => self.ctx.allows(Operation::Read, Resource::Topic(topic)),
+        }
+    }
+
     fn redirected(&self, index: PartitionIndex, partition: &Partition, error: ErrorCode) -> Piece {
-        let (leader, leader_epoch) = partition.leader();
-        let leader_id = leader.unwrap_or(BrokerId(-1));
-        let current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
-        let data = PartitionData { current_leader, ..refused(index, error) };
-        Piece { data, source: None }
+        let mut data = PartitionData { aborted_transactions: None, ..refused(index, error) };
+        let is_moved =
+            matches!(error, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
+        if is_moved && self.ctx.version >= LEADERS_SINCE {
+            let (leader, leader_epoch) = partition.leader();
+            let leader_id = leader.unwrap_or(BrokerId(-1));
+            data.current_leader =
+                LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
+        }
+        Piece::at_once(data)
     }
 
     /// Whether an answer must not wait any longer.
@@ -215,7 +265,7 @@ impl Fetching {
         let bytes: usize = pieces.iter().map(Piece::bytes).sum();
         bytes >= self.min_bytes
             || pieces.is_empty()
-            || pieces.iter().any(|piece| piece.source.is_none())
+            || pieces.iter().any(|piece| piece.source.is_none() || piece.is_cut)
     }
 
     /// Waits until there is enough or the time is up, without looking in between.
@@ -244,6 +294,7 @@ impl Fetching {
     fn answer(&self, pieces: Vec<Piece>) -> FetchResponse {
         let mut responses: Vec<FetchableTopicResponse> = Vec::new();
         let mut last: Option<&TopicKey> = None;
+        let mut leaders = BTreeSet::new();
         for (wanted, piece) in self.plan.wanted.iter().zip(pieces) {
             let told = Told {
                 high_watermark: piece.data.high_watermark,
@@ -253,6 +304,9 @@ impl Fetching {
             if !self.ctx.rooms.fetch_sessions.tell(&self.plan, wanted, told, has_news) {
                 continue;
             }
+            if piece.data.current_leader.leader_id >= BrokerId(0) {
+                leaders.insert(piece.data.current_leader.leader_id);
+            }
             if last != Some(&wanted.topic) {
                 last = Some(&wanted.topic);
                 responses.push(topic_response(&wanted.topic));
@@ -261,14 +315,37 @@ impl Fetching {
                 topic.partitions.push(piece.data);
             }
         }
-        FetchResponse { session_id: self.plan.session_id(), responses, ..Default::default() }
+        let node_endpoints = if leaders.is_empty() { Vec::new() } else { self.endpoints(&leaders) };
+        let session_id = self.plan.session_id();
+        FetchResponse { session_id, responses, node_endpoints, ..Default::default() }
+    }
+
+    /// Where the leaders are that an answer names.
+    fn endpoints(&self, leaders: &BTreeSet<BrokerId>) -> Vec<NodeEndpoint> {
+        let image = self.ctx.image();
+        let brokers = leaders.iter().filter_map(|id| image.broker(*id));
+        let told = brokers.filter_map(|broker| {
+            let endpoint = broker.endpoint(&self.ctx.connection.listener)?;
+            Some(NodeEndpoint {
+                node_id: broker.id,
+                host: endpoint.host.clone(),
+                port: i32::from(endpoint.port),
+                rack: broker.rack.clone(),
+                ..Default::default()
+            })
+        });
+        told.collect()
     }
 }
 
-impl Piece {
-    fn bytes(&self) -> usize {
-        self.data.records.as_ref().map_or(0, Records::len)
+/// Whether a slice ends with its segment while there is more below `end` in the next one.
+fn is_cut_by_segment(log: &Log, slice: &Slice, end: Offset) -> bool {
+    if slice.records.is_empty() {
+        return false;
     }
+    let last = Offset(end.0.saturating_sub(1));
+    let behind = log.try_read(last, 0, end, false);
+    behind.is_ok_and(|behind| behind.segment != slice.segment)
 }
 
 /// Reads what is in memory at once, and what is not on a thread that may wait for the disk.

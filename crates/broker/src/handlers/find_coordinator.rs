@@ -17,6 +17,8 @@ use crate::topics;
 
 /// `key_type` of groups.
 const GROUP: i8 = 0;
+/// `key_type` of transactions.
+const TRANSACTION: i8 = 1;
 /// From this version on a request holds several keys.
 const KEYS_SINCE: i16 = 4;
 
@@ -30,9 +32,16 @@ pub(crate) async fn handle(
         return FindCoordinatorResponse { coordinators, ..Default::default() }.into();
     }
     let found = find(&ctx, request.key_type, &request.key);
+    let message = match found.error_message {
+        // What Kafka says when all is well.
+        Some(message) if found.error_code == ErrorCode::NONE && message.is_empty() => {
+            Some(StrBytes::from("NONE"))
+        }
+        message => message,
+    };
     FindCoordinatorResponse {
         error_code: found.error_code,
-        error_message: found.error_message,
+        error_message: message,
         node_id: found.node_id,
         host: found.host,
         port: found.port,
@@ -56,18 +65,22 @@ fn find(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Coordinator {
 }
 
 fn find_group(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Result<Coordinator, (ErrorCode, String)> {
+    let failed = |code: ErrorCode| (code, code.message().to_owned());
+    if key_type == TRANSACTION && !ctx.allows(Operation::Describe, Resource::TransactionalId(key)) {
+        return Err(failed(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
+    }
     if key_type != GROUP {
         let message = format!("coordinators of type {key_type} are not served by this node");
         return Err((ErrorCode::INVALID_REQUEST, message));
     }
-    let failed = |code: ErrorCode| (code, code.message().to_owned());
     if !ctx.allows(Operation::Describe, Resource::Group(key)) {
         return Err(failed(ErrorCode::GROUP_AUTHORIZATION_FAILED));
     }
     let image = ctx.image();
     let home = home(ctx, &image, key);
     let (node_id, host, port) = home.ok_or(failed(ErrorCode::COORDINATOR_NOT_AVAILABLE))?;
-    Ok(Coordinator { key: key.clone(), node_id, host, port, ..Default::default() })
+    let (key, error_message) = (key.clone(), Some(StrBytes::default()));
+    Ok(Coordinator { key, node_id, host, port, error_message, ..Default::default() })
 }
 
 /// The broker that leads the group's partition, once there is one.

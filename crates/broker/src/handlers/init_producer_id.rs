@@ -5,7 +5,7 @@
 
 use ottla_security::{Operation, Resource};
 use ottla_wire::messages::{InitProducerIdRequest, InitProducerIdResponse};
-use ottla_wire::{ErrorCode, ProducerEpoch};
+use ottla_wire::{ErrorCode, ProducerEpoch, ProducerId};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
@@ -26,6 +26,10 @@ pub(crate) async fn handle(
             ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
         };
         return refused(code).into();
+    }
+    let has_id = request.producer_id != ProducerId(-1);
+    if has_id != (request.producer_epoch != ProducerEpoch(-1)) {
+        return refused(ErrorCode::INVALID_REQUEST).into();
     }
     // Without a cluster-wide permission any topic that may be written to is enough (KIP-679).
     let may_write = ctx.allows(Operation::IdempotentWrite, Resource::Cluster)

@@ -4,17 +4,20 @@
 //! Not served: nothing.
 
 use ottla_security::{Operation, Resource};
-use ottla_wire::ErrorCode;
 use ottla_wire::messages::{JoinGroupRequest, JoinGroupResponse};
+use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
+
+/// From this version on an answer without a protocol says so by null.
+const NO_PROTOCOL_SINCE: i16 = 7;
 
 pub(crate) async fn handle(ctx: Ctx, request: JoinGroupRequest) -> Answer<JoinGroupResponse> {
     if !ctx.allows(Operation::Read, Resource::Group(&request.group_id)) {
         return JoinGroupResponse {
             error_code: ErrorCode::GROUP_AUTHORIZATION_FAILED,
-            member_id: request.member_id.clone(),
+            protocol_name: (ctx.version < NO_PROTOCOL_SINCE).then(StrBytes::default),
             ..Default::default()
         }
         .into();

@@ -6,8 +6,9 @@
 //! Not served: nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use ottla_security::Operation;
+use ottla_security::{Operation, Resource};
 use ottla_storage::{StorageError, TimedOffset};
 use ottla_wire::messages::list_offsets_request::ListOffsetsPartition;
 use ottla_wire::messages::list_offsets_response::{
@@ -58,7 +59,7 @@ pub(crate) async fn handle(ctx: Ctx, request: ListOffsetsRequest) -> Answer<List
             let found = if is_twice {
                 Err(ErrorCode::INVALID_REQUEST)
             } else {
-                find(&ctx, &topic.name, asked, isolation)
+                find(&ctx, &topic.name, asked, isolation).await
             };
             let mut response = ListOffsetsPartitionResponse {
                 partition_index: asked.partition_index,
@@ -88,12 +89,15 @@ fn asked_twice(request: &ListOffsetsRequest) -> BTreeSet<(&str, ottla_wire::Part
     each.filter(|partition| !seen.insert(*partition)).collect()
 }
 
-fn find(
+async fn find(
     ctx: &Ctx,
     topic: &str,
     asked: &ListOffsetsPartition,
     isolation: Isolation,
 ) -> Result<TimedOffset, ErrorCode> {
+    if !ctx.allows(Operation::Describe, Resource::Topic(topic)) {
+        return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    }
     let at = asked.timestamp;
     let is_special = at < Timestamp(0);
     let is_known = SPECIAL_SINCE.iter().any(|(value, since)| *value == at && ctx.version >= *since);
@@ -104,7 +108,12 @@ fn find(
     let epoch = partition.check_leader(asked.current_leader_epoch)?;
     let unsure = isolation != Isolation::Replica && !partition.knows_commits();
     let end = partition.readable_end(isolation);
-    let found = look_up(&partition, at, end, epoch)?;
+    let found = if is_special && at != LARGEST_TIMESTAMP {
+        look_up(&partition, at, end, epoch)?
+    } else {
+        let partition = Arc::clone(&partition);
+        ctx.rooms.env.blocking(move || look_up(&partition, at, end, epoch)).await?
+    };
     let is_beyond = found.offset < Offset(0) || found.offset >= end;
     if unsure && (at == LATEST || (is_beyond && at != EARLIEST && at != EARLIEST_LOCAL)) {
         return Err(if ctx.version >= OFFSET_NOT_AVAILABLE_SINCE {

@@ -21,6 +21,8 @@ use crate::answer::Answer;
 use crate::context::Ctx;
 use crate::topics;
 
+/// From this version on topics may be named by id alone.
+const IDS_SINCE: i16 = 12;
 /// Before this version an empty list stands for all topics.
 const NULL_IS_ALL_SINCE: i16 = 1;
 /// "Nobody has asked" in a field of allowed operations.
@@ -28,6 +30,9 @@ const NOT_ASKED: i32 = i32::MIN;
 const NOBODY: BrokerId = BrokerId(-1);
 
 pub(crate) async fn handle(ctx: Ctx, request: MetadataRequest) -> Answer<MetadataResponse> {
+    if let Some(refused) = malformed(&ctx, &request) {
+        return refused.into();
+    }
     let image = ctx.image();
     let topics = match &request.topics {
         Some(asked) if !asked.is_empty() || ctx.version >= NULL_IS_ALL_SINCE => {
@@ -66,6 +71,28 @@ pub(crate) async fn handle(ctx: Ctx, request: MetadataRequest) -> Answer<Metadat
     .into()
 }
 
+/// Refuses the whole of a request whose topics have no name where they must have one.
+fn malformed(ctx: &Ctx, request: &MetadataRequest) -> Option<MetadataResponse> {
+    let topics = request.topics.as_deref().unwrap_or_default();
+    let is_nameless = |topic: &MetadataRequestTopic| {
+        let has_id = topic.topic_id != TopicId::default();
+        if ctx.version < IDS_SINCE {
+            has_id || topic.name.is_none()
+        } else {
+            !has_id && topic.name.is_none()
+        }
+    };
+    if !topics.iter().any(is_nameless) {
+        return None;
+    }
+    let topics = topics.iter().map(|topic| {
+        let name = topic.name.clone().unwrap_or_default();
+        let error_code = ErrorCode::INVALID_REQUEST;
+        MetadataResponseTopic { error_code, name: Some(name), ..Default::default() }
+    });
+    Some(MetadataResponse { topics: topics.collect(), ..Default::default() })
+}
+
 /// The brokers that serve the client's listener.
 fn alive<'a>(ctx: &'a Ctx, image: &'a Image) -> impl Iterator<Item = MetadataResponseBroker> + 'a {
     image.brokers().filter(|broker| !broker.fenced).filter_map(|broker| {
@@ -94,7 +121,7 @@ fn one(
 ) -> MetadataResponseTopic {
     let Some(name) = &asked.name else { return by_id(ctx, image, asked.topic_id) };
     if !ctx.allows(Operation::Describe, Resource::Topic(name)) {
-        return refused(Some(name), TopicId::default(), ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        return hidden(Some(name), TopicId::default());
     }
     match image.topic_by_name(name) {
         Some(topic) => described(ctx, image, topic),
@@ -107,7 +134,7 @@ fn by_id(ctx: &Ctx, image: &Image, id: TopicId) -> MetadataResponseTopic {
         None => refused(None, id, ErrorCode::UNKNOWN_TOPIC_ID),
         // The name of what the client may not see stays hidden.
         Some(topic) if !ctx.allows(Operation::Describe, Resource::Topic(&topic.name)) => {
-            refused(None, id, ErrorCode::TOPIC_AUTHORIZATION_FAILED)
+            hidden(None, id)
         }
         Some(topic) => described(ctx, image, topic),
     }
@@ -123,16 +150,22 @@ fn missing(ctx: &Ctx, name: &str, may_create: bool) -> ErrorCode {
             ErrorCode::INVALID_TOPIC_EXCEPTION
         };
     }
-    if !topics::is_valid_name(name) {
-        return ErrorCode::INVALID_TOPIC_EXCEPTION;
-    }
     let may_make = ctx.allows(Operation::Create, Resource::Cluster)
         || ctx.allows(Operation::Create, Resource::Topic(name));
     if !may_make {
         return ErrorCode::TOPIC_AUTHORIZATION_FAILED;
     }
+    if !topics::is_valid_name(name) {
+        return ErrorCode::INVALID_TOPIC_EXCEPTION;
+    }
     rooms.topic_creation.begin(name, &rooms.configs.now());
     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+}
+
+/// A topic that the client may not see.
+fn hidden(name: Option<&StrBytes>, topic_id: TopicId) -> MetadataResponseTopic {
+    let error_code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+    MetadataResponseTopic { error_code, name: name.cloned(), topic_id, ..Default::default() }
 }
 
 fn refused(

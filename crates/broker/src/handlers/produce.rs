@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_net::{CloseReason, Wait};
+use ottla_records::BatchHeader;
 use ottla_security::{Operation, Resource};
 use ottla_storage::Appended;
 use ottla_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -25,6 +26,8 @@ use crate::refusal::Refusal;
 
 /// `acks` that waits for all replicas in sync.
 const ACKS_ALL: i16 = -1;
+/// From this version on a refusal says who leads now.
+const LEADERS_SINCE: i16 = 10;
 /// From this version on topics come by id.
 const IDS_SINCE: i16 = 13;
 
@@ -58,7 +61,7 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     drop(request); // lets the frame go
     if acks == 0 {
-        return without_answer(&response);
+        return without_answer(&ctx, &response, pending).await;
     }
     let by_all = acks == ACKS_ALL;
     pending.retain(|append| append.is_due(by_all));
@@ -70,16 +73,23 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
 
 /// What is wrong with the request as a whole.
 fn refusal(ctx: &Ctx, request: &ProduceRequest) -> Option<ErrorCode> {
-    if !matches!(request.acks, -1..=1) {
-        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
-    }
     if let Some(id) = &request.transactional_id {
         if !ctx.allows(Operation::Write, Resource::TransactionalId(id)) {
             return Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
         }
         return Some(ErrorCode::INVALID_REQUEST);
     }
-    None
+    // A transaction without its id could never be ended: Kafka takes it for one not allowed.
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    partitions.any(is_transactional).then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+}
+
+fn is_transactional(data: &PartitionProduceData) -> bool {
+    match &data.records {
+        Some(Records::Bytes(records)) => BatchHeader::first(records)
+            .is_ok_and(|first| first.is_some_and(|batch| batch.is_transactional())),
+        _ => false,
+    }
 }
 
 fn append_topic(
@@ -146,6 +156,9 @@ fn append(
     if is_internal && ctx.client_id.as_deref() != Some("__admin_client") {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
     }
+    if !matches!(acks, ACKS_ALL..=1) {
+        return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
+    }
     let appended = partition.append(records, ctx.now(), acks == ACKS_ALL)?;
     Ok((partition, appended))
 }
@@ -167,7 +180,7 @@ fn refused(
     refusal: Refusal,
 ) -> PartitionProduceResponse {
     let current_leader = match (refusal.code, topic) {
-        (ErrorCode::NOT_LEADER_OR_FOLLOWER, Some(topic)) => ctx
+        (ErrorCode::NOT_LEADER_OR_FOLLOWER, Some(topic)) if ctx.version >= LEADERS_SINCE => ctx
             .rooms
             .partitions
             .find(*topic, data.index)
@@ -196,7 +209,17 @@ fn refused(
     }
 }
 
-fn without_answer(response: &ProduceResponse) -> Answer<ProduceResponse> {
+/// Ends a request that gets no answer; what `flush.messages` wants synced holds the next one up.
+async fn without_answer(
+    ctx: &Ctx,
+    response: &ProduceResponse,
+    pending: Vec<Pending>,
+) -> Answer<ProduceResponse> {
+    for append in pending.iter().filter(|append| append.sync_due) {
+        if let Err(error) = append.partition.synced(&ctx.rooms.env, append.end).await {
+            return Answer::Close(CloseReason(format!("a write with acks=0 failed: {error}")));
+        }
+    }
     let failure = response
         .responses
         .iter()
@@ -222,14 +245,17 @@ async fn acknowledge(
 ) -> ProduceResponse {
     let env = &ctx.rooms.env;
     let deadline = env.monotonic() + timeout;
-    for append in pending.iter_mut().filter(|append| append.sync_due) {
+    let mut unsynced = Vec::new();
+    for (at, append) in pending.iter_mut().enumerate().filter(|(_, append)| append.sync_due) {
         append.sync_due = false;
         if let Err(error) = append.partition.synced(env, append.end).await {
             fail(&mut response, append.at, ErrorCode::KAFKA_STORAGE_ERROR);
             let partition = append.partition.index;
             tracing::error!(topic = %append.partition.topic, %partition, %error, "sync failed");
+            unsynced.push(at);
         }
     }
+    unsynced.into_iter().rev().for_each(|at| drop(pending.swap_remove(at)));
     loop {
         let wait = Wait::new(0);
         for append in &pending {

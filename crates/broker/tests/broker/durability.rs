@@ -1,0 +1,150 @@
+//! What is there again after a kill, and what readers may see before the disk has it.
+
+use ottla_wire::messages::produce_response::PartitionProduceResponse;
+use ottla_wire::{ErrorCode, Offset};
+
+use crate::fetch::{fetch, values};
+use crate::groups::{commit, committed};
+use crate::produce::only;
+use crate::support::{House, batch, produce};
+
+fn put(house: &House, acks: i16, value: &str) -> PartitionProduceResponse {
+    only(house.ask(9, produce("t", acks, batch(&[(Some("k"), value)]))))
+}
+
+#[test]
+fn a_killed_broker_finds_records_and_group_offsets_again() {
+    let mut house = House::new();
+    house.offsets_topic();
+    house.topic("t", 1, &[]);
+    put(&house, -1, "one");
+    put(&house, 1, "two");
+    assert_eq!(commit(&house, "g", "t", 2, "half way"), ErrorCode::NONE);
+    for _ in 0..2 {
+        house.kill_and_restart();
+        assert_eq!(values(&house, "t", 0), ["one", "two"]);
+        assert_eq!(committed(&house, "g", "t"), (Offset(2), "half way".to_owned()));
+    }
+    assert_eq!(put(&house, -1, "three").base_offset, Offset(2));
+}
+
+#[test]
+fn a_broker_that_stopped_in_order_goes_on_where_it_was() {
+    let mut house = House::new();
+    house.offsets_topic();
+    house.topic("t", 1, &[]);
+    put(&house, -1, "one");
+    assert_eq!(commit(&house, "g", "t", 1, ""), ErrorCode::NONE);
+    house.stop_and_restart();
+    assert_eq!(values(&house, "t", 0), ["one"]);
+    assert_eq!(committed(&house, "g", "t").0, Offset(1));
+}
+
+#[test]
+fn flush_messages_of_one_syncs_before_each_acknowledgement() {
+    let mut house = House::new();
+    house.topic("t", 1, &[("flush.messages", "1")]);
+    for acks in [1, -1] {
+        let before = house.syncs();
+        assert_eq!(put(&house, acks, "v").error_code, ErrorCode::NONE);
+        assert!(house.syncs() > before, "acks={acks}");
+    }
+    house.topic("lazy", 1, &[]);
+    let before = house.syncs();
+    only(house.ask(9, produce("lazy", -1, batch(&[(None, "v")]))));
+    assert_eq!(house.syncs(), before);
+}
+
+#[test]
+fn what_was_acknowledged_after_a_sync_outlives_a_power_cut() {
+    let mut house = House::new();
+    house.topic("t", 1, &[("flush.messages", "1")]);
+    let mut kept = Vec::new();
+    for round in 0..4 {
+        for at in 0..3 {
+            let value = format!("{round}.{at}");
+            put(&house, if at == 1 { 1 } else { -1 }, &value);
+            kept.push(value);
+        }
+        house.crash_and_restart();
+        assert_eq!(values(&house, "t", 0), kept);
+    }
+}
+
+#[test]
+fn readers_never_see_what_a_power_cut_could_take_back() {
+    let mut house = House::new();
+    house.topic("t", 1, &[("flush.messages", "1")]);
+    house.world.disk(crate::support::NODE).break_below("/data", ottla_sim::Broken::Syncs);
+    let told = put(&house, -1, "never synced");
+    assert_eq!(told.error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+    let seen = house.ask(12, fetch("t", 0));
+    let partition = &seen.responses[0].partitions[0];
+    assert!(partition.error_code != ErrorCode::NONE || partition.high_watermark == Offset(0));
+    house.world.disk(crate::support::NODE).repair();
+}
+
+#[test]
+fn without_an_acknowledgement_a_sync_still_shows_the_record() {
+    let mut house = House::new();
+    house.topic("t", 1, &[("flush.messages", "1")]);
+    let before = house.syncs();
+    assert!(matches!(
+        house.send(9, produce("t", 0, batch(&[(Some("k"), "v")]))),
+        crate::support::Got::Nothing
+    ));
+    assert!(house.syncs() > before);
+    assert_eq!(values(&house, "t", 0), ["v"]);
+}
+
+#[test]
+fn groups_commit_where_every_message_is_flushed() {
+    let mut house = House::with(&["log.flush.interval.messages=1"]);
+    house.offsets_topic();
+    house.topic("t", 1, &[]);
+    let before = house.syncs();
+    assert_eq!(commit(&house, "g", "t", 7, "x"), ErrorCode::NONE);
+    assert!(house.syncs() > before);
+    house.crash_and_restart();
+    assert_eq!(committed(&house, "g", "t"), (Offset(7), "x".to_owned()));
+}
+
+#[test]
+fn a_long_poll_hears_of_what_a_sync_shows() {
+    let mut house = House::new();
+    house.topic("t", 1, &[("flush.messages", "1")]);
+    let mut request = fetch("t", 0);
+    request.max_wait_ms = 60_000;
+    let waiting = house.begin(12, request);
+    assert!(!waiting.is_done());
+    put(&house, 1, "v");
+    house.pass_ms(50);
+    assert!(waiting.is_done());
+}
+
+#[test]
+fn a_deleted_topic_is_gone_and_its_name_can_be_taken_again() {
+    let mut house = House::new();
+    house.topic("t", 1, &[]);
+    put(&house, 1, "old");
+    house.delete_topic("t");
+    assert_eq!(put(&house, 1, "v").error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    house.topic_with_id("t", crate::support::id_of("another"), 1);
+    assert_eq!(put(&house, 1, "new").base_offset, Offset(0));
+    assert_eq!(values(&house, "t", 0), ["new"]);
+}
+
+#[test]
+fn groups_begin_anew_when_their_home_was_deleted() {
+    let mut house = House::new();
+    house.offsets_topic();
+    house.topic("t", 1, &[]);
+    assert_eq!(commit(&house, "g", "t", 7, ""), ErrorCode::NONE);
+    house.delete_topic("__consumer_offsets");
+    assert_ne!(commit(&house, "g", "t", 7, ""), ErrorCode::NONE);
+    house.topic_with_id("__consumer_offsets", crate::support::id_of("another"), 4);
+    assert_eq!(committed(&house, "g", "t").0, Offset(-1));
+    assert_eq!(commit(&house, "g", "t", 8, ""), ErrorCode::NONE);
+    house.kill_and_restart();
+    assert_eq!(committed(&house, "g", "t").0, Offset(8));
+}

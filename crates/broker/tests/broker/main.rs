@@ -1,0 +1,15 @@
+//! The broker as its clients see it: encoded requests go in, encoded answers come out, in a
+//! simulated world with a simulated disk.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+mod configs;
+mod denied;
+mod durability;
+mod fetch;
+mod groups;
+mod metadata;
+mod offsets;
+mod produce;
+mod support;
+mod table;
