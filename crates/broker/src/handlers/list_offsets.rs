@@ -41,6 +41,8 @@ const SPECIAL_SINCE: [(Timestamp, i16); 6] = [
 /// `replica_id` of a consumer.
 const CONSUMER: BrokerId = BrokerId(-1);
 const READ_COMMITTED: i8 = 1;
+/// From this version on an answer has leader epochs.
+const EPOCHS_SINCE: i16 = 4;
 /// Before this version "not known yet" had no code of its own.
 const OFFSET_NOT_AVAILABLE_SINCE: i16 = 5;
 
@@ -69,7 +71,9 @@ pub(crate) async fn handle(ctx: Ctx, request: ListOffsetsRequest) -> Answer<List
                 Ok(found) => {
                     response.timestamp = found.timestamp;
                     response.offset = found.offset;
-                    response.leader_epoch = found.leader_epoch;
+                    if ctx.version >= EPOCHS_SINCE {
+                        response.leader_epoch = found.leader_epoch;
+                    }
                 }
                 Err(error_code) => response.error_code = error_code,
             }

@@ -275,10 +275,8 @@ fn offsets_are_deleted_by_topic() {
     let house = with_groups();
     commit(&house, "g", "t", 3, "");
     let partitions = vec![Default::default()];
-    let topics = vec![offset_delete_request::OffsetDeleteRequestTopic {
-        name: "t".into(),
-        partitions,
-    }];
+    let topics =
+        vec![offset_delete_request::OffsetDeleteRequestTopic { name: "t".into(), partitions }];
     let request = OffsetDeleteRequest { group_id: "g".into(), topics };
     let told = house.ask(0, request);
     assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::NONE);

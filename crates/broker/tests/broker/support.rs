@@ -68,6 +68,7 @@ struct Recipe {
 struct Running {
     env: Env,
     broker: Broker,
+    dirs: Arc<LogDirs>,
     service: Arc<dyn Service>,
     images: watch::Sender<Arc<Image>>,
     connection: Arc<ConnectionInfo>,
@@ -195,11 +196,17 @@ impl House {
 
     /// This broker is elected again for partition 0 of a topic.
     pub(crate) fn new_leader_epoch(&mut self, name: &str, epoch: i32) {
-        let topic_id = id_of(name);
-        let MetadataRecord::Partition(mut record) = partition(topic_id, 0, &[ME], &[ME]) else {
+        self.led_by(name, ME.0, epoch);
+    }
+
+    /// A broker is elected for partition 0 of a topic.
+    pub(crate) fn led_by(&mut self, name: &str, leader: i32, epoch: i32) {
+        let replicas = [ME, BrokerId(2)];
+        let MetadataRecord::Partition(mut record) = partition(id_of(name), 0, &replicas, &[ME])
+        else {
             panic!("a partition is a partition record")
         };
-        record.leader_epoch = LeaderEpoch(epoch);
+        (record.leader, record.leader_epoch) = (BrokerId(leader), LeaderEpoch(epoch));
         self.replay(vec![MetadataRecord::Partition(record)]);
     }
 
@@ -315,7 +322,10 @@ impl House {
     /// Stops in order and starts again.
     pub(crate) fn stop_and_restart(&mut self) {
         let running = &self.running;
-        self.world.run(|_| async move { running.broker.stop().await });
+        self.world.run(|_| async move {
+            running.broker.stop().await;
+            running.dirs.close(BrokerEpoch(5));
+        });
         self.world.kill(NODE);
         self.restart();
     }
@@ -427,13 +437,14 @@ fn start(env: &Env, recipe: &Recipe, controller: &Arc<Controller>) -> Running {
         dirs.load(&found, Arc::new(LogConfig::default()), now).unwrap();
     }
     dirs.loaded();
+    let dirs = Arc::new(dirs);
     let (images, image) = watch::channel(Arc::new(Image::default()));
     let broker = Broker::new(BrokerParts {
         env: env.clone(),
         id: ME,
         cluster_id: CLUSTER.to_owned(),
         settings: recipe.settings.clone(),
-        dirs: Arc::new(dirs),
+        dirs: Arc::clone(&dirs),
         image,
         controller: Channel::pipe(Arc::clone(controller) as Arc<dyn Service>, "1"),
         authorizer: recipe.authorizer.clone(),
@@ -443,6 +454,7 @@ fn start(env: &Env, recipe: &Recipe, controller: &Arc<Controller>) -> Running {
         env: env.clone(),
         service: broker.service(),
         broker,
+        dirs,
         images,
         connection: Arc::new(ConnectionInfo::new(1, peer, LISTENER.into())),
     }
