@@ -58,7 +58,9 @@ pub fn decode(bytes: &[u8], now: Timestamp, expire_after_ms: i64) -> Result<Prod
     let mut producers = Producers::default();
     for entry in entries.chunks_exact(ENTRY_BYTES) {
         let (id, producer) = decode_entry(entry)?;
-        producers.restore(id, producer);
+        if !producers.restore(id, producer) {
+            return Err(format!("producer {id} is told twice, or contradicts another"));
+        }
     }
     producers.expire(now, expire_after_ms);
     Ok(producers)

@@ -316,12 +316,18 @@ impl Producers {
         self.producers.retain(|_, producer| !producer.is_expired(now, after_ms));
     }
 
-    /// Takes a producer from a snapshot.
-    pub(crate) fn restore(&mut self, id: ProducerId, producer: Producer) {
+    /// Takes a producer from a snapshot; not one that contradicts another.
+    pub(crate) fn restore(&mut self, id: ProducerId, producer: Producer) -> bool {
+        let known =
+            producer.transaction_start.is_some_and(|start| self.ongoing.contains_key(&start));
+        if id.0 < 0 || known || self.producers.contains_key(&id) {
+            return false;
+        }
         if let Some(start) = producer.transaction_start {
             self.ongoing.insert(start, id);
         }
         self.producers.insert(id, producer);
+        true
     }
 }
 

@@ -218,7 +218,7 @@ fn read_again(
         let mut scan = Scan::new(&file, position, size, CHUNK_LARGE);
         loop {
             let at = scan.position();
-            match check_next(&mut scan, end) {
+            match check_next(&mut scan, segment.base, end) {
                 Ok(Some(placed)) => {
                     let header = placed.header();
                     holes |= header.base_offset() > end
@@ -273,8 +273,12 @@ fn settle(recovery: &Recovery<'_>, segment: &Segment, torn: bool) -> Result<(), 
     Ok(())
 }
 
-fn check_next(scan: &mut Scan<'_>, end: Offset) -> Result<Option<Placed>, ScanError> {
+fn check_next(scan: &mut Scan<'_>, base: Offset, end: Offset) -> Result<Option<Placed>, ScanError> {
     let Some(placed) = scan.next()? else { return Ok(None) };
+    if placed.last_offset() - base > i64::from(i32::MAX) {
+        let last = placed.last_offset();
+        return Err(ScanError::Torn(format!("offset {last} is too far from the segment's {base}")));
+    }
     if placed.header().base_offset() < end && placed.header().magic() == 2 {
         return Err(ScanError::Torn(format!(
             "offset {} comes after {}",
