@@ -1,4 +1,5 @@
-//! Prints what a client learns of a cluster: `cargo run -p ottla-client --example cluster [SERVER]`.
+//! Prints what a client learns of a cluster; changes nothing in it:
+//! `cargo run -p ottla-client --example cluster [SERVER]`.
 
 use ottla_client::{Client, ClientError, ClientSettings};
 use ottla_env::Env;

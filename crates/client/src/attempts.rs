@@ -1,4 +1,5 @@
-//! Trying again: with backoff, until a deadline, and never after what trying cannot mend.
+//! Trying again: with backoff, until a deadline. Not here: how long a wait is (core/backoff.rs).
+//! Must hold: never after what trying cannot mend.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! The client: typed calls to any broker, to a leader, to a coordinator, to the controller.
 //!
 //! A call sends one request in the highest version that both sides know and gives the answer as
-//! it came: error codes inside of it are the caller's to judge. Before it is sent, a call waits for what
-//! it needs (a connection, a leader, a coordinator) and tries again; once sent it is not repeated,
+//! it came: error codes inside of it are the caller's to judge. Before it is sent, a call waits for
+//! what it needs (a connection, a leader, a coordinator) and tries again; once sent it is not repeated,
 //! since nobody knows what the request has done. Must hold: no lock across an await.
 
 use std::collections::BTreeMap;

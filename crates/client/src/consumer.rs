@@ -282,7 +282,7 @@ impl Consumer {
 
     /// The offset of the next record that poll will give of a partition, once that is known.
     pub fn position(&self, of: &TopicPartition) -> Option<Offset> {
-        match self.shared.state().positions.get(of)?.position {
+        match self.shared.state().positions.place(of)?.position {
             Position::At(offset, _) => Some(offset),
             _ => None,
         }
@@ -339,7 +339,7 @@ impl Consumer {
         let mut state = self.shared.state();
         let place = state
             .positions
-            .get_mut(of)
+            .place_mut(of)
             .ok_or_else(|| ClientError::Misuse(format!("{of} is not assigned to this consumer")))?;
         change(place);
         state.fetched.retain(|buffered| buffered.of != *of);
@@ -445,7 +445,7 @@ impl State {
         }
         while taken.len() < max {
             let Some(mut buffered) = self.fetched.pop_front() else { break };
-            let place = self.positions.get(&buffered.of);
+            let place = self.positions.place(&buffered.of);
             if place.is_none_or(|place| place.is_paused || place.position != buffered.at) {
                 continue;
             }

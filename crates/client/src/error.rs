@@ -1,4 +1,5 @@
 //! What can go wrong for a client, said so that its reader knows who, what and what to do.
+//! Must hold: only what may succeed when it is tried again is called retriable.
 
 use std::fmt;
 

@@ -199,21 +199,16 @@ impl Admin {
     ) -> Result<PerPartition, ClientError> {
         let mut topics: Vec<OffsetDeleteRequestTopic> = Vec::new();
         for of in partitions {
-            let partition = OffsetDeleteRequestPartition {
-                partition_index: of.partition,
-                ..Default::default()
-            };
+            let partition = OffsetDeleteRequestPartition { partition_index: of.partition };
             match topics.iter_mut().find(|topic| topic.name == of.topic) {
                 Some(topic) => topic.partitions.push(partition),
                 None => topics.push(OffsetDeleteRequestTopic {
                     name: of.topic.clone(),
                     partitions: vec![partition],
-                    ..Default::default()
                 }),
             }
         }
-        let request =
-            OffsetDeleteRequest { group_id: StrBytes::copied(group), topics, ..Default::default() };
+        let request = OffsetDeleteRequest { group_id: StrBytes::copied(group), topics };
         let response =
             self.client.on_coordinator(group, &request, |response| response.error_code).await?;
         judged(ApiKey::OffsetDelete, group, response.error_code, None, ())?;

@@ -167,7 +167,7 @@ impl Intake<'_> {
     /// Says whether leaders must be learned.
     fn take(&mut self, state: &mut State, of: TopicPartition, data: PartitionData) -> bool {
         let Some((at, from)) = self.positions.remove(&of) else { return false };
-        if state.positions.get(&of).is_none_or(|place| place.position != at) {
+        if state.positions.place(&of).is_none_or(|place| place.position != at) {
             return false;
         }
         match data.error_code {

@@ -55,12 +55,12 @@ impl Positions {
     }
 
     /// The place in a partition that is assigned.
-    pub fn get(&self, of: &TopicPartition) -> Option<&Place> {
+    pub fn place(&self, of: &TopicPartition) -> Option<&Place> {
         self.places.get(of)
     }
 
     /// The place in a partition that is assigned, to be changed.
-    pub fn get_mut(&mut self, of: &TopicPartition) -> Option<&mut Place> {
+    pub fn place_mut(&mut self, of: &TopicPartition) -> Option<&mut Place> {
         self.places.get_mut(of)
     }
 
@@ -130,7 +130,7 @@ mod tests {
         positions.assign(&[of.clone()].into());
         let at = |offset| Position::At(Offset(offset), LeaderEpoch(-1));
         assert!(positions.advance(&of, Position::Committed, at(5)));
-        positions.get_mut(&of).unwrap().position = at(90);
+        positions.place_mut(&of).unwrap().position = at(90);
         assert!(!positions.advance(&of, at(5), at(6)));
         assert_eq!(positions.offsets(), [(of.clone(), Offset(90), LeaderEpoch(-1))]);
         positions.assign(&BTreeSet::new());

@@ -1,4 +1,5 @@
 //! Which version to speak with a broker: the highest that both sides know (KIP-35, KIP-511).
+//! Must hold: none is picked that either side has not named.
 
 use std::collections::BTreeMap;
 
