@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
 use crate::{
     completions, configs, console_producer, consumer_groups, get_offsets, help, links, start,
-    topics,
+    storage, topics,
 };
 
 /// What a command's function gives back.
@@ -123,6 +123,12 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &["kafka-server-start"],
         summary: "run a node in the foreground; what happens without a word, too",
         body: Body::Words(|context, words| Box::pin(start::run(context, words))),
+    },
+    Applet {
+        name: "storage",
+        kafka_names: &["kafka-storage"],
+        summary: "format a node's folders, tell what is in them, make an id",
+        body: Body::Words(|context, words| Box::pin(storage::run(context, words))),
     },
     Applet {
         name: "topics",

@@ -32,6 +32,7 @@ mod links;
 mod options;
 mod partition_filter;
 mod start;
+mod storage;
 mod topics;
 
 use std::io::Write;

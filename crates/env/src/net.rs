@@ -63,28 +63,6 @@ impl Net {
         }
     }
 
-    /// The addresses that a host's name stands for.
-    ///
-    /// # Errors
-    /// Nobody knows the name. The simulated world knows addresses only.
-    pub async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        match &self.kind {
-            Kind::Real => Ok(tokio::net::lookup_host((host, port)).await?.collect()),
-            Kind::Sim(_) => {
-                let ip: std::net::IpAddr = host.parse().map_err(io::Error::other)?;
-                Ok(vec![SocketAddr::from((ip, port))])
-            }
-        }
-    }
-
-    /// The machine's own name, by which others may know it.
-    pub fn host_name(&self) -> String {
-        match &self.kind {
-            Kind::Real => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            Kind::Sim(_) => "localhost".to_owned(),
-        }
-    }
-
     /// Connects to a host by name or address, trying each address that the name has.
     ///
     /// # Errors

@@ -25,6 +25,15 @@ pub enum StartError {
         /// The command that formats it.
         command: String,
     },
+    /// The folder of the metadata log belongs to another cluster than the others.
+    Clusters {
+        /// The folder of the metadata log.
+        path: PathBuf,
+        /// Its cluster.
+        cluster_id: String,
+        /// The cluster of `log.dirs`.
+        others: String,
+    },
     /// An address cannot be listened on.
     Listen {
         /// The listener as it was configured.
@@ -46,6 +55,12 @@ impl fmt::Display for StartError {
             StartError::NotFormatted { path, why, command } => {
                 write!(f, "{} is not formatted, and {why}; run: {command}", path.display())
             }
+            StartError::Clusters { path, cluster_id, others } => write!(
+                f,
+                "{}: cluster.id is {cluster_id}, but log.dirs has {others}: all directories of a \
+                 node belong to one cluster",
+                path.display()
+            ),
             StartError::Listen { listener, source } => match source.kind() {
                 io::ErrorKind::AddrInUse => write!(
                     f,

@@ -1,160 +1,260 @@
-//! What stands in a node's folders before its first start.
+//! What stands in a node's folders before its first start, as Apache Kafka's storage tool leaves
+//! it: `meta.properties`, `bootstrap.checkpoint`, and the voters of a quorum that keeps them in
+//! its log.
 //!
-//! A node formats by itself only when every folder is empty and the configuration names no other
-//! node; whoever formats by command calls [`format`] as well. Must hold: `meta.properties` is
-//! written last, so that a folder cut off in between is formatted again.
+//! A node formats by itself only when every folder is empty and its configuration names no other
+//! node. Must hold: `meta.properties` is written last, when all else is on the disk, so that a
+//! folder cut off in between counts as not formatted.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ottla_env::{Disk, Env};
-use ottla_metadata::{Bootstrap, bootstrap_records};
-use ottla_quorum::{BOOTSTRAP, SnapshotId, VoterEndpoint};
-use ottla_raft::Voter;
+use ottla_env::{Disk, Env, FileLock};
+use ottla_metadata::{Bootstrap, MetadataRecord, bootstrap_records};
+use ottla_quorum::{BOOTSTRAP, FOLDER, SnapshotId, bootstrap_file, voters_file};
+pub use ottla_quorum::{InitialVoter, VoterEndpoint};
+pub use ottla_raft::Voter;
 use ottla_settings::Settings;
 use ottla_storage::StorageError;
-use ottla_storage::meta_properties::{self, MetaProperties};
+use ottla_storage::meta_properties::{self, MetaProperties, directory_id};
 use ottla_wire::{BrokerId, DirectoryId, Timestamp};
 
 use crate::error::StartError;
+use crate::listeners::told;
 
-/// The folder of the metadata log in its log directory.
-const METADATA_LOG: &str = "__cluster_metadata-0";
+/// Who votes in the quorum of a new cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Voters {
+    /// Whom `controller.quorum.voters` names, or whoever leads a quorum that is there already.
+    Elsewhere,
+    /// This node alone, reached at these addresses.
+    Standalone(Vec<VoterEndpoint>),
+    /// These nodes.
+    Listed(Vec<InitialVoter>),
+}
 
-/// How the folders of a node are to be formatted.
+/// How folders are to be formatted.
 #[derive(Clone, Debug)]
 pub struct Format {
-    /// The cluster's id; none for a random one.
-    pub cluster_id: Option<String>,
+    /// The cluster's id.
+    pub cluster_id: String,
     /// The node.
     pub node_id: BrokerId,
-    /// Every log directory.
+    /// The log directories that are not formatted yet.
     pub dirs: Vec<PathBuf>,
     /// The one that holds the metadata log.
     pub metadata_dir: PathBuf,
-    /// The features and credentials that the cluster begins with.
-    pub bootstrap: Bootstrap,
-    /// The controller's listeners when this node becomes the only voter of a quorum that keeps
-    /// its voters in its log (`--standalone`); none where the configuration fixes the voters.
-    pub standalone: Option<Vec<VoterEndpoint>>,
+    /// The records that the cluster begins with.
+    pub bootstrap: Vec<MetadataRecord>,
+    /// Who votes.
+    pub voters: Voters,
 }
 
-/// Formats every folder; gives the cluster's id.
-///
-/// # Errors
-/// The disk is at fault, or the features do not go together.
-pub fn format(env: &Env, format: &Format) -> Result<String, StartError> {
-    let disk = env.disk();
-    let now = Timestamp(env.now_ms());
-    let random = || env.random_bytes::<16>();
-    let cluster_id = format
-        .cluster_id
-        .clone()
-        .unwrap_or_else(|| meta_properties::directory_id(random).to_string());
-    let records = bootstrap_records(&format.bootstrap)
-        .map_err(|problem| StartError::NotServed(problem.to_string()))?;
-    let bootstrap = ottla_quorum::bootstrap_file(records, now)?;
-    for dir in &format.dirs {
-        let directory_id = meta_properties::directory_id(random);
-        disk.create_private_dir_all(dir).map_err(io("create", dir))?;
-        write(disk, &dir.join(BOOTSTRAP), &bootstrap)?;
-        if let Some(endpoints) = &format.standalone
-            && *dir == format.metadata_dir
-        {
-            let voter = Voter { id: format.node_id, directory: directory_id };
-            standalone(disk, dir, voter, endpoints, now)?;
+impl Format {
+    /// Formats every folder.
+    ///
+    /// # Errors
+    /// The disk is at fault.
+    pub fn run(&self, env: &Env) -> Result<(), StartError> {
+        let disk = env.disk();
+        let now = Timestamp(env.now_ms());
+        let bootstrap = bootstrap_file(self.bootstrap.clone(), now)?;
+        for dir in &self.dirs {
+            disk.create_private_dir_all(dir).map_err(io("create", dir))?;
+            write(disk, &dir.join(BOOTSTRAP), &bootstrap)?;
+            let mut id = random_id(env);
+            if *dir == self.metadata_dir {
+                id = self.own_directory().unwrap_or(id);
+                self.write_voters(disk, dir, id, now)?;
+            }
+            disk.sync_tree(dir).map_err(io("sync", dir))?;
+            let meta = MetaProperties {
+                cluster_id: Some(self.cluster_id.clone()),
+                node_id: Some(self.node_id),
+                directory_id: Some(id),
+            };
+            meta.write(disk, dir)?;
+            let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+            let above = above.unwrap_or(Path::new("."));
+            disk.sync_dir(above).map_err(io("sync", above))?;
         }
-        let meta = MetaProperties {
-            cluster_id: Some(cluster_id.clone()),
-            node_id: Some(format.node_id),
-            directory_id: Some(directory_id),
-        };
-        meta.write(disk, dir)?;
+        Ok(())
     }
-    Ok(cluster_id)
+
+    /// The directory id that the list of voters gives to this node.
+    fn own_directory(&self) -> Option<DirectoryId> {
+        let Voters::Listed(voters) = &self.voters else { return None };
+        let own = voters.iter().find(|voter| voter.key.id == self.node_id);
+        own.map(|voter| voter.key.directory)
+    }
+
+    fn write_voters(
+        &self,
+        disk: &Disk,
+        dir: &Path,
+        id: DirectoryId,
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        let own = |endpoints: &Vec<VoterEndpoint>| InitialVoter {
+            key: Voter { id: self.node_id, directory: id },
+            endpoints: endpoints.clone(),
+        };
+        let voters = match &self.voters {
+            Voters::Elsewhere => return Ok(()),
+            Voters::Standalone(endpoints) => vec![own(endpoints)],
+            Voters::Listed(voters) => voters.clone(),
+        };
+        let folder = dir.join(FOLDER);
+        disk.create_dir_all(&folder).map_err(io("create", &folder))?;
+        let bytes = voters_file(&voters, now)?;
+        write(disk, &folder.join(SnapshotId::FORMATTED.file_name()), &bytes)
+    }
+}
+
+/// A random id, as `ottla storage random-uuid` prints it.
+pub fn random_id(env: &Env) -> DirectoryId {
+    directory_id(|| env.random_bytes())
+}
+
+/// Where others reach the controller of a node with these settings, as far as the ports are
+/// known: one that the system is to choose is 0 until the node has started.
+pub fn controller_endpoints(env: &Env, settings: &Settings) -> Vec<VoterEndpoint> {
+    settings.listeners.advertised_controller.iter().map(|at| told(env, at, &[])).collect()
 }
 
 /// Formats the folders of a node that may do that by itself.
 ///
 /// # Errors
-/// The node may not, and the command that somebody must run.
+/// The node may not, and the command that somebody must run; or the disk is at fault.
 pub(crate) fn format_if_new(
     env: &Env,
     settings: &Settings,
     cluster_id: Option<&str>,
-    endpoints: &[VoterEndpoint],
+    controllers: &[VoterEndpoint],
 ) -> Result<(), StartError> {
     let disk = env.disk();
-    let dirs: Vec<PathBuf> = settings.log_dirs().into_iter().map(PathBuf::from).collect();
-    let mut unformatted = Vec::new();
-    let mut all_empty = true;
-    for dir in &dirs {
-        if MetaProperties::read(disk, dir)?.is_none() {
-            unformatted.push(dir.clone());
-        }
-        all_empty &= is_empty(disk, dir)?;
-    }
-    let Some(first) = unformatted.into_iter().next() else { return Ok(()) };
-    let refused = |why| {
-        let id =
-            cluster_id.map_or_else(|| "$(ottla storage random-uuid)".to_owned(), str::to_owned);
-        let standalone = if settings.listeners.voters.is_empty() { " --standalone" } else { "" };
-        let command =
-            format!("ottla storage format{standalone} -t {id} -c <your server.properties>");
-        StartError::NotFormatted { path: first.clone(), why, command }
+    let metadata_dir = PathBuf::from(settings.metadata_log_dir());
+    let dirs = all_dirs(settings);
+    let Some(unformatted) = dirs.iter().find(|dir| !disk.exists(&dir.join(meta_properties::FILE)))
+    else {
+        return Ok(());
     };
-    if !all_empty {
-        return Err(refused("it, or another of log.dirs, holds files already"));
+    let refused = |why| StartError::NotFormatted {
+        path: unformatted.clone(),
+        why,
+        command: command(env, settings, cluster_id),
+    };
+    for dir in &dirs {
+        if !is_empty(disk, dir)? {
+            return Err(refused("not every folder of log.dirs is empty"));
+        }
     }
     if !settings.is_alone() {
         return Err(refused("the configuration names other nodes"));
     }
-    let formatted = format(
-        env,
-        &Format {
-            cluster_id: cluster_id.map(str::to_owned),
-            node_id: BrokerId(settings.node.node_id),
-            dirs,
-            metadata_dir: PathBuf::from(settings.metadata_log_dir()),
-            bootstrap: Bootstrap::default(),
-            standalone: settings.listeners.voters.is_empty().then(|| endpoints.to_vec()),
+    let Some(_locks) = lock(disk, &dirs)? else { return Ok(()) };
+    let bootstrap = bootstrap_records(&Bootstrap::default());
+    let format = Format {
+        cluster_id: cluster_id.map_or_else(|| random_id(env).to_string(), str::to_owned),
+        node_id: BrokerId(settings.node.node_id),
+        dirs: dirs.clone(),
+        metadata_dir,
+        bootstrap: bootstrap.map_err(|problem| StartError::NotServed(problem.to_string()))?,
+        voters: match settings.listeners.voters.is_empty() {
+            true => Voters::Standalone(controllers.to_vec()),
+            false => Voters::Elsewhere,
         },
-    )?;
-    tracing::info!(cluster_id = formatted, "formatted new folders");
+    };
+    format.run(env)?;
+    tracing::info!(cluster_id = format.cluster_id, "formatted the empty folders of a new cluster");
     Ok(())
 }
 
-fn standalone(
-    disk: &Disk,
-    dir: &Path,
-    voter: Voter,
-    endpoints: &[VoterEndpoint],
-    now: Timestamp,
-) -> Result<(), StartError> {
-    let folder = dir.join(METADATA_LOG);
-    disk.create_dir_all(&folder).map_err(io("create", &folder))?;
-    let snapshot = ottla_quorum::standalone_file(voter, endpoints, now)?;
-    write(disk, &folder.join(SnapshotId::FORMATTED.file_name()), &snapshot)
+/// Locks folders while they are formatted. None when somebody else is at it, or has done it: who
+/// opens the folders finds out which.
+fn lock(disk: &Disk, dirs: &[PathBuf]) -> Result<Option<Vec<FileLock>>, StartError> {
+    let mut locks = Vec::new();
+    for dir in dirs {
+        disk.create_private_dir_all(dir).map_err(io("create", dir))?;
+        match disk.lock(&dir.join(LOCK)) {
+            Ok(lock) => locks.push(lock),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(io("lock", dir)(error)),
+        }
+    }
+    let is_new = |dir: &PathBuf| !disk.exists(&dir.join(meta_properties::FILE));
+    Ok(dirs.iter().all(is_new).then_some(locks))
 }
 
-fn write(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), StartError> {
-    Ok(disk.replace(path, bytes).map_err(StorageError::of_io("write", path))?)
+/// Every folder of a node: `log.dirs`, and that of the metadata log where it is none of them.
+pub fn all_dirs(settings: &Settings) -> Vec<PathBuf> {
+    let mut dirs: Vec<PathBuf> = settings.log_dirs().into_iter().map(PathBuf::from).collect();
+    let metadata = PathBuf::from(settings.metadata_log_dir());
+    if !dirs.contains(&metadata) {
+        dirs.push(metadata);
+    }
+    dirs
 }
 
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
-    let describe = StorageError::of_io(what, path);
-    move |error| StartError::Storage(describe(error))
+/// The command that formats the folders of this node, in the cluster that some of them belong to.
+fn command(env: &Env, settings: &Settings, cluster_id: Option<&str>) -> String {
+    let read = |dir: &PathBuf| MetaProperties::read(env.disk(), dir).ok().flatten()?.cluster_id;
+    let known = all_dirs(settings).iter().find_map(read).or(cluster_id.map(str::to_owned));
+    let id = known.unwrap_or_else(|| random_id(env).to_string());
+    let quorum = match settings.listeners.voters.is_empty() && settings.is_controller() {
+        true => " --standalone",
+        false => "",
+    };
+    let ignore = match all_dirs(settings).len() {
+        1 => "",
+        _ => " --ignore-formatted",
+    };
+    format!("ottla storage format --cluster-id {id} --config server.properties{quorum}{ignore}")
 }
 
-/// Whether there is nothing in the folder, or no folder. What file systems put there is nothing.
+/// Whether there is nothing in the folder, or no folder. What a file system puts there by itself
+/// is nothing, and so is what a format left that was cut off.
 fn is_empty(disk: &Disk, dir: &Path) -> Result<bool, StartError> {
     if !disk.exists(dir) {
         return Ok(true);
     }
-    let listed = disk.list(dir).map_err(io("list", dir))?;
-    Ok(listed.iter().all(|entry| matches!(entry.name.as_str(), "lost+found" | ".lock")))
+    let log = dir.join(FOLDER);
+    for entry in disk.list(dir).map_err(io("list", dir))? {
+        let is_nothing = match entry.name.as_str() {
+            FOLDER => {
+                let inside = disk.list(&log).map_err(io("list", &log))?;
+                inside.iter().all(|entry| entry.name == SnapshotId::FORMATTED.file_name())
+            }
+            name => NOTHING.contains(&name),
+        };
+        if !is_nothing {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-/// A random directory or cluster id, as `ottla storage random-uuid` prints it.
-pub fn random_id(env: &Env) -> DirectoryId {
-    meta_properties::directory_id(|| env.random_bytes::<16>())
+fn write(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+    disk.write(path, bytes).map_err(io("write", path))
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
+    let path = path.to_owned();
+    move |source| StartError::Storage(StorageError::Io { what, path, source })
+}
+
+/// Names that do not make a folder somebody's.
+const NOTHING: &[&str] = &["lost+found", LOCK, BOOTSTRAP, "meta.properties.tmp"];
+/// The file that is locked while a folder is in use.
+const LOCK: &str = ".lock";
+
+impl std::fmt::Display for Voters {
+    /// The kind of folder that the metadata log is put into, in the storage tool's words.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Voters::Elsewhere => "metadata",
+            Voters::Standalone(_) => "dynamic metadata voter",
+            Voters::Listed(_) => "dynamic metadata",
+        })
+    }
 }

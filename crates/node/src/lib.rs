@@ -22,6 +22,7 @@
 //! ```
 
 mod error;
+mod folders;
 pub mod format;
 mod lifecycle;
 mod listeners;

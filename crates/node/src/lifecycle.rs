@@ -11,6 +11,7 @@ use ottla_metadata::Image;
 use ottla_net::Channel;
 use ottla_quorum::{VoterEndpoint, supported_features};
 use ottla_settings::{SecurityProtocol, Settings};
+use ottla_storage::LogDirs;
 use ottla_wire::messages::broker_registration_request::{Feature, Listener};
 use ottla_wire::messages::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
@@ -45,6 +46,8 @@ pub(crate) struct Lifecycle {
     pub(crate) id: BrokerId,
     pub(crate) epoch: BrokerEpoch,
     pub(crate) interval: Duration,
+    /// Where its logs are.
+    pub(crate) dirs: Arc<LogDirs>,
     /// What the broker has applied.
     pub(crate) applied: watch::Receiver<Arc<Image>>,
 }
@@ -162,24 +165,12 @@ pub(crate) async fn register_controller(
 }
 
 impl Lifecycle {
-    /// Heartbeats until the controller says that everything up to the registration is known.
-    pub(crate) async fn catch_up(&self) -> Result<(), StartError> {
-        self.until(true, |answer| answer.is_caught_up).await
-    }
-
-    /// Heartbeats until clients may come.
+    /// Heartbeats until clients may come. Everything up to the registration is applied already,
+    /// so the first heartbeat may ask for it.
     pub(crate) async fn unfence(&self) -> Result<(), StartError> {
-        self.until(false, |answer| !answer.is_fenced).await
-    }
-
-    async fn until(
-        &self,
-        want_fence: bool,
-        done: impl Fn(&BrokerHeartbeatResponse) -> bool,
-    ) -> Result<(), StartError> {
         loop {
-            let answer = self.beat(want_fence, false).await.map_err(StartError::Registration)?;
-            if done(&answer) {
+            let answer = self.beat(false).await.map_err(StartError::Registration)?;
+            if !answer.is_fenced {
                 return Ok(());
             }
             self.env.sleep(CATCHING_UP).await;
@@ -190,7 +181,7 @@ impl Lifecycle {
     pub(crate) async fn keep_alive(self: Arc<Self>) {
         loop {
             self.env.sleep(self.interval).await;
-            if let Err(why) = self.beat(false, false).await {
+            if let Err(why) = self.beat(false).await {
                 tracing::warn!(why, "a heartbeat to the controller failed");
             }
         }
@@ -200,7 +191,7 @@ impl Lifecycle {
     pub(crate) async fn shut_down(&self) {
         let deadline = self.env.monotonic() + SHUTDOWN_MAX;
         loop {
-            match self.beat(false, true).await {
+            match self.beat(true).await {
                 Ok(answer) if answer.should_shut_down => return,
                 Ok(_) => {}
                 Err(why) => {
@@ -216,17 +207,15 @@ impl Lifecycle {
         }
     }
 
-    async fn beat(
-        &self,
-        want_fence: bool,
-        want_shut_down: bool,
-    ) -> Result<BrokerHeartbeatResponse, String> {
+    async fn beat(&self, want_shut_down: bool) -> Result<BrokerHeartbeatResponse, String> {
+        let offline = self.dirs.states().into_iter().filter(|state| state.failure.is_some());
         let request = BrokerHeartbeatRequest {
             broker_id: self.id,
             broker_epoch: self.epoch,
             current_metadata_offset: self.applied.borrow().provenance().offset,
-            want_fence,
             want_shut_down,
+            offline_log_dirs: offline.map(|state| state.id).collect(),
+            cordoned_log_dirs: Some(Vec::new()),
             ..Default::default()
         };
         let answer = self.controller.send(&request, BROKER_HEARTBEAT_VERSION).await;

@@ -56,7 +56,7 @@ pub(crate) async fn bind(env: &Env, endpoint: &Endpoint) -> Result<Vec<BoundList
             Ok(bound)
         }
         Bind::Name(name) => {
-            let resolved = env.net().resolve(&name, endpoint.port).await.map_err(failed)?;
+            let resolved = env.net().lookup(&name, endpoint.port).await.map_err(failed)?;
             let first = resolved.first().copied();
             let unknown = || failed(io::Error::other(format!("{name} has no address")));
             let first = first.ok_or_else(unknown)?;
@@ -74,7 +74,7 @@ pub(crate) fn told(env: &Env, endpoint: &Endpoint, bound: &[BoundListener]) -> V
         port => port,
     };
     let host = match endpoint.host.as_str() {
-        "" => env.net().host_name(),
+        "" => env.host_name(),
         host => host.to_owned(),
     };
     VoterEndpoint { listener: endpoint.listener.clone(), host, port }

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_broker::{Broker, BrokerParts};
-use ottla_env::{Env, Tasks};
-use ottla_metadata::Image;
+use ottla_env::{Env, Task, Tasks};
+use ottla_metadata::{Feature, Image};
 use ottla_net::{BoundListener, Channel, Limits, Server};
 use ottla_quorum::{Opening as QuorumOpening, Quorum};
 use ottla_security::Authorizer;
 use ottla_settings::{Endpoint, Settings};
-use ottla_storage::dirs::DirsOpening;
-use ottla_storage::{Directory, Log, LogDirs};
+use ottla_storage::{Log, LogDirs};
 use ottla_wire::{BrokerEpoch, BrokerId};
 use tokio::sync::watch;
 
 use crate::error::StartError;
+use crate::folders::Folders;
 use crate::format;
 use crate::lifecycle::{Lifecycle, Registration, ToldListener, register_controller};
 use crate::listeners::{Address, bind, told};
@@ -39,14 +39,9 @@ pub struct Node {
     env: Env,
     addresses: Vec<Address>,
     folders: Vec<PathBuf>,
-    cluster_id: String,
-    lifecycle: Arc<Lifecycle>,
-    broker_server: Server,
-    controller_server: Server,
-    broker: Arc<Broker>,
+    served: Served,
     quorum: Quorum,
-    dirs: Arc<LogDirs>,
-    tasks: Tasks,
+    dirs: Folders,
 }
 
 /// The two halves' sockets, bound and not yet served.
@@ -55,11 +50,33 @@ struct Bound {
     controller: Vec<BoundListener>,
 }
 
+/// What a node consists of above its folders and its quorum.
+struct Served {
+    lifecycle: Arc<Lifecycle>,
+    heartbeats: Task,
+    broker_server: Server,
+    controller_server: Server,
+    broker: Arc<Broker>,
+    tasks: Tasks,
+}
+
+/// What a half-started node is made of.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    env: &'a Env,
+    settings: &'a Settings,
+    dirs: &'a Folders,
+    quorum: &'a Quorum,
+    to_brokers: &'a [ToldListener],
+    to_controllers: &'a [ToldListener],
+}
+
 impl Node {
     /// Starts a node; returns when clients are served.
     ///
     /// # Errors
-    /// A port, a folder, the metadata log or the configuration is at fault.
+    /// A port, a folder, the metadata log or the configuration is at fault. Nothing of the node
+    /// is left then.
     pub async fn start(env: &Env, opening: Opening) -> Result<Node, StartError> {
         let Opening { settings, cluster_id } = opening;
         check_served(&settings)?;
@@ -73,39 +90,29 @@ impl Node {
             told_all(env, &settings.listeners.advertised_controller, &bound.controller);
         let dirs = open_dirs(env, &settings, cluster_id, &to_controllers).await?;
         let quorum = start_quorum(env, &settings, &dirs, &to_controllers).await?;
-        let controller_server =
-            Server::start(env, bound.controller, limits(&settings), quorum.service());
-        let id = BrokerId(settings.node.node_id);
-        let channel = Channel::pipe(quorum.service(), &id.to_string());
-        activated(&quorum).await?;
-        register_controller(env, &channel, id, &to_controllers).await?;
-        let epoch = Registration {
+        let parts = Parts {
             env,
             settings: &settings,
-            cluster_id: dirs.cluster_id(),
-            listeners: &to_brokers,
-            directories: dirs.states().into_iter().map(|state| state.id).collect(),
-            previous_epoch: dirs.previous_broker_epoch(),
+            dirs: &dirs,
+            quorum: &quorum,
+            to_brokers: &to_brokers,
+            to_controllers: &to_controllers,
+        };
+        let served = tokio::select! {
+            biased;
+            why = quorum.failed() => Err(StartError::Registration(why)),
+            served = serve(parts, bound) => served,
+        };
+        match served {
+            Ok(served) => {
+                let folders = format::all_dirs(&settings);
+                Ok(Node { env: env.clone(), addresses, folders, served, quorum, dirs })
+            }
+            Err(error) => {
+                quorum.abandon().await;
+                Err(error)
+            }
         }
-        .register(&channel)
-        .await?;
-        let parts = Parts { env, settings: &settings, dirs: &dirs, channel: &channel, id, epoch };
-        let (broker, lifecycle, tasks) = start_broker(parts, &quorum).await?;
-        let broker_server = Server::start(env, bound.broker, limits(&settings), broker.service());
-        tasks.spawn("heartbeats", Arc::clone(&lifecycle).keep_alive());
-        Ok(Node {
-            env: env.clone(),
-            addresses,
-            folders: settings.log_dirs().into_iter().map(PathBuf::from).collect(),
-            cluster_id: dirs.cluster_id().to_owned(),
-            lifecycle,
-            broker_server,
-            controller_server,
-            broker,
-            quorum,
-            dirs,
-            tasks,
-        })
     }
 
     /// Where it listens, with the real ports.
@@ -113,42 +120,52 @@ impl Node {
         &self.addresses
     }
 
-    /// Its log directories.
+    /// Its folders.
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
 
     /// The cluster's id.
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        self.dirs.logs.cluster_id()
     }
 
-    /// Ends when the node cannot go on, and says why: its owner should drop it.
+    /// Ends when the node cannot go on, and says why: its owner should end it.
     pub async fn failed(&self) -> String {
         tokio::select! {
             biased;
             why = self.quorum.failed() => why,
-            failure = self.tasks.failed() => format!("{}: {}", failure.task, failure.message),
+            failure = self.served.tasks.failed() => failure.to_string(),
         }
     }
 
     /// Stops it so that the next start is a clean one.
     pub async fn stop(self) {
-        self.lifecycle.shut_down().await;
-        self.broker_server.stop().await;
-        self.broker.stop().await;
-        self.tasks.shutdown().await;
-        self.controller_server.stop().await;
+        let Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks } =
+            self.served;
+        // A heartbeat behind the last one of the shutdown would bring the broker back.
+        heartbeats.abort();
+        heartbeats.join().await;
+        lifecycle.shut_down().await;
+        broker_server.stop().await;
+        broker.stop().await;
+        tasks.shutdown().await;
+        controller_server.stop().await;
         if let Err(error) = self.quorum.stop().await {
             tracing::error!(%error, "the metadata log was not closed cleanly");
         }
-        let (dirs, epoch) = (self.dirs, self.lifecycle.epoch);
+        let (dirs, epoch) = (self.dirs, lifecycle.epoch);
         self.env.blocking(move || dirs.close(epoch)).await;
     }
 
-    /// Ends it at once, as kill -9 would.
-    pub fn crash(self) {
-        drop(self);
+    /// Ends it as kill -9 would, and returns when nothing of it is left.
+    pub async fn crash(self) {
+        let Served { broker_server, controller_server, broker, tasks, .. } = self.served;
+        broker_server.stop().await;
+        controller_server.stop().await;
+        tasks.shutdown().await;
+        broker.stop().await;
+        self.quorum.abandon().await;
     }
 }
 
@@ -199,17 +216,12 @@ async fn open_dirs(
     settings: &Settings,
     cluster_id: Option<String>,
     to_controllers: &[ToldListener],
-) -> Result<Arc<LogDirs>, StartError> {
+) -> Result<Folders, StartError> {
     let (world, settings) = (env.clone(), settings.clone());
     let endpoints: Vec<_> = to_controllers.iter().map(|told| told.at.clone()).collect();
     env.blocking(move || {
         format::format_if_new(&world, &settings, cluster_id.as_deref(), &endpoints)?;
-        let opening = DirsOpening {
-            paths: settings.log_dirs().into_iter().map(PathBuf::from).collect(),
-            metadata_path: PathBuf::from(settings.metadata_log_dir()),
-            node_id: BrokerId(settings.node.node_id),
-        };
-        Ok(Arc::new(LogDirs::open(&world, &opening)?))
+        Folders::open(&world, &settings)
     })
     .await
 }
@@ -217,20 +229,13 @@ async fn open_dirs(
 async fn start_quorum(
     env: &Env,
     settings: &Settings,
-    dirs: &LogDirs,
+    dirs: &Folders,
     to_controllers: &[ToldListener],
 ) -> Result<Quorum, StartError> {
-    let metadata_dir = PathBuf::from(settings.metadata_log_dir());
-    let is_its = |directory: &&Arc<Directory>| directory.path() == metadata_dir;
-    let directory = dirs.directories().find(is_its).cloned().ok_or_else(|| {
-        StartError::NotServed(format!(
-            "metadata.log.dir={} is not among log.dirs: a folder of its own is not served yet",
-            metadata_dir.display()
-        ))
-    })?;
+    let directory = dirs.metadata().expect("the folder of the metadata log is one of those");
     let opening = QuorumOpening {
         node_id: BrokerId(settings.node.node_id),
-        cluster_id: dirs.cluster_id().to_owned(),
+        cluster_id: dirs.logs.cluster_id().to_owned(),
         directory,
         endpoints: to_controllers.iter().map(|told| told.at.clone()).collect(),
         settings: settings.clone(),
@@ -239,15 +244,32 @@ async fn start_quorum(
     Ok(Quorum::start(env, opening).await?)
 }
 
-/// Waits until the first records of the cluster are committed.
-async fn activated(quorum: &Quorum) -> Result<(), StartError> {
-    let mut image = quorum.image();
-    let is_active = |image: &Arc<Image>| !image.features().is_empty();
-    tokio::select! {
-        biased;
-        why = quorum.failed() => Err(StartError::Registration(why)),
-        _ = image.wait_for(is_active) => Ok(()),
-    }
+/// Registers both halves and serves them. Both registrations are under way at the same time as
+/// the first records of the cluster, so that they share a sync.
+async fn serve(parts: Parts<'_>, bound: Bound) -> Result<Served, StartError> {
+    let Parts { env, settings, dirs, quorum, to_brokers, to_controllers } = parts;
+    let id = BrokerId(settings.node.node_id);
+    let controller_server =
+        Server::start(env, bound.controller, limits(settings), quorum.service());
+    let channel = Channel::pipe(quorum.service(), &id.to_string());
+    let registration = Registration {
+        env,
+        settings,
+        cluster_id: dirs.logs.cluster_id(),
+        listeners: to_brokers,
+        directories: dirs.logs.states().into_iter().map(|state| state.id).collect(),
+        previous_epoch: dirs.logs.previous_broker_epoch(),
+    };
+    let ((), epoch) = tokio::try_join!(
+        register_controller(env, &channel, id, to_controllers),
+        registration.register(&channel),
+    )?;
+    let images = quorum.image();
+    let started = start_broker(parts, channel, epoch, images).await?;
+    let Started { broker, lifecycle, tasks } = started;
+    let broker_server = Server::start(env, bound.broker, limits(settings), broker.service());
+    let heartbeats = tasks.spawn("heartbeats", Arc::clone(&lifecycle).keep_alive());
+    Ok(Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks })
 }
 
 fn limits(settings: &Settings) -> Limits {
@@ -265,55 +287,78 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-/// What the broker half is made of.
-struct Parts<'a> {
-    env: &'a Env,
-    settings: &'a Settings,
-    dirs: &'a Arc<LogDirs>,
-    channel: &'a Channel,
-    id: BrokerId,
-    epoch: BrokerEpoch,
+/// A broker half that is not fenced.
+struct Started {
+    broker: Arc<Broker>,
+    lifecycle: Arc<Lifecycle>,
+    tasks: Tasks,
 }
 
 /// Opens the logs, applies the cluster's state and unfences the broker.
 async fn start_broker(
     parts: Parts<'_>,
-    quorum: &Quorum,
-) -> Result<(Arc<Broker>, Arc<Lifecycle>, Tasks), StartError> {
-    let Parts { env, settings, dirs, channel, id, epoch } = parts;
+    channel: Channel,
+    epoch: BrokerEpoch,
+    mut images: watch::Receiver<Arc<Image>>,
+) -> Result<Started, StartError> {
+    let Parts { env, settings, dirs, .. } = parts;
+    let id = BrokerId(settings.node.node_id);
     let (applied, applied_image) = watch::channel(Arc::<Image>::default());
     let broker = Arc::new(Broker::new(BrokerParts {
         env: env.clone(),
         id,
-        cluster_id: dirs.cluster_id().to_owned(),
+        cluster_id: dirs.logs.cluster_id().to_owned(),
         settings: settings.clone(),
-        dirs: Arc::clone(dirs),
+        dirs: Arc::clone(&dirs.logs),
         image: applied_image.clone(),
         controller: channel.clone(),
         authorizer: Authorizer::Everybody,
     }));
-    let mut images = quorum.image();
     let registered =
         images.wait_for(|image| image.broker(id).is_some_and(|broker| broker.epoch == epoch));
     let image = registered.await.map_err(|_| ended())?.clone();
-    load_logs(&broker, dirs, settings, &image).await?;
-    broker.apply(&Image::default(), &image);
-    applied.send_replace(image);
+    tell_what_is_not_served(&image);
     let tasks = env.tasks();
-    tasks.spawn("metadata", follow(Arc::clone(&broker), images, applied));
     let interval = u64::try_from(settings.node.broker_heartbeat_interval_ms).unwrap_or(0);
     let lifecycle = Arc::new(Lifecycle {
         env: env.clone(),
-        controller: channel.clone(),
+        controller: channel,
         id,
         epoch,
         interval: Duration::from_millis(interval),
+        dirs: Arc::clone(&dirs.logs),
         applied: applied_image,
     });
-    lifecycle.catch_up().await?;
-    lifecycle.unfence().await?;
-    led(&lifecycle.applied, id).await;
-    Ok((broker, lifecycle, tasks))
+    let opened = async {
+        load_logs(&broker, &dirs.logs, settings, &image).await?;
+        broker.apply(&Image::default(), &image);
+        applied.send_replace(Arc::clone(&image));
+        tasks.spawn("metadata", follow(Arc::clone(&broker), images, applied));
+        lifecycle.unfence().await?;
+        led(&lifecycle.applied, id).await;
+        Ok(())
+    };
+    if let Err(error) = opened.await {
+        tasks.shutdown().await;
+        broker.stop().await;
+        return Err(error);
+    }
+    Ok(Started { broker, lifecycle, tasks })
+}
+
+/// Says once of which finalised features nothing is served; their records are kept as they are.
+fn tell_what_is_not_served(image: &Image) {
+    for (name, level) in image.features().iter() {
+        let served = Feature::by_name(name).map_or(0, |feature| feature.level_served);
+        if level > served {
+            tracing::info!(
+                feature = name,
+                level,
+                served,
+                "the cluster has a feature that is not served yet: its APIs are not listed"
+            );
+        }
+    }
 }
 
 fn ended() -> StartError {

@@ -53,6 +53,7 @@ apis! {
     AlterPartition 2..=3, DIRECT => alter_partition::handle;
     UpdateFeatures 0..=2, FORWARDED => update_features::handle;
     Envelope 0..=0, DIRECT => envelope::handle;
+    DescribeCluster 0..=2, DIRECT => describe_cluster::handle;
     BrokerRegistration 0..=4, DIRECT => broker_registration::handle;
     BrokerHeartbeat 0..=2, DIRECT => broker_heartbeat::handle;
     UnregisterBroker 0..=0, FORWARDED => unregister_broker::handle;

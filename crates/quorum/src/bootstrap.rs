@@ -9,13 +9,12 @@ use std::path::Path;
 use bytes::Bytes;
 use ottla_env::Disk;
 use ottla_metadata::{Bootstrap, MetadataRecord, bootstrap_records};
-use ottla_raft::Voter;
 use ottla_storage::StorageError;
 use ottla_wire::{LeaderEpoch, Timestamp};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::QuorumError;
-use crate::voters::{KRAFT_VERSIONS, VoterEndpoint, sole_voter, version_record};
+use crate::voters::{InitialVoter, KRAFT_VERSIONS, version_record, voters_record};
 
 /// The file's name in a log directory.
 pub const BOOTSTRAP: &str = "bootstrap.checkpoint";
@@ -31,17 +30,13 @@ pub fn bootstrap_file(
     encoded(&Checkpoint { records, ..Checkpoint::default() }, now)
 }
 
-/// The bytes of the snapshot that tells a new quorum its only voter; its name is that of
+/// The bytes of the snapshot that tells a new quorum its voters; its name is that of
 /// [`crate::SnapshotId::FORMATTED`].
 ///
 /// # Errors
 /// A record does not fit into a batch.
-pub fn standalone_file(
-    voter: Voter,
-    at: &[VoterEndpoint],
-    now: Timestamp,
-) -> Result<Vec<u8>, QuorumError> {
-    let quorum = vec![version_record(KRAFT_VERSIONS.1), sole_voter(voter, at)];
+pub fn voters_file(voters: &[InitialVoter], now: Timestamp) -> Result<Vec<u8>, QuorumError> {
+    let quorum = vec![version_record(KRAFT_VERSIONS.1), voters_record(voters)];
     encoded(&Checkpoint { last_timestamp: now, quorum, records: Vec::new() }, now)
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod controller_registration;
 pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
 pub(crate) mod delete_topics;
+pub(crate) mod describe_cluster;
 pub(crate) mod describe_quorum;
 pub(crate) mod envelope;
 pub(crate) mod incremental_alter_configs;

@@ -37,11 +37,11 @@ mod snapshotting;
 mod state_file;
 mod voters;
 
-pub use bootstrap::{BOOTSTRAP, bootstrap_file, standalone_file};
+pub use bootstrap::{BOOTSTRAP, bootstrap_file, voters_file};
 pub use checkpoint::{BrokenCheckpoint, Checkpoint};
 pub use error::QuorumError;
 pub use features::{KRAFT_VERSION, supported_features};
 pub use log::FOLDER;
 pub use quorum::{Opening, Quorum};
 pub use snapshots::SnapshotId;
-pub use voters::{KRAFT_VERSIONS, VoterEndpoint};
+pub use voters::{InitialVoter, KRAFT_VERSIONS, VoterEndpoint};

@@ -58,6 +58,9 @@ pub(crate) struct Shared {
     live: Mutex<Live>,
     /// Something was appended.
     unflushed: Notify,
+    /// Something was committed; a `watch` with several receivers wakes them in a random order, so
+    /// the snapshots have their own word.
+    pub(crate) committed: Notify,
     /// The controller's next wake may be earlier than it was.
     rewake: Notify,
     image: watch::Sender<Arc<Image>>,
@@ -99,8 +102,20 @@ impl Quorum {
     /// Ends when the quorum cannot go on, and says why.
     pub async fn failed(&self) -> String {
         let mut failure = self.shared.failure.subscribe();
-        let failed = failure.wait_for(Option::is_some).await;
-        failed.ok().and_then(|why| why.clone()).unwrap_or_default()
+        let told = async {
+            let failed = failure.wait_for(Option::is_some).await;
+            failed.ok().and_then(|why| why.clone()).unwrap_or_default()
+        };
+        tokio::select! {
+            biased;
+            why = told => why,
+            broken = self.tasks.failed() => broken.to_string(),
+        }
+    }
+
+    /// Ends the tasks and nothing else, as a crash would.
+    pub async fn abandon(&self) {
+        self.tasks.shutdown().await;
     }
 
     /// The controller as a service.
@@ -145,11 +160,6 @@ impl Shared {
         self.unflushed.notify_one();
         self.rewake.notify_one();
         self.judge(decided)
-    }
-
-    /// The committed images to come.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Image>> {
-        self.image.subscribe()
     }
 
     /// Notes over which connection a broker's heartbeats come.
@@ -223,6 +233,7 @@ fn begin(env: &Env, opening: Opening) -> Result<Begun, QuorumError> {
         log,
         live: Mutex::new(live),
         unflushed: Notify::new(),
+        committed: Notify::new(),
         rewake: Notify::new(),
         image: watch::Sender::new(Arc::default()),
         failure: watch::Sender::new(None),
@@ -285,6 +296,7 @@ async fn flush(shared: Arc<Shared>) {
                 let news = shared.live().flushed(end);
                 if let Some(image) = news {
                     shared.image.send_replace(image);
+                    shared.committed.notify_one();
                 }
             }
             Err(error) => return shared.fail(error.to_string()),

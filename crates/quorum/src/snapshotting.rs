@@ -55,8 +55,8 @@ impl Snapshotter {
 
     /// Looks after each commit.
     pub(crate) async fn run(mut self, shared: Arc<Shared>) {
-        let mut image = shared.subscribe();
-        while image.changed().await.is_ok() {
+        loop {
+            shared.committed.notified().await;
             let Some((view, appended)) = self.due(&shared) else { continue };
             let last_timestamp = shared.live().appended_so_far().1;
             let epoch = shared.live().epoch();

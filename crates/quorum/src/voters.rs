@@ -22,6 +22,15 @@ pub struct VoterEndpoint {
     pub port: u16,
 }
 
+/// A voter that a quorum begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitialVoter {
+    /// Who it is.
+    pub key: Voter,
+    /// Where it is reached, the default listener first.
+    pub endpoints: Vec<VoterEndpoint>,
+}
+
 /// What log and snapshots have told of the voters so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct VoterHistory {
@@ -83,9 +92,9 @@ pub(crate) fn version_record(version: i16) -> ControlRecord {
     ControlRecord::KRaftVersion(KRaftVersionRecord { kraft_version: version, ..Default::default() })
 }
 
-/// The record of a quorum with one voter.
-pub(crate) fn sole_voter(voter: Voter, at: &[VoterEndpoint]) -> ControlRecord {
-    let voters = vec![record_of(voter, at)];
+/// The record of these voters.
+pub(crate) fn voters_record(voters: &[InitialVoter]) -> ControlRecord {
+    let voters = voters.iter().map(|voter| record_of(voter.key, &voter.endpoints)).collect();
     ControlRecord::KRaftVoters(VotersRecord { voters, ..Default::default() })
 }
 

@@ -7,8 +7,8 @@ use ottla_env::Env;
 use ottla_metadata::{Bootstrap, bootstrap_records};
 use ottla_net::Channel;
 use ottla_quorum::{
-    BOOTSTRAP, FOLDER, Opening, Quorum, QuorumError, SnapshotId, VoterEndpoint, bootstrap_file,
-    standalone_file,
+    BOOTSTRAP, FOLDER, InitialVoter, Opening, Quorum, QuorumError, SnapshotId, VoterEndpoint,
+    bootstrap_file, voters_file,
 };
 use ottla_raft::Voter;
 use ottla_security::Authorizer;
@@ -36,9 +36,9 @@ fn format(env: &Env) {
     let bootstrap = bootstrap_file(records, Timestamp(1)).expect("the simulated disk takes it");
     disk.replace(&PathBuf::from(DATA).join(BOOTSTRAP), &bootstrap)
         .expect("the simulated disk takes it");
-    let me = Voter { id: NODE, directory: DIRECTORY };
-    let voters =
-        standalone_file(me, &endpoints(), Timestamp(1)).expect("the simulated disk takes it");
+    let key = Voter { id: NODE, directory: DIRECTORY };
+    let me = InitialVoter { key, endpoints: endpoints() };
+    let voters = voters_file(&[me], Timestamp(1)).expect("the simulated disk takes it");
     disk.replace(&folder.join(SnapshotId::FORMATTED.file_name()), &voters)
         .expect("the simulated disk takes it");
     disk.sync_tree(&PathBuf::from(DATA)).expect("the simulated disk takes it");

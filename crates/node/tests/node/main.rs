@@ -1,0 +1,6 @@
+//! Nodes from start to stop, in the simulator and in the world.
+
+mod folders;
+mod lives;
+mod refusals;
+mod support;

@@ -1,0 +1,172 @@
+//! What the tests of this crate share: a node in the simulator, a client, folders of others.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use ottla_client::{Acks, Client, ClientSettings, Producer, ProducerRecord, ProducerSettings};
+use ottla_env::{Disk, Env};
+use ottla_node::{Node, Opening, StartError};
+use ottla_records::{batches, read_batch};
+use ottla_settings::{Input, Settings};
+use ottla_wire::messages::FetchRequest;
+use ottla_wire::messages::create_topics_request::CreatableTopic;
+use ottla_wire::messages::fetch_request::{FetchPartition, FetchTopic};
+use ottla_wire::{Offset, PartitionIndex, TopicId};
+
+/// The folder of the node.
+pub(crate) const DATA: &str = "/data";
+
+/// Lines of a configuration for a node alone, reached as `node-1`.
+pub(crate) fn alone() -> Vec<String> {
+    [
+        "process.roles=broker,controller",
+        "node.id=1",
+        "listeners=PLAINTEXT://:9092,CONTROLLER://:9093",
+        "controller.listener.names=CONTROLLER",
+        "controller.quorum.bootstrap.servers=localhost:9093",
+        "log.dirs=/data",
+        "offsets.topic.replication.factor=1",
+        "log.segment.delete.delay.ms=1000",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// What a node is started with; later lines win.
+pub(crate) fn opening(lines: &[String], more: &[&str]) -> Opening {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let overrides: Vec<String> = more.iter().map(|line| (*line).to_owned()).collect();
+    let input = Input { file: Some(text.as_bytes()), overrides: &overrides, ..Input::default() };
+    let settings = Settings::load(input).expect("the configuration is right").settings;
+    Opening { settings, cluster_id: None }
+}
+
+/// Starts a node alone.
+pub(crate) async fn start(env: &Env) -> Node {
+    start_with(env, &[]).await.expect("the node starts")
+}
+
+/// Starts a node alone with some configs changed.
+pub(crate) async fn start_with(env: &Env, more: &[&str]) -> Result<Node, StartError> {
+    let mut lines = alone();
+    lines.retain(|line| {
+        let key = line.split('=').next();
+        more.iter().all(|other| other.split('=').next() != key)
+    });
+    Node::start(env, opening(&lines, more)).await
+}
+
+/// Why a start is refused.
+pub(crate) async fn refusal(env: &Env, more: &[&str]) -> String {
+    match start_with(env, more).await {
+        Ok(_) => panic!("the node started"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A client of the node.
+pub(crate) async fn client(env: &Env) -> Client {
+    let settings = ClientSettings::new("node-1:9092");
+    Client::connect(env.clone(), settings).await.expect("the node answers")
+}
+
+/// Creates a topic of one partition.
+pub(crate) async fn create_topic(client: &Client, name: &'static str) {
+    let topic = CreatableTopic {
+        name: name.into(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let results = client.admin().create_topics(vec![topic], false).await.expect("an answer");
+    results.into_iter().for_each(|(_, result)| drop(result.expect("it is created")));
+}
+
+/// Writes values with acks=all, and returns when they are acknowledged.
+pub(crate) async fn produce(client: &Client, topic: &'static str, values: &[&'static str]) {
+    let settings = ProducerSettings { acks: Acks::All, ..ProducerSettings::default() };
+    let producer = Producer::new(client, settings);
+    for value in values {
+        let record = ProducerRecord {
+            topic: topic.into(),
+            partition: Some(PartitionIndex(0)),
+            value: Some(Bytes::from_static(value.as_bytes())),
+            ..Default::default()
+        };
+        let delivery = producer.send(record).await.expect("it is taken");
+        delivery.await.expect("it is acknowledged");
+    }
+    producer.close().await;
+}
+
+/// Every value of the first partition.
+pub(crate) async fn values(client: &Client, topic: &str) -> Vec<String> {
+    let partition = PartitionIndex(0);
+    let id = topic_id(client, topic).await;
+    let request = FetchRequest {
+        max_bytes: 1 << 20,
+        max_wait_ms: 100,
+        session_epoch: -1,
+        topics: vec![FetchTopic {
+            topic: topic.to_owned().into(),
+            topic_id: id,
+            partitions: vec![FetchPartition {
+                partition,
+                fetch_offset: Offset(0),
+                partition_max_bytes: 1 << 20,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut response = client.call_leader(topic, partition, &request).await.expect("an answer");
+    let partition = response.responses.remove(0).partitions.remove(0);
+    assert_eq!(partition.error_code, ottla_wire::ErrorCode::NONE);
+    let records = partition.records.expect("records");
+    let bytes = Bytes::copy_from_slice(records.as_bytes().expect("bytes came over the network"));
+    let all = batches(&bytes).flat_map(|batch| {
+        let batch = batch.expect("whole batches");
+        read_batch(&bytes.slice_ref(batch.bytes())).collect::<Vec<_>>()
+    });
+    all.map(|record| {
+        let value = record.expect("a record").value.unwrap_or_default();
+        String::from_utf8_lossy(&value).into_owned()
+    })
+    .collect()
+}
+
+async fn topic_id(client: &Client, topic: &str) -> TopicId {
+    let known = client.admin().topics().await.expect("an answer");
+    known.get(topic).expect("the topic is known").id
+}
+
+/// The text of a file.
+pub(crate) fn text(env: &Env, path: &str) -> String {
+    let bytes = env.disk().read(&PathBuf::from(DATA).join(path)).expect("the file is there");
+    String::from_utf8(bytes).expect("it is text")
+}
+
+/// Unpacks a folder into `/data`.
+pub(crate) fn unpack(disk: &Disk, archive: &[u8]) {
+    let mut tar = Vec::new();
+    GzDecoder::new(archive).read_to_end(&mut tar).expect("the fixture is whole");
+    let mut at = 0;
+    while let Some(header) = tar.get(at..at + 512).filter(|header| header[0] != 0) {
+        let field = |from: usize, len: usize| {
+            let field = &header[from..from + len];
+            let end = field.iter().position(|byte| *byte == 0).unwrap_or(len);
+            std::str::from_utf8(&field[..end]).expect("a name").trim().to_owned()
+        };
+        let size = usize::from_str_radix(&field(124, 12), 8).expect("a number");
+        let path = Path::new(DATA).join(field(0, 100).trim_start_matches("./"));
+        match header[156] {
+            b'5' => disk.create_dir_all(&path).expect("a folder"),
+            _ => disk.write(&path, &tar[at + 512..at + 512 + size]).expect("a file"),
+        }
+        at += 512 + size.next_multiple_of(512);
+    }
+    disk.sync_tree(Path::new(DATA)).expect("a disk");
+}
