@@ -17,6 +17,7 @@ use ottla_env::{Env, File, Instant, ReadHalf, Sleep, Stream, WriteHalf};
 use ottla_wire::{FileSlice, Part};
 use tokio::io::AsyncWriteExt;
 
+use crate::budget::{Budget, Share};
 use crate::frame_reader::FrameReader;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, CloseReason, ConnectionInfo, Outcome, Reply, Service};
@@ -36,6 +37,8 @@ enum Slot {
 /// What happened next on a connection.
 enum Event {
     Frame(Bytes),
+    /// A large frame has begun: its bytes must be had before it is read on.
+    Large(usize),
     Flush,
     End,
 }
@@ -46,6 +49,9 @@ pub(crate) struct Connection<S: ?Sized> {
     service: Arc<S>,
     limits: Arc<Limits>,
     frames: FrameReader,
+    budget: Budget,
+    /// What the frame that is being read has of the budget.
+    share: Option<Share>,
     reader: ReadHalf,
     writer: WriteHalf,
     slots: VecDeque<Slot>,
@@ -60,20 +66,39 @@ impl<S: Service + ?Sized> Connection<S> {
         info: Arc<ConnectionInfo>,
         service: Arc<S>,
         limits: Arc<Limits>,
+        budget: Budget,
     ) -> Self {
         let (reader, writer) = stream.into_split();
         let frames = FrameReader::new(limits.frame_bytes_max);
         let last_active = env.monotonic();
         let idle = env.sleep_until(last_active + limits.idle_max);
         let slots = VecDeque::new();
-        Connection { env, info, service, limits, frames, reader, writer, slots, last_active, idle }
+        let share = None;
+        Connection {
+            env,
+            info,
+            service,
+            limits,
+            frames,
+            budget,
+            share,
+            reader,
+            writer,
+            slots,
+            last_active,
+            idle,
+        }
     }
 
     /// Serves until the peer leaves or one of the two breaks the protocol.
     pub(crate) async fn run(mut self) -> Result<(), CloseReason> {
         loop {
             match self.next_event().await? {
-                Event::Frame(frame) => self.start(frame).await?,
+                Event::Frame(frame) => {
+                    self.start(frame).await?;
+                    self.share = None;
+                }
+                Event::Large(bytes) => self.share = Some(self.budget.share(bytes).await),
                 Event::Flush => self.flush().await?,
                 Event::End => return Ok(()),
             }
@@ -131,6 +156,9 @@ impl<S: Service + ?Sized> Connection<S> {
             let broken = |error: crate::frame_reader::FrameError| CloseReason(error.to_string());
             if let Some(frame) = self.frames.buffered().map_err(broken)? {
                 return Ok(Poll::Ready(Event::Frame(frame)));
+            }
+            if let (Some(bytes), None) = (self.frames.large(), &self.share) {
+                return Ok(Poll::Ready(Event::Large(bytes)));
             }
             // What is ready goes out before the socket is asked for more.
             if matches!(self.slots.front(), Some(Slot::Ready(_))) {

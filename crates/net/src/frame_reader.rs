@@ -115,6 +115,11 @@ impl FrameReader {
         }
     }
 
+    /// The size of a frame that has begun to come in and does not fit into the first read.
+    pub(crate) fn large(&self) -> Option<usize> {
+        self.claimed().ok().flatten().filter(|size| *size > CHUNK)
+    }
+
     /// Makes room for the next read and says for how many bytes: a small frame is read together
     /// with what follows it, a large one into a buffer of its own.
     fn make_room(&mut self, wanted: Option<usize>) -> usize {

@@ -12,6 +12,7 @@
 //! assert!(Limits::default().frame_bytes_max > MAX_FRAME_BEFORE_AUTHENTICATION);
 //! ```
 
+mod budget;
 mod channel;
 mod connection;
 mod frame_reader;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ottla_env::{Env, Listener, Spawner, Stream, Tasks};
 
+use crate::budget::Budget;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::service::{ConnectionInfo, Service};
@@ -66,6 +67,7 @@ impl Server {
         let shared = Arc::new(Shared {
             env: env.clone(),
             connections: connections.spawner(),
+            budget: Budget::new(limits.frames_bytes_max),
             limits: Arc::new(limits),
             service,
             next_id: AtomicU64::new(1),
@@ -88,6 +90,7 @@ struct Shared {
     env: Env,
     connections: Spawner,
     limits: Arc<Limits>,
+    budget: Budget,
     service: Arc<dyn Service>,
     next_id: AtomicU64,
     open: AtomicUsize,
@@ -121,6 +124,7 @@ impl Shared {
             Arc::clone(&info),
             Arc::clone(&self.service),
             Arc::clone(&self.limits),
+            self.budget.clone(),
         );
         self.connections.spawn("connection", async move {
             if let Err(reason) = connection.run().await {
