@@ -92,6 +92,7 @@ impl Applier {
         let partition = match self.open(image, topic, index, assigned) {
             Ok(partition) => partition,
             Err(error) => {
+                self.rooms.partitions.add_offline(topic.id, index);
                 let topic = &topic.name;
                 tracing::error!(%topic, partition = %index, %error, "opening a partition failed");
                 return;

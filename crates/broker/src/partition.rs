@@ -83,11 +83,7 @@ impl Partition {
 
     /// The leader's epoch, for an asker who believes in `epoch` (-1: in any).
     pub(crate) fn check_leader(&self, epoch: LeaderEpoch) -> Result<LeaderEpoch, ErrorCode> {
-        self.replica().life.check_leader(epoch).map_err(|error| match error {
-            NotLeader::Elsewhere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
-            NotLeader::Fenced => ErrorCode::FENCED_LEADER_EPOCH,
-            NotLeader::UnknownEpoch => ErrorCode::UNKNOWN_LEADER_EPOCH,
-        })
+        self.replica().life.check_leader(epoch).map_err(code)
     }
 
     /// The leader's epoch and id for answers that send a client elsewhere.
@@ -131,8 +127,9 @@ impl Partition {
     }
 
     fn leading_epoch(&self, to_all: bool) -> Result<LeaderEpoch, Refusal> {
-        let epoch = self.check_leader(LeaderEpoch(-1))?;
-        if to_all && !self.replica().life.has_enough_in_sync() {
+        let replica = self.replica();
+        let epoch = replica.life.check_leader(LeaderEpoch(-1)).map_err(code)?;
+        if to_all && !replica.life.has_enough_in_sync() {
             return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
         }
         Ok(epoch)
@@ -244,5 +241,13 @@ impl Partition {
 
     fn replica(&self) -> MutexGuard<'_, Replicated> {
         self.replica.lock().expect("no code panics while it holds this lock")
+    }
+}
+
+fn code(error: NotLeader) -> ErrorCode {
+    match error {
+        NotLeader::Elsewhere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        NotLeader::Fenced => ErrorCode::FENCED_LEADER_EPOCH,
+        NotLeader::UnknownEpoch => ErrorCode::UNKNOWN_LEADER_EPOCH,
     }
 }

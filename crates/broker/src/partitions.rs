@@ -3,7 +3,7 @@
 //! The metadata image alone decides what is in it. Look-ups take a read lock for a few
 //! nanoseconds; the one writer is whoever applies a new image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use ottla_wire::{ErrorCode, PartitionIndex, TopicId};
@@ -15,6 +15,18 @@ use crate::partition::Partition;
 struct Topic {
     name: Arc<str>,
     partitions: BTreeMap<PartitionIndex, Arc<Partition>>,
+    /// Partitions that should be here and whose log cannot be opened.
+    offline: BTreeSet<PartitionIndex>,
+}
+
+impl Topic {
+    fn find(&self, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
+        match self.partitions.get(&index) {
+            Some(partition) => Ok(Arc::clone(partition)),
+            None if self.offline.contains(&index) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -41,9 +53,7 @@ impl Partitions {
         index: PartitionIndex,
     ) -> Result<Arc<Partition>, ErrorCode> {
         let directory = self.read();
-        let topic = directory.topics.get(&topic).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
-        let partition = topic.partitions.get(&index);
-        partition.cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        directory.topics.get(&topic).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?.find(index)
     }
 
     /// The partition by its topic's name, if it is here.
@@ -57,8 +67,7 @@ impl Partitions {
     ) -> Result<Arc<Partition>, ErrorCode> {
         let directory = self.read();
         let topic = directory.ids.get(topic).and_then(|id| directory.topics.get(id));
-        let partition = topic.and_then(|topic| topic.partitions.get(&index));
-        partition.cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.find(index)
     }
 
     /// The id of a topic.
@@ -81,7 +90,11 @@ impl Partitions {
     pub(crate) fn add_topic(&self, id: TopicId, name: &Arc<str>) {
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         directory.ids.insert(Arc::clone(name), id);
-        let topic = || Topic { name: Arc::clone(name), partitions: BTreeMap::new() };
+        let topic = || Topic {
+            name: Arc::clone(name),
+            partitions: BTreeMap::new(),
+            offline: BTreeSet::new(),
+        };
         directory.topics.entry(id).or_insert_with(topic);
     }
 
@@ -89,7 +102,16 @@ impl Partitions {
     pub(crate) fn add(&self, partition: Arc<Partition>) {
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(topic) = directory.topics.get_mut(&partition.topic_id) {
+            topic.offline.remove(&partition.index);
             topic.partitions.insert(partition.index, partition);
+        }
+    }
+
+    /// Notes that the log of a partition of a known topic cannot be opened.
+    pub(crate) fn add_offline(&self, id: TopicId, index: PartitionIndex) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(topic) = directory.topics.get_mut(&id) {
+            topic.offline.insert(index);
         }
     }
 

@@ -74,43 +74,92 @@ async fn create(controller: &Channel, request: CreateTopicsRequest) {
 }
 
 fn creatable(name: &str, settings: &Settings) -> CreatableTopic {
-    let name = StrBytes::copied(name);
-    if *name != *topics::CONSUMER_OFFSETS {
-        // What nobody has set is the controller's to fill in.
-        let is_set = |key| settings.origin(key).is_some();
-        let log = &settings.log;
-        let partitions = is_set("num.partitions").then_some(log.num_partitions);
-        let replicas =
-            is_set("default.replication.factor").then_some(log.default_replication_factor);
-        let replicas = replicas.and_then(|replicas| i16::try_from(replicas).ok());
-        return CreatableTopic {
-            name,
-            num_partitions: partitions.unwrap_or(-1),
-            replication_factor: replicas.unwrap_or(-1),
-            ..Default::default()
-        };
+    match name {
+        topics::CONSUMER_OFFSETS => group_home(settings),
+        topics::TRANSACTION_STATE => transaction_home(settings),
+        topics::SHARE_GROUP_STATE => share_group_home(settings),
+        _ => plain(name, settings),
     }
+}
+
+/// A topic of clients; what nobody has set is the controller's to fill in.
+fn plain(name: &str, settings: &Settings) -> CreatableTopic {
+    let is_set = |key| settings.origin(key).is_some();
+    let log = &settings.log;
+    let partitions = is_set("num.partitions").then_some(log.num_partitions);
+    let replicas = is_set("default.replication.factor").then_some(log.default_replication_factor);
+    let replicas = replicas.and_then(|replicas| i16::try_from(replicas).ok());
+    CreatableTopic {
+        name: StrBytes::copied(name),
+        num_partitions: partitions.unwrap_or(-1),
+        replication_factor: replicas.unwrap_or(-1),
+        ..Default::default()
+    }
+}
+
+fn group_home(settings: &Settings) -> CreatableTopic {
     let groups = &settings.groups;
-    let codec = u8::try_from(groups.offsets_topic_compression_codec).ok().and_then(Codec::from_id);
-    let codec = match codec {
+    CreatableTopic {
+        name: StrBytes::from(topics::CONSUMER_OFFSETS),
+        num_partitions: groups.offsets_topic_num_partitions,
+        replication_factor: groups.offsets_topic_replication_factor,
+        configs: configs([
+            ("cleanup.policy", "compact".to_owned()),
+            ("compression.type", compression(groups.offsets_topic_compression_codec)),
+            ("segment.bytes", groups.offsets_topic_segment_bytes.to_string()),
+        ]),
+        ..Default::default()
+    }
+}
+
+fn transaction_home(settings: &Settings) -> CreatableTopic {
+    let transactions = &settings.transactions;
+    CreatableTopic {
+        name: StrBytes::from(topics::TRANSACTION_STATE),
+        num_partitions: transactions.state_log_num_partitions,
+        replication_factor: transactions.state_log_replication_factor,
+        configs: configs([
+            ("cleanup.policy", "compact".to_owned()),
+            ("compression.type", "uncompressed".to_owned()),
+            ("min.insync.replicas", transactions.state_log_min_isr.to_string()),
+            ("segment.bytes", transactions.state_log_segment_bytes.to_string()),
+            ("unclean.leader.election.enable", "false".to_owned()),
+        ]),
+        ..Default::default()
+    }
+}
+
+fn share_group_home(settings: &Settings) -> CreatableTopic {
+    let shares = &settings.share_groups;
+    let codec = shares.share_coordinator_state_topic_compression_codec;
+    CreatableTopic {
+        name: StrBytes::from(topics::SHARE_GROUP_STATE),
+        num_partitions: shares.share_coordinator_state_topic_num_partitions,
+        replication_factor: shares.share_coordinator_state_topic_replication_factor,
+        configs: configs([
+            ("cleanup.policy", "delete".to_owned()),
+            ("compression.type", compression(codec)),
+            ("min.insync.replicas", shares.share_coordinator_state_topic_min_isr.to_string()),
+            ("retention.ms", "-1".to_owned()),
+            ("segment.bytes", shares.share_coordinator_state_topic_segment_bytes.to_string()),
+        ]),
+        ..Default::default()
+    }
+}
+
+/// `compression.type` for a codec's number: without one batches stay as they are written.
+fn compression(number: i32) -> String {
+    match u8::try_from(number).ok().and_then(Codec::from_id) {
         Some(Codec::None) | None => "producer".to_owned(),
         Some(codec) => codec.name().to_owned(),
-    };
-    let configs = [
-        ("cleanup.policy", "compact".to_owned()),
-        ("compression.type", codec),
-        ("segment.bytes", groups.offsets_topic_segment_bytes.to_string()),
-    ];
-    let configs = configs.into_iter().map(|(name, value)| CreatableTopicConfig {
+    }
+}
+
+fn configs<const N: usize>(pairs: [(&'static str, String); N]) -> Vec<CreatableTopicConfig> {
+    let configs = pairs.into_iter().map(|(name, value)| CreatableTopicConfig {
         name: StrBytes::from(name),
         value: Some(value.into()),
         ..Default::default()
     });
-    CreatableTopic {
-        name,
-        num_partitions: groups.offsets_topic_num_partitions,
-        replication_factor: groups.offsets_topic_replication_factor,
-        configs: configs.collect(),
-        ..Default::default()
-    }
+    configs.collect()
 }

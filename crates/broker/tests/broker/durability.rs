@@ -1,5 +1,6 @@
 //! What is there again after a kill, and what readers may see before the disk has it.
 
+use ottla_wire::messages::DescribeLogDirsRequest;
 use ottla_wire::messages::produce_response::PartitionProduceResponse;
 use ottla_wire::{ErrorCode, Offset};
 
@@ -147,4 +148,79 @@ fn groups_begin_anew_when_their_home_was_deleted() {
     assert_eq!(commit(&house, "g", "t", 8, ""), ErrorCode::NONE);
     house.kill_and_restart();
     assert_eq!(committed(&house, "g", "t").0, Offset(8));
+}
+
+/// Writers that wait for all and a reader beside them; the power goes at some moment. What the
+/// reader saw, and what was acknowledged, is there afterwards under its offset.
+fn cut_the_power_of(seed: u64) {
+    let mut house = House::seeded(seed, &[]);
+    house.topic("t", 1, &[("flush.messages", "1")]);
+    let mut seen: Vec<String> = Vec::new();
+    let mut acknowledged = Vec::new();
+    for round in 0..3 {
+        let mut writers = Vec::new();
+        for at in 0..house.world.random_below(8) {
+            let value = format!("{round}.{at}");
+            let records = batch(&[(Some("k"), value.as_str())]);
+            writers.push((value, house.spawn(9, produce("t", -1, records))));
+        }
+        house.pass_us(house.world.random_below(600));
+        let read = values(&house, "t", 0);
+        assert!(read.starts_with(&seen), "seed {seed}: {read:?} after {seen:?}");
+        seen = read;
+        for (value, writer) in writers {
+            if writer.is_done() {
+                let told = only(writer.answer().answer());
+                assert_eq!(told.error_code, ErrorCode::NONE, "seed {seed}");
+                acknowledged.push((told.base_offset, value));
+            }
+        }
+        house.crash_and_restart();
+        let kept = values(&house, "t", 0);
+        assert!(kept.starts_with(&seen), "seed {seed}: {kept:?} after {seen:?} was read");
+        for (offset, value) in &acknowledged {
+            let at = usize::try_from(offset.0).unwrap();
+            assert_eq!(kept.get(at), Some(value), "seed {seed}: acknowledged at {offset}");
+        }
+        seen = kept;
+    }
+}
+
+#[test]
+fn what_was_read_or_acknowledged_is_there_whenever_the_power_goes() {
+    for seed in 0..25 {
+        cut_the_power_of(seed);
+    }
+}
+
+#[test]
+fn a_directory_that_fails_is_told_as_such() {
+    let mut house = House::new();
+    house.topic("t", 1, &[]);
+    house.world.disk(crate::support::NODE).break_below("/data", ottla_sim::Broken::All);
+    assert_eq!(put(&house, 1, "v").error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+    house.topic("late", 1, &[]);
+    let told = only(house.ask(9, produce("late", 1, batch(&[(None, "v")]))));
+    assert_eq!(told.error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+    let read = |version| house.ask(version, fetch("t", 0)).responses[0].partitions[0].error_code;
+    assert_eq!(read(12), ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(read(5), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    let told = house.ask(4, DescribeLogDirsRequest { topics: None, ..Default::default() });
+    assert_eq!(told.results[0].error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+}
+
+#[test]
+fn a_full_disk_refuses_writes_until_there_is_room_and_loses_nothing() {
+    let mut house = House::new();
+    house.topic("t", 1, &[]);
+    assert_eq!(put(&house, -1, "before").error_code, ErrorCode::NONE);
+    let disk = house.world.disk(crate::support::NODE);
+    disk.set_capacity(disk.used());
+    let large = "x".repeat(100_000);
+    assert_eq!(put(&house, -1, &large).error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(values(&house, "t", 0), ["before"]);
+    disk.set_capacity(1 << 30);
+    assert_eq!(put(&house, -1, "after").base_offset, Offset(1));
+    house.kill_and_restart();
+    assert_eq!(values(&house, "t", 0), ["before", "after"]);
 }

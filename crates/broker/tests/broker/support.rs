@@ -4,7 +4,7 @@
 //! what it was asked, and every request goes through encoded frames.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -125,8 +125,13 @@ impl House {
 
     /// A broker with these configs.
     pub(crate) fn with(configs: &[&str]) -> House {
+        House::seeded(11, configs)
+    }
+
+    /// A broker in the world of a seed.
+    pub(crate) fn seeded(seed: u64, configs: &[&str]) -> House {
         let authorizer = Authorizer::Everybody;
-        let world = World::new(11);
+        let world = World::new(seed);
         let recipe = Recipe { settings: settings(configs), authorizer };
         format(&world.node(NODE));
         let controller = Arc::new(Controller::default());
@@ -242,6 +247,11 @@ impl House {
         self.world.run(|world| async move { world.sleep(Duration::from_millis(ms)).await });
     }
 
+    /// Lets a little time pass.
+    pub(crate) fn pass_us(&self, us: u64) {
+        self.world.run(|world| async move { world.sleep(Duration::from_micros(us)).await });
+    }
+
     /// Sends a request and waits for what comes of it.
     pub(crate) fn send<R: Request>(&self, version: i16, request: R) -> Got<R::Response> {
         let frame = self.frame(version, &request);
@@ -256,8 +266,19 @@ impl House {
         self.send(version, request).answer()
     }
 
-    /// Sends a request and goes on; let time pass before looking for the answer.
+    /// Sends a request and goes on for a while.
     pub(crate) fn begin<R>(&self, version: i16, request: R) -> Waiting<Got<R::Response>>
+    where
+        R: Request + Send + Sync + 'static,
+        R::Response: Send + 'static,
+    {
+        let waiting = self.spawn(version, request);
+        self.pass_ms(20);
+        waiting
+    }
+
+    /// Sends a request that is looked at when time passes.
+    pub(crate) fn spawn<R>(&self, version: i16, request: R) -> Waiting<Got<R::Response>>
     where
         R: Request + Send + Sync + 'static,
         R::Response: Send + 'static,
@@ -273,7 +294,6 @@ impl House {
         };
         let client = self.running.env.tasks();
         client.spawn("client", asking);
-        self.pass_ms(20);
         Waiting { slot, _client: client }
     }
 
@@ -575,6 +595,8 @@ pub(crate) struct Controller {
     pub(crate) requests: Mutex<Vec<CreateTopicsRequest>>,
     /// The keys of all requests, in order.
     pub(crate) asked: Mutex<Vec<ApiKey>>,
+    /// Leaves CreateTopics without an answer.
+    pub(crate) stalls: AtomicBool,
     next_producer_id: AtomicI64,
 }
 
@@ -619,7 +641,10 @@ impl Controller {
         let request = CreateTopicsRequest::decode(&mut reader, header.request_api_version).unwrap();
         let names = request.topics.iter().map(|topic| topic.name.to_string());
         self.created.lock().unwrap().extend(names);
-        self.requests.lock().unwrap().push(request.clone());
+        self.requests.lock().unwrap().push(request);
+        if self.stalls.load(Ordering::Relaxed) {
+            return Outcome::Wait(Box::pin(std::future::pending()));
+        }
         reply(header, ApiKey::CreateTopics, &CreateTopicsResponse::default())
     }
 }
