@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
 use crate::{
-    completions, configs, console_producer, consumer_groups, get_offsets, help, links, start,
-    storage, topics,
+    completions, configs, console_consumer, console_producer, consumer_groups, get_offsets, help,
+    links, start, storage, topics,
 };
 
 /// What a command's function gives back.
@@ -74,6 +74,16 @@ pub static APPLETS: &[Applet] = &[
             about: "Describes and alters configs of topics, clients, users, brokers, addresses, \
                     client metrics and groups.",
             run: |context, parsed| Box::pin(configs::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "console-consumer",
+        kafka_names: &["kafka-console-consumer"],
+        summary: "print the records of topics as they come",
+        body: Body::Options {
+            options: console_consumer::OPTIONS,
+            about: "Reads records of topics and prints them.",
+            run: |context, parsed| Box::pin(console_consumer::run(context, parsed)),
         },
     },
     Applet {

@@ -21,6 +21,7 @@ mod applets;
 mod client_options;
 mod completions;
 mod configs;
+mod console_consumer;
 mod console_producer;
 mod consumer_groups;
 mod context;
