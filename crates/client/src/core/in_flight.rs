@@ -401,3 +401,6 @@ pub(crate) fn moves(error: &ClientError) -> bool {
 fn millis(wait: Duration) -> i64 {
     i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

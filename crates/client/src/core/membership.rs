@@ -387,3 +387,6 @@ pub fn read_assignment(bytes: &Bytes) -> Option<BTreeSet<TopicPartition>> {
 
 /// What consumers call their kind of group.
 const PROTOCOL_TYPE: &str = "consumer";
+
+#[cfg(test)]
+mod tests;
