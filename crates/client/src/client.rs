@@ -1,8 +1,8 @@
 //! The client: typed calls to any broker, to a leader, to a coordinator, to the controller.
 //!
 //! A call sends one request in the highest version that both sides know and gives the answer as
-//! it came: error codes inside of it are the caller's to judge. Before it is sent, a call waits for
-//! what it needs (a connection, a leader, a coordinator) and tries again; once sent it is not repeated,
+//! it came: error codes inside of it are the caller's to judge. Before it is sent, a call waits
+//! for what it needs (a leader, a coordinator) and tries again; once sent it is not repeated,
 //! since nobody knows what the request has done. Must hold: no lock across an await.
 
 use std::collections::BTreeMap;
@@ -59,6 +59,7 @@ pub enum CoordinatorKind {
 /// A broker to talk to: where it is and how errors call it.
 struct Place {
     endpoint: Endpoint,
+    lane: Lane,
     label: Arc<str>,
 }
 
@@ -66,12 +67,12 @@ impl Place {
     fn of(broker: &Broker) -> Place {
         let label = format!("broker {} ({}:{})", broker.id, broker.host, broker.port).into();
         let endpoint = Endpoint { host: broker.host.to_string(), port: broker.port };
-        Place { endpoint, label }
+        Place { endpoint, lane: Lane::COMMON, label }
     }
 
     fn bootstrap(endpoint: &Endpoint) -> Place {
         let label = format!("{}:{}", endpoint.host, endpoint.port).into();
-        Place { endpoint: endpoint.clone(), label }
+        Place { endpoint: endpoint.clone(), lane: Lane::BOOTSTRAP, label }
     }
 }
 
@@ -95,6 +96,7 @@ impl Client {
         let state = Mutex::default();
         let client = Client { inner: Arc::new(Inner { env, settings, bootstrap, nodes, state }) };
         client.refresh(Asked::Named(&[]), false).await?;
+        client.nodes().drop_lane(Lane::BOOTSTRAP);
         Ok(client)
     }
 
@@ -335,7 +337,7 @@ impl Client {
     pub(crate) async fn any(&self) -> Result<Arc<Connection>, ClientError> {
         let mut tried = Vec::new();
         for place in self.places() {
-            match self.inner.nodes.connection(&place.endpoint, Lane::COMMON, &place.label).await {
+            match self.inner.nodes.connection(&place.endpoint, place.lane, &place.label).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => tried.push(error.to_string()),
             }

@@ -210,7 +210,7 @@ impl Consumer {
                     return Err(failure);
                 }
                 let records = state.take(shared.settings.poll_records_max);
-                (records, state.positions.wake())
+                (records, state.positions.wake(shared.client.now()))
             };
             match records {
                 Ok(records) if records.is_empty() => {}

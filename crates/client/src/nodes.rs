@@ -49,6 +49,8 @@ pub(crate) struct Lane(pub(crate) u32);
 impl Lane {
     /// The lane that everyone shares.
     pub(crate) const COMMON: Lane = Lane(0);
+    /// The lane to bootstrap servers, of which nobody knows yet which brokers they are.
+    pub(crate) const BOOTSTRAP: Lane = Lane(1);
 }
 
 /// All connections of one client.
@@ -75,7 +77,7 @@ struct Slot {
 impl Nodes {
     pub(crate) fn new(env: Env, settings: Arc<ClientSettings>) -> Nodes {
         let tasks = env.tasks();
-        let state = State { slots: BTreeMap::new(), next_lane: 1 };
+        let state = State { slots: BTreeMap::new(), next_lane: Lane::BOOTSTRAP.0 + 1 };
         Nodes { env, settings, tasks, state: Mutex::new(state) }
     }
 
@@ -87,15 +89,16 @@ impl Nodes {
         label: &Arc<str>,
     ) -> Result<Arc<Connection>, ClientError> {
         let key = (endpoint.clone(), lane);
-        let (cell, next_attempt) = {
+        let cell = {
             let mut state = self.state();
             let slot = state.slots.entry(key.clone()).or_default();
             if slot.cell.get().is_some_and(|connection| connection.is_closed()) {
                 slot.cell = Arc::default();
             }
-            (slot.cell.clone(), slot.next_attempt)
+            slot.cell.clone()
         };
         let opened = cell.get_or_try_init(|| async {
+            let next_attempt = self.state().slots.get(&key).and_then(|slot| slot.next_attempt);
             if let Some(at) = next_attempt {
                 self.env.sleep_until(at).await;
             }

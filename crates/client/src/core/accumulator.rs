@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use ottla_records::builder::BuildError;
-use ottla_records::{BatchBuilder, BatchSettings, Codec, Producer, read_batch};
+use ottla_records::{BatchBuilder, BatchSettings, Codec, Producer, Record, read_batch};
 use ottla_wire::{BrokerId, StrBytes, Timestamp};
 
 use crate::core::cluster::TopicPartition;
@@ -109,14 +109,11 @@ impl<T> Batch<T> {
     pub(crate) fn unassign(&mut self, batching: &Batching) {
         self.producer = None;
         if let Contents::Built(built) = &self.contents {
-            let mut again = batching.builder();
+            let mut builder = batching.builder();
             for record in read_batch(built).map_while(Result::ok) {
-                let (key, value) = (record.key.as_deref(), record.value.as_deref());
-                again
-                    .append(record.timestamp, key, value, &record.headers)
-                    .expect("records that were in one batch fit into one again");
+                again(&mut builder, &record);
             }
-            self.contents = Contents::Open(again);
+            self.contents = Contents::Open(builder);
         }
     }
 }
@@ -260,10 +257,55 @@ impl<T> Accumulator<T> {
         Ok(news)
     }
 
+    /// Makes two of a batch that is too large for its topic, each with its part of the sequence.
+    /// A batch of one record comes back as it was.
+    pub(crate) fn split(&mut self, mut batch: Batch<T>) -> Vec<Batch<T>> {
+        let half = batch.tickets.len() / 2;
+        let (Contents::Built(built), Ok(first_count @ 1..)) =
+            (&batch.contents, i32::try_from(half))
+        else {
+            return vec![batch];
+        };
+        let mut builders = [self.batching.builder(), self.batching.builder()];
+        for (place, record) in read_batch(built).map_while(Result::ok).enumerate() {
+            let builder = &mut builders[usize::from(place >= half)];
+            again(builder, &record);
+        }
+        self.release(&batch);
+        let second_tickets = batch.tickets.split_off(half);
+        let second_producer = batch.producer.map(|producer| {
+            let base_sequence = sequence_after(producer.base_sequence, first_count);
+            Producer { base_sequence, ..producer }
+        });
+        let Batch { of, tickets, created, attempts, producer, .. } = batch;
+        let parts = [(tickets, producer), (second_tickets, second_producer)];
+        let parts = builders.into_iter().zip(parts).map(|(builder, (tickets, producer))| {
+            let bytes = builder.uncompressed_len();
+            self.used += bytes;
+            let (of, contents) = (of.clone(), Contents::Open(builder));
+            Batch { of, tickets, created, attempts, producer, contents, bytes }
+        });
+        parts.collect()
+    }
+
     /// Forgets a batch that is done.
     pub(crate) fn release(&mut self, batch: &Batch<T>) {
         self.used = self.used.saturating_sub(batch.bytes);
     }
+}
+
+/// Puts a record that was in one batch into another.
+fn again(builder: &mut BatchBuilder, record: &Record) {
+    let (key, value) = (record.key.as_deref(), record.value.as_deref());
+    builder
+        .append(record.timestamp, key, value, &record.headers)
+        .expect("records that were in one batch fit into one again");
+}
+
+/// The sequence behind so many records: from 0 to the highest int32 and around.
+pub(crate) fn sequence_after(base: i32, count: i32) -> i32 {
+    let next = (i64::from(base) + i64::from(count)) & i64::from(i32::MAX);
+    i32::try_from(next).expect("masked to 31 bits")
 }
 
 /// The most that a record takes beyond its fields.

@@ -14,7 +14,7 @@ use ottla_wire::{
     ApiKey, BrokerId, ErrorCode, Offset, ProducerEpoch, ProducerId, StrBytes, Timestamp,
 };
 
-use crate::core::accumulator::{Accumulator, Batch, Queue};
+use crate::core::accumulator::{Accumulator, Batch, Queue, sequence_after};
 use crate::core::backoff::Backoff;
 use crate::core::cluster::{Cluster, TopicPartition};
 use crate::error::ClientError;
@@ -249,6 +249,15 @@ impl<T> InFlight<T> {
         if error.code() == Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER) {
             return Some(self.done(batch, Ok((Offset(-1), None))));
         }
+        if error.code() == Some(ErrorCode::MESSAGE_TOO_LARGE) && batch.tickets.len() > 1 {
+            let parts = self.accumulator.split(batch);
+            for part in parts.into_iter().rev() {
+                if let Some(queue) = self.accumulator.queues.get_mut(&part.of) {
+                    queue.put_back(part);
+                }
+            }
+            return None;
+        }
         let in_time = now - batch.created < self.sending.delivery_timeout_ms;
         let may_repeat = in_time && batch.attempts <= self.sending.retries;
         let sequence_is_wrong = batch.producer.is_some() && is_about_sequences(&error);
@@ -351,9 +360,7 @@ fn leave<T>(
     if let (Some((id, epoch)), None) = (id, batch.producer) {
         let base_sequence = queue.next_sequence;
         batch.producer = Some(Producer { id, epoch, base_sequence });
-        // Sequences go from 0 to the highest int32 and around.
-        let next = (i64::from(base_sequence) + i64::from(batch.count())) & i64::from(i32::MAX);
-        queue.next_sequence = i32::try_from(next).expect("masked to 31 bits");
+        queue.next_sequence = sequence_after(base_sequence, batch.count());
     }
     batch.attempts += 1;
     queue.in_flight.push(batch.producer.map_or(0, |producer| producer.base_sequence));

@@ -106,9 +106,9 @@ impl Positions {
         at.collect()
     }
 
-    /// When the next held partition may be asked for.
-    pub fn wake(&self) -> Option<Timestamp> {
-        self.places.values().filter_map(|place| place.not_before).min()
+    /// When the next held partition may be asked for; none when all may.
+    pub fn wake(&self, now: Timestamp) -> Option<Timestamp> {
+        self.places.values().filter_map(|place| place.not_before).filter(|at| *at > now).min()
     }
 }
 
@@ -148,6 +148,7 @@ mod tests {
         assert_eq!(positions.unresolved(Timestamp(0)), [(one.clone(), Position::Committed)]);
         positions.hold(&one, Timestamp(9));
         assert!(positions.unresolved(Timestamp(8)).is_empty());
-        assert_eq!(positions.wake(), Some(Timestamp(9)));
+        assert_eq!(positions.wake(Timestamp(8)), Some(Timestamp(9)));
+        assert_eq!(positions.wake(Timestamp(9)), None);
     }
 }

@@ -26,7 +26,7 @@ struct World {
 
 fn check(script: &str, expected: &Expect) {
     let batching =
-        Batching { batch_bytes: 200, memory_bytes_max: 10_000, codec: Codec::None, level: 0 };
+        Batching { batch_bytes: 300, memory_bytes_max: 10_000, codec: Codec::None, level: 0 };
     let sending = Sending {
         linger_ms: 5,
         delivery_timeout_ms: 1000,
@@ -110,9 +110,10 @@ impl World {
     fn step(&mut self) {
         let step = self.in_flight.step(self.now, &self.cluster, false);
         self.tell(step.done);
-        for departure in step.departures {
+        for mut departure in step.departures {
             write!(self.shown, "  to {}:", departure.to).unwrap();
-            for batch in &departure.batches {
+            for batch in &mut departure.batches {
+                batch.bytes().unwrap();
                 let producer = batch.producer.map(|one| (one.id.0, one.base_sequence));
                 write!(self.shown, " {}[{}]", batch.of, batch.tickets.join(" ")).unwrap();
                 if let Some((id, sequence)) = producer {
@@ -377,6 +378,43 @@ fn after_a_final_refusal_the_rest_goes_on_under_a_new_id() {
               to 1: t-0[b] id 8 sequence 0
             answer 0
               t-0[b] at 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_batch_that_is_too_large_goes_in_halves_with_their_parts_of_the_sequence() {
+    check(
+        "lead 0 1
+         id 7
+         append 0 a
+         append 0 b
+         append 0 c
+         advance 5
+         step
+         answer !10
+         step
+         step
+         answer !10
+         answer 3",
+        &expect![[r#"
+            lead 0 1
+            id 7
+            append 0 a
+            append 0 b
+            append 0 c
+            advance 5
+            step
+              to 1: t-0[a b c] id 7 sequence 0
+            answer !10
+            step
+              to 1: t-0[a] id 7 sequence 0
+            step
+              to 1: t-0[b c] id 7 sequence 1
+            answer !10
+              t-0[a] MESSAGE_TOO_LARGE
+            answer 3
+              t-0[b c] at 3
         "#]],
     );
 }
