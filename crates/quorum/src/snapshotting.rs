@@ -117,6 +117,8 @@ impl Snapshotter {
 
 /// Drops snapshots and the log before the oldest one that stays.
 fn drop_old(snapshots: &Snapshots, log: &Log, keep: Keep) -> Result<(), QuorumError> {
+    // A folder of its own has nobody else who removes what was dropped a while ago.
+    log.directory().remove_due(keep.now)?;
     let mut all = snapshots.list()?;
     while let [oldest, next, ..] = all[..] {
         let mut size = log.size();

@@ -4,3 +4,4 @@ mod folders;
 mod lives;
 mod refusals;
 mod support;
+mod world;
