@@ -93,6 +93,8 @@ pub(crate) struct State {
     failure: Option<ClientError>,
     polled: Timestamp,
     commit_due: Timestamp,
+    /// When topics that were not there are to be looked for again.
+    missing_due: Timestamp,
 }
 
 /// What a fetch has brought, and the position that it continues.
@@ -121,6 +123,7 @@ impl Consumer {
             failure: None,
             polled: now,
             commit_due: now,
+            missing_due: now,
         };
         let shared = Arc::new(Shared {
             client: client.clone(),
@@ -210,7 +213,7 @@ impl Consumer {
                     return Err(failure);
                 }
                 let records = state.take(shared.settings.poll_records_max);
-                (records, state.positions.wake(shared.client.now()))
+                (records, state.wake(shared.client.now()))
             };
             match records {
                 Ok(records) if records.is_empty() => {}
@@ -381,11 +384,15 @@ impl Consumer {
         for departure in departures {
             self.tasks.spawn("fetch", fetch::fetch(shared.clone(), departure));
         }
-        let age = shared.client.settings().metadata_max_age_ms;
-        let is_stale = cluster.is_stale(now, i64::try_from(age).unwrap_or(i64::MAX));
-        let reads = !state.positions.partitions().is_empty();
-        if (leaderless || (is_stale && reads)) && !state.is_learning {
+        let settings = shared.client.settings();
+        let max_age = i64::try_from(settings.metadata_max_age_ms).unwrap_or(i64::MAX);
+        let reads = state.topics.is_some() || !state.positions.partitions().is_empty();
+        let is_stale = reads && cluster.is_stale(now, max_age);
+        let looks = state.misses_topics() && now >= state.missing_due;
+        if (leaderless || is_stale || looks) && !state.is_learning {
             state.is_learning = true;
+            let pause = i64::try_from(settings.retry_backoff_max_ms).unwrap_or(i64::MAX);
+            state.missing_due = now + pause;
             self.tasks.spawn("leaders", fetch::learn(shared.clone()));
         }
     }
@@ -436,6 +443,17 @@ impl Shared {
 }
 
 impl State {
+    /// Whether this member, as leader, has assigned while topics were not there.
+    fn misses_topics(&self) -> bool {
+        self.assigned_by.iter().flatten().any(|(_, count)| *count == 0)
+    }
+
+    /// When something falls due by itself.
+    fn wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let missing = self.misses_topics().then_some(self.missing_due).filter(|at| *at > now);
+        self.positions.wake(now).into_iter().chain(missing).min()
+    }
+
     /// Takes records of the partitions that are read, and moves their positions behind them.
     fn take(&mut self, max: usize) -> Result<Vec<ConsumerRecord>, ClientError> {
         let mut taken = Vec::new();

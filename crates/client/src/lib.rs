@@ -1,8 +1,12 @@
 //! A client of a cluster of Apache Kafka's protocol: calls, and what is built of them.
 //!
 //! Start at [`Client`]: typed calls of every API to any broker, to a leader, a coordinator or the
-//! controller. Decisions are in [`core`], pure; what touches the world goes through `env`, so the
-//! same client runs in the simulator. Not served: TLS and SASL.
+//! controller; over it [`Admin`], [`Producer`] and [`Consumer`]. Settings have Kafka's keys and
+//! defaults ([`ProducerSettings`], [`apply`]). Decisions are in [`core`], pure; what touches the
+//! world goes through `env`, so the same client runs in the simulator.
+//!
+//! Must hold: an error names the broker, the API, the code and what to do. Not served: TLS, SASL,
+//! transactions, share groups, the consumer protocol of KIP-848; brokers before 3.0.
 //!
 //! ```no_run
 //! use ottla_client::{Client, ClientSettings};
@@ -14,6 +18,39 @@
 //!     println!("{}", group.group_id);
 //! }
 //! client.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Writing and reading:
+//!
+//! ```no_run
+//! use ottla_client::{
+//!     Client, Consumer, ConsumerSettings, Producer, ProducerRecord, ProducerSettings, Settings,
+//! };
+//! use std::time::Duration;
+//!
+//! # async fn example(client: Client) -> Result<(), ottla_client::ClientError> {
+//! let producer = Producer::new(&client, ProducerSettings::default());
+//! let order = ProducerRecord {
+//!     topic: "orders".into(),
+//!     key: Some("customer-7".into()),
+//!     value: Some("3 apples".into()),
+//!     ..ProducerRecord::default()
+//! };
+//! let delivery = producer.send(order).await?; // taken, in its order
+//! println!("written at offset {}", delivery.await?.offset);
+//! producer.close().await;
+//!
+//! let mut settings = ConsumerSettings::default();
+//! settings.set("group.id", "shipping")?;
+//! settings.set("auto.offset.reset", "earliest")?;
+//! let consumer = Consumer::new(&client, settings);
+//! consumer.subscribe(&["orders"])?;
+//! for read in consumer.poll(Duration::from_secs(5)).await? {
+//!     println!("{} at {}: {:?}", read.of, read.record.offset, read.record.value);
+//! }
+//! consumer.close().await?;
 //! # Ok(())
 //! # }
 //! ```

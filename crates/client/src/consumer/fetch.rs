@@ -233,7 +233,8 @@ pub(super) async fn learn(shared: Arc<Shared>) {
         topics.dedup();
         topics
     };
-    match shared.client.refresh_topics(&topics, false).await {
+    let creates = shared.settings.allow_auto_create_topics;
+    match shared.client.refresh_topics(&topics, creates).await {
         Ok((cluster, _)) => {
             let mut state = shared.state();
             let changed = state.assigned_by.iter().flatten().any(|(topic, count)| {

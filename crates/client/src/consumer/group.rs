@@ -122,9 +122,9 @@ async fn assign(
     }
     let counts: BTreeMap<StrBytes, i32> = topics
         .into_iter()
-        .filter_map(|name| {
-            let count = i32::try_from(cluster.topic(&name)?.partitions.len()).ok()?;
-            Some((name, count))
+        .map(|name| {
+            let count = cluster.topic(&name).map_or(0, |topic| topic.partitions.len());
+            (name, i32::try_from(count).unwrap_or(i32::MAX))
         })
         .collect();
     let assignment = assignor.assign(members, &counts);
