@@ -425,6 +425,25 @@ mod tests {
         }
     }
 
+    /// Each row has the default that Apache Kafka's own clients print (tests/captures).
+    #[test]
+    fn defaults_are_those_of_apache_kafka() {
+        fn check<B: Settings + Default + PartialEq + std::fmt::Debug>(kind: &str) {
+            let mut block = B::default();
+            for row in block.rows() {
+                let prefix = format!("{kind}\t{}\t", row.key);
+                let mut lines = include_str!("../tests/captures/configs.tsv").lines();
+                let default = lines.find_map(|line| line.strip_prefix(&prefix));
+                let default = default.unwrap_or_else(|| panic!("Kafka has no {}", row.key));
+                assert_eq!(block.set(row.key, default), Ok(true));
+                assert_eq!(block, B::default(), "{}", row.key);
+            }
+        }
+        check::<ClientSettings>("consumer");
+        check::<ProducerSettings>("producer");
+        check::<ConsumerSettings>("consumer");
+    }
+
     #[test]
     fn a_wrong_value_is_refused_with_what_is_allowed() {
         let mut settings = ClientSettings::default();
