@@ -1,85 +1,16 @@
-//! A quorum of one on a simulated disk: what it writes, what it answers, what a restart finds.
+//! What a quorum writes, and what a restart finds.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_env::Env;
-use ottla_metadata::{Bootstrap, bootstrap_records};
 use ottla_net::Channel;
-use ottla_quorum::{
-    BOOTSTRAP, FOLDER, InitialVoter, Opening, Quorum, QuorumError, SnapshotId, VoterEndpoint,
-    bootstrap_file, voters_file,
-};
-use ottla_raft::Voter;
-use ottla_security::Authorizer;
-use ottla_settings::{Input, Settings};
+use ottla_quorum::{FOLDER, Quorum, QuorumError, SnapshotId};
 use ottla_sim::World;
-use ottla_storage::Directory;
-use ottla_wire::messages::create_topics_request::CreatableTopic;
+use ottla_wire::messages::DescribeQuorumRequest;
 use ottla_wire::messages::describe_quorum_request::{PartitionData, TopicData};
-use ottla_wire::messages::{ApiVersionsRequest, CreateTopicsRequest, DescribeQuorumRequest};
-use ottla_wire::{ApiKey, BrokerId, DirectoryId, ErrorCode, Offset, Timestamp, Uuid};
+use ottla_wire::{ErrorCode, Offset};
 
-const DATA: &str = "/data";
-const DIRECTORY: DirectoryId = DirectoryId(Uuid([9; 16]));
-const NODE: BrokerId = BrokerId(1);
-
-fn endpoints() -> Vec<VoterEndpoint> {
-    vec![VoterEndpoint { listener: "CONTROLLER".into(), host: "localhost".into(), port: 9093 }]
-}
-
-fn format(env: &Env) {
-    let disk = env.disk();
-    let folder = PathBuf::from(DATA).join(FOLDER);
-    disk.create_dir_all(&folder).expect("the simulated disk takes it");
-    let records = bootstrap_records(&Bootstrap::default()).expect("the simulated disk takes it");
-    let bootstrap = bootstrap_file(records, Timestamp(1)).expect("the simulated disk takes it");
-    disk.replace(&PathBuf::from(DATA).join(BOOTSTRAP), &bootstrap)
-        .expect("the simulated disk takes it");
-    let key = Voter { id: NODE, directory: DIRECTORY };
-    let me = InitialVoter { key, endpoints: endpoints() };
-    let voters = voters_file(&[me], Timestamp(1)).expect("the simulated disk takes it");
-    disk.replace(&folder.join(SnapshotId::FORMATTED.file_name()), &voters)
-        .expect("the simulated disk takes it");
-    disk.sync_tree(&PathBuf::from(DATA)).expect("the simulated disk takes it");
-    disk.sync_dir(&PathBuf::from("/")).expect("the simulated disk takes it");
-}
-
-fn opening(env: &Env, overrides: &[&str]) -> Opening {
-    let mut all = vec!["process.roles=broker,controller", "node.id=1"];
-    all.extend(["controller.listener.names=CONTROLLER"]);
-    all.extend(["listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"]);
-    if !overrides.iter().any(|o| o.starts_with("controller.quorum")) {
-        all.push("controller.quorum.bootstrap.servers=localhost:9093");
-    }
-    all.extend(overrides);
-    let overrides: Vec<String> = all.iter().map(|text| (*text).to_owned()).collect();
-    let settings = Settings::load(Input { overrides: &overrides, ..Input::default() });
-    Opening {
-        node_id: NODE,
-        cluster_id: "4L6g3nShT-eMCtK--X86sw".to_owned(),
-        directory: Directory::new(env.disk().clone(), PathBuf::from(DATA), DIRECTORY),
-        endpoints: endpoints(),
-        settings: settings.expect("allowed").settings,
-        authorizer: Authorizer::Everybody,
-    }
-}
-
-async fn start(env: &Env) -> Quorum {
-    let quorum = Quorum::start(env, opening(env, &[])).await.expect("it starts");
-    quorum.image().wait_for(|image| !image.features().is_empty()).await.expect("it lives");
-    quorum
-}
-
-fn create(name: &'static str) -> CreateTopicsRequest {
-    let topic = CreatableTopic {
-        name: name.into(),
-        num_partitions: 1,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    CreateTopicsRequest { topics: vec![topic], timeout_ms: 1_000, ..Default::default() }
-}
+use crate::support::{DATA, DIRECTORY, NODE, create, format, opening, start};
 
 #[test]
 fn a_new_quorum_writes_what_the_cluster_was_formatted_with() {
@@ -92,32 +23,6 @@ fn a_new_quorum_writes_what_the_cluster_was_formatted_with() {
         // Three control records, and the ten of the bootstrap transaction.
         assert_eq!(image.provenance().offset, Offset(11));
         quorum.stop().await.expect("it stops");
-    });
-}
-
-#[test]
-fn api_versions_names_what_has_a_row() {
-    World::new(1).run(async |world: World| {
-        let env = world.node(1);
-        format(&env);
-        let quorum = start(&env).await;
-        let channel = Channel::pipe(quorum.service(), "test");
-        let request = ApiVersionsRequest {
-            client_software_name: "test".into(),
-            client_software_version: "1".into(),
-            ..Default::default()
-        };
-        let response = channel.send(&request, 4).await.expect("an answer");
-        assert_eq!(response.error_code, ErrorCode::NONE);
-        let keys: Vec<i16> = response.api_keys.iter().map(|api| api.api_key).collect();
-        assert!(keys.contains(&(ApiKey::Envelope as i16)), "{keys:?}");
-        assert!(!keys.contains(&(ApiKey::Produce as i16)), "{keys:?}");
-        let level = |name: &str| {
-            let found = response.finalized_features.iter().find(|f| f.name == *name);
-            found.map(|feature| feature.max_version_level)
-        };
-        assert_eq!(level("metadata.version"), Some(30));
-        assert_eq!(level("kraft.version"), Some(1));
     });
 }
 

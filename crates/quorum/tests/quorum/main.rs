@@ -1,0 +1,5 @@
+//! A quorum of one on a simulated disk.
+
+mod lives;
+mod service;
+mod support;
