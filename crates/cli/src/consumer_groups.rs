@@ -12,7 +12,7 @@ mod table;
 use std::io::Write;
 
 use ottla_client::{Client, ClientError, TopicPartition};
-use ottla_wire::{ErrorCode, PartitionIndex, StrBytes};
+use ottla_wire::{ApiKey, ErrorCode, PartitionIndex, StrBytes};
 
 use crate::client_options;
 use crate::context::Context;
@@ -140,9 +140,17 @@ async fn delete_offsets(
     client: &Client,
 ) -> Result<(), Failure> {
     let id = parsed.text("group")?.unwrap_or_default();
-    let partitions = reset::partitions(client, &parsed.texts("topic")).await?;
+    let (partitions, unknown) = reset::partitions(client, &parsed.texts("topic")).await?;
     let results = client.admin().delete_group_offsets(id, &partitions).await;
     let mut rows: Vec<(TopicPartition, String)> = Vec::new();
+    let unknown: Vec<Vec<String>> = unknown
+        .into_iter()
+        .map(|topic| {
+            let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            let error = ClientError::refused(ApiKey::OffsetDelete, topic.as_str(), code, None);
+            vec![topic, "-".to_string(), format!("Error: {}", exception(&error))]
+        })
+        .collect();
     let status = |error: Option<&ClientError>| match error {
         None => "Successful".to_string(),
         Some(error) => format!("Error: {}", exception(error)),
@@ -179,6 +187,7 @@ async fn delete_offsets(
         .map(|(of, status)| {
             vec![of.topic.to_string(), of.partition.to_string(), format!("{status:15}")]
         })
+        .chain(unknown)
         .collect();
     let lines = table(&columns, &rows);
     // The head of the last column is padded like its cells.
@@ -257,8 +266,6 @@ const TYPES: &[&str] = &["Consumer", "Classic"];
 
 #[cfg(test)]
 mod tests {
-    use ottla_wire::ApiKey;
-
     use super::*;
 
     #[test]

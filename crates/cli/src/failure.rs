@@ -20,6 +20,8 @@ pub(crate) enum Place {
     Stdout,
     /// On stderr.
     Stderr,
+    /// Nowhere: whoever read the output has gone, as `head` does.
+    Nowhere,
     /// On stderr, followed by the table of options.
     Usage,
     /// On stderr, followed by the name of the command that lists the options.
@@ -51,7 +53,7 @@ impl Failure {
     /// The same message after `lead` on stdout; a wrong use of options stays what it is.
     pub(crate) fn after(self, lead: &str) -> Failure {
         match self.place {
-            Place::Usage | Place::Grammar => self,
+            Place::Usage | Place::Grammar | Place::Nowhere => self,
             _ => {
                 Failure { message: format!("{lead}{}", self.message), place: Place::Stdout, ..self }
             }
@@ -77,6 +79,9 @@ impl fmt::Display for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Failure { message: String::new(), place: Place::Nowhere, code: 1 };
+        }
         Failure::said(format!("cannot write the output: {error}"))
     }
 }

@@ -133,7 +133,7 @@ async fn run_applet(
                 let name = applet.name;
                 writeln!(context.err, "{failure}\n`ottla {name} --help` lists the options")?;
             }
-            Place::Usage => (),
+            Place::Usage | Place::Nowhere => (),
         }
     }
     outcome

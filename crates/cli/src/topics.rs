@@ -206,12 +206,10 @@ async fn alter(parsed: &Parsed, client: &Client, names: Vec<StrBytes>) -> Result
     let cluster = client.cluster();
     let topics = names.into_iter().map(|name| {
         let there = cluster.topic(&name).map_or(0, |topic| topic.partitions.len());
-        let new = assignment.iter().map(|assignment| {
-            let new = assignment.iter().skip(there).cloned();
-            new.map(|broker_ids| CreatePartitionsAssignment { broker_ids, ..Default::default() })
-                .collect()
-        });
-        CreatePartitionsTopic { name, count, assignments: new.last(), ..Default::default() }
+        let brokers = |broker_ids| CreatePartitionsAssignment { broker_ids, ..Default::default() };
+        let new = |all: &Vec<Vec<BrokerId>>| all.iter().skip(there).cloned().map(brokers).collect();
+        let assignments = assignment.as_ref().map(new);
+        CreatePartitionsTopic { name, count, assignments, ..Default::default() }
     });
     let request = CreatePartitionsRequest {
         topics: topics.collect(),

@@ -89,8 +89,8 @@ impl Reader {
                 return Err(Failure::said(format!("null.marker and {name} may not be equal")));
             }
             // The delimiter of headers and the separator of keys are a tab both.
-            let others = named.iter().skip(at.max(1) + 1);
-            for (other, _) in others.filter(|(_, other)| at > 0 && other == separator) {
+            let mut others = named.iter().skip(at + 1).filter(|_| at > 0);
+            if let Some((other, _)) = others.find(|(_, other)| other == separator) {
                 return Err(Failure::said(format!("{name} and {other} may not be equal")));
             }
         }

@@ -16,7 +16,7 @@ use super::group::{self, Assignment, Group};
 use super::table::{Column, at_least, fixed, open, table};
 
 /// A line of the table of offsets.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Row {
     of: Option<TopicPartition>,
     committed: Option<i64>,
@@ -88,7 +88,7 @@ async fn rows(client: &Client, group: &Group) -> Result<Vec<Row>, Failure> {
         }
         if member.assignment.is_empty() {
             let member = Some(named);
-            rows.push(Row { of: None, committed: None, leader_epoch: None, end: None, member });
+            rows.push(Row { member, ..Row::default() });
         }
     }
     rows.extend(offsets.into_iter().map(|(of, (committed, leader_epoch))| Row {
@@ -259,35 +259,41 @@ mod tests {
         }
     }
 
-    /// Lines with their end marked, since trailing spaces count.
+    /// Runs of spaces are given by their length: `{5}` stands for five.
     fn check(lines: &str, expect: &[&str]) {
-        assert_eq!(lines.lines().collect::<Vec<_>>(), expect);
+        let mut said = Vec::new();
+        for line in lines.lines() {
+            let mut text = String::new();
+            let mut rest = line;
+            while let Some(at) = rest.find("  ") {
+                let spaces = rest[at..].chars().take_while(|letter| *letter == ' ').count();
+                text.push_str(&format!("{}{{{spaces}}}", &rest[..at]));
+                rest = &rest[at + spaces..];
+            }
+            said.push(text + rest);
+        }
+        assert_eq!(said, expect);
     }
 
     #[test]
     fn offsets_stand_with_their_lag_and_owner() {
         let of = TopicPartition { topic: "orders".into(), partition: PartitionIndex(0) };
-        let member = Some(("c-1".into(), "/127.0.0.1".into(), "c".into()));
-        let rows = [
-            Row {
-                of: Some(of.clone()),
-                committed: Some(2),
-                leader_epoch: Some(0),
-                end: Some(5),
-                member,
-            },
-            Row { of: Some(of), committed: None, leader_epoch: None, end: Some(5), member: None },
-        ];
+        let row = Row {
+            of: Some(of),
+            committed: Some(2),
+            leader_epoch: Some(0),
+            end: Some(5),
+            member: Some(("c-1".into(), "/127.0.0.1".into(), "c".into())),
+        };
+        let free = Row { of: row.of.clone(), end: Some(5), ..Row::default() };
         check(
-            &offsets(&group(), &rows, false),
+            &offsets(&group(), &[row, free], true),
             &[
                 "",
-                "GROUP           TOPIC           PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG             \
-                 CONSUMER-ID     HOST            CLIENT-ID",
-                "g1              orders          0          2               5               3               \
-                 c-1             /127.0.0.1      c",
-                "g1              orders          0          -               5               -               \
-                 -               -               -",
+                "GROUP{11}TOPIC{11}PARTITION{2}LEADER-EPOCH{4}CURRENT-OFFSET{2}LOG-END-OFFSET{2}\
+                 LAG{13}CONSUMER-ID{5}HOST{12}CLIENT-ID",
+                "g1{14}orders{10}0{10}0{15}2{15}5{15}3{15}c-1{13}/127.0.0.1{6}c",
+                "g1{14}orders{10}0{10}-{15}-{15}5{15}-{15}-{15}-{15}-",
             ],
         );
     }
@@ -298,18 +304,17 @@ mod tests {
             &members(&group(), false),
             &[
                 "",
-                "GROUP           CONSUMER-ID     HOST            CLIENT-ID       #PARTITIONS     ",
-                "g1              c-1             /127.0.0.1      c               2               ",
+                "GROUP{11}CONSUMER-ID{5}HOST{12}CLIENT-ID{7}#PARTITIONS{5}",
+                "g1{14}c-1{13}/127.0.0.1{6}c{15}2{15}",
             ],
         );
         check(
             &members(&group(), true),
             &[
                 "",
-                "GROUP           CONSUMER-ID     HOST            CLIENT-ID       #PARTITIONS     \
-                 CURRENT-EPOCH   CURRENT-ASSIGNMENT   TARGET-EPOCH    TARGET-ASSIGNMENT   ",
-                "g1              c-1             /127.0.0.1      c               2               \
-                 -               orders:0,1           -               -                   ",
+                "GROUP{11}CONSUMER-ID{5}HOST{12}CLIENT-ID{7}#PARTITIONS{5}CURRENT-EPOCH{3}\
+                 CURRENT-ASSIGNMENT{3}TARGET-EPOCH{4}TARGET-ASSIGNMENT{3}",
+                "g1{14}c-1{13}/127.0.0.1{6}c{15}2{15}-{15}orders:0,1{11}-{15}-{19}",
             ],
         );
     }
@@ -320,10 +325,9 @@ mod tests {
             &state(&group(), true),
             &[
                 "",
-                "GROUP           COORDINATOR (ID)          ASSIGNMENT-STRATEGY  STATE                \
-                 GROUP-EPOCH     TARGET-ASSIGNMENT-EPOCH   #MEMBERS",
-                "g1              127.0.0.1:29092  (1)      range                Stable               \
-                 -               -                         1",
+                "GROUP{11}COORDINATOR (ID){10}ASSIGNMENT-STRATEGY{2}STATE{16}GROUP-EPOCH{5}\
+                 TARGET-ASSIGNMENT-EPOCH{3}#MEMBERS",
+                "g1{14}127.0.0.1:29092{2}(1){6}range{16}Stable{15}-{15}-{25}1",
             ],
         );
     }

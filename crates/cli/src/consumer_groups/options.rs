@@ -27,8 +27,9 @@ pub(crate) const OPTIONS: &[Opt] = &[
     flag("offsets", "With --describe: show offsets and lag, as without it."),
     flag(
         "reset-offsets",
-        "Change the offsets of a group that has no members: by one of --to-datetime, --by-duration, \
-         --to-earliest, --to-latest, --shift-by, --from-file, --to-current, --to-offset.",
+        "Change the offsets of a group that has no members: by one of --to-datetime, \
+         --by-duration, --to-earliest, --to-latest, \
+         --shift-by, --from-file, --to-current, --to-offset.",
     ),
     long("shift-by", "number-of-offsets", "Reset to so many after (or before) the offset."),
     maybe(

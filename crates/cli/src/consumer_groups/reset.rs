@@ -121,7 +121,10 @@ async fn plan(
     }
     let partitions: Vec<TopicPartition> = match parsed.has("all-topics") {
         true => committed.keys().cloned().collect(),
-        false => partitions(client, &parsed.texts("topic")).await?,
+        false => match partitions(client, &parsed.texts("topic")).await? {
+            (partitions, unknown) if unknown.is_empty() => partitions,
+            _ => return Err(said(&"This server does not host this topic-partition.")),
+        },
     };
     match scenario {
         Scenario::Earliest => ask(client, &partitions, admin::EARLIEST).await,
@@ -135,8 +138,8 @@ async fn plan(
             for of in partitions {
                 let Some(offset) = committed.get(&of).filter(|offset| **offset >= 0) else {
                     return Err(said(&format!(
-                        "Cannot shift offset for partition {of} since there is no current committed \
-                         offset"
+                        "Cannot shift offset for partition {of} since there is no current \
+                         committed offset"
                     )));
                 };
                 plan.insert(of, offset.saturating_add(*by));
@@ -169,32 +172,37 @@ async fn plan(
     }
 }
 
-/// The partitions that `--topic` means: `orders`, or `orders:0,2`.
+/// The partitions that `--topic` means: `orders`, or `orders:0,2`; and the topics that are
+/// not there.
 pub(super) async fn partitions(
     client: &Client,
     topics: &[&str],
-) -> Result<Vec<TopicPartition>, Failure> {
+) -> Result<(Vec<TopicPartition>, Vec<String>), Failure> {
     let cluster = client.refresh_all().await.map_err(executing)?;
-    let mut partitions = Vec::new();
+    let (mut partitions, mut unknown) = (Vec::new(), Vec::new());
     for text in topics {
-        if let Some((topic, list)) = text.rsplit_once(':') {
-            for index in list.split(',') {
-                let index = index.trim().parse().map_err(|_| {
-                    said(&format!("Invalid partition '{index}' of topic '{topic}'"))
-                })?;
-                partitions.push(partition(topic, index));
-            }
+        let (name, list) = text.rsplit_once(':').unwrap_or((text, ""));
+        let Some(topic) = cluster.topic(name) else {
+            unknown.push(name.to_string());
+            continue;
+        };
+        if list.is_empty() {
+            partitions.extend(topic.partitions.keys().map(|index| partition(name, index.0)));
             continue;
         }
-        let Some(topic) = cluster.topic(text) else {
-            return Err(said(
-                &"org.apache.kafka.common.errors.UnknownTopicOrPartitionException: This server does \
-                  not host this topic-partition.",
-            ));
-        };
-        partitions.extend(topic.partitions.keys().map(|index| partition(text, index.0)));
+        for index in list.split(',') {
+            let index = index
+                .trim()
+                .parse()
+                .map_err(|_| said(&format!("Invalid partition '{index}' of topic '{name}'")))?;
+            let of = partition(name, index);
+            if !topic.partitions.contains_key(&of.partition) {
+                return Err(said(&format!("The partitions \"{of}\" do not exist")));
+            }
+            partitions.push(of);
+        }
     }
-    Ok(partitions)
+    Ok((partitions, unknown))
 }
 
 /// An offset of each partition by time; -1 where there is none.
@@ -221,8 +229,8 @@ async fn clamp(context: &mut Context, client: &Client, plan: Plan) -> Result<Pla
         if !than.is_empty() {
             writeln!(
                 context.err,
-                "New offset ({offset}) is {than} offset for topic partition {of}. Value will be set \
-                 to {nearest}"
+                "New offset ({offset}) is {than} offset for topic partition {of}. Value will be \
+                 set to {nearest}"
             )?;
         }
         clamped.insert(of, nearest);

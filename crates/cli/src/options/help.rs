@@ -9,14 +9,17 @@ const COLUMN_WIDTH_MAX: usize = 39;
 /// Between the columns.
 const GAP: &str = "  ";
 
+/// The lines of either column.
+type Row = (Vec<String>, Vec<String>);
+
 /// The whole table, each line with its line feed. Options stand in the order of their names.
 pub(crate) fn table(options: &[Opt]) -> String {
     let mut options: Vec<&Opt> = options.iter().collect();
     options.sort_by_key(|option| option.name);
-    let rows: Vec<(Vec<String>, Vec<String>)> = std::iter::once(heading())
+    let rows: Vec<Row> = std::iter::once(heading())
         .chain(options.into_iter().map(|option| (wrap(&left(option)), right(option))))
         .collect();
-    let width = |column: fn(&(Vec<String>, Vec<String>)) -> &Vec<String>| {
+    let width = |column: fn(&Row) -> &Vec<String>| {
         rows.iter().flat_map(column).map(|line| line.chars().count()).max().unwrap_or(0)
     };
     let (left_width, right_width) = (width(|row| &row.0), width(|row| &row.1));
@@ -31,7 +34,7 @@ pub(crate) fn table(options: &[Opt]) -> String {
     table
 }
 
-fn heading() -> (Vec<String>, Vec<String>) {
+fn heading() -> Row {
     (vec!["Option".into(), "------".into()], vec!["Description".into(), "-----------".into()])
 }
 

@@ -99,6 +99,9 @@ async fn wanted(
         .parse()
         .map(TopicId)
         .map_err(|error| Failure::said(format!("{text} is no topic id: {error}")))?;
+    if id == TopicId::default() {
+        return super::existing(parsed, client, expression).await;
+    }
     let expression = expression.map(topic_expression).transpose()?;
     let cluster = client.refresh_all().await?;
     let found = cluster
@@ -243,7 +246,8 @@ fn lines(topic: &Topic, filter: &Filter, live: &BTreeSet<BrokerId>) -> String {
             topic.configs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let factor = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
         text.push_str(&format!(
-            "Topic: {}\tTopicId: {}\tPartitionCount: {}\tReplicationFactor: {factor}\tConfigs: {}\n",
+            "Topic: {}\tTopicId: {}\tPartitionCount: {}\tReplicationFactor: {factor}\t\
+             Configs: {}\n",
             topic.name,
             topic.id,
             topic.partitions.len(),

@@ -1,0 +1,167 @@
+//! The commands against a node of this project, in one process: what a user types, what is printed.
+//!
+//! Not here: options and lines by themselves, which have their tests beside them.
+
+use std::io::Cursor;
+use std::time::Duration;
+
+use ottla_cli::{Context, run};
+use ottla_env::Env;
+use ottla_node::{Node, Opening};
+use ottla_settings::{Input, Settings};
+
+/// A node in a folder of its own, and commands that are run against it.
+struct Session {
+    env: Env,
+    node: Node,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Session {
+    async fn start(env: &Env) -> Session {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "process.roles=broker,controller\nnode.id=1\nlog.dirs={}\n\
+             listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\n\
+             controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:9093\n\
+             offsets.topic.replication.factor=1\noffsets.topic.num.partitions=2\n\
+             group.initial.rebalance.delay.ms=0\n",
+            folder.path().display()
+        );
+        let input = Input { file: Some(file.as_bytes()), ..Input::default() };
+        let settings = Settings::load(input).unwrap().settings;
+        let node = Node::start(env, Opening { settings, cluster_id: None }).await.unwrap();
+        let found = node.addresses().iter().find(|address| address.listener == "PLAINTEXT");
+        let address = found.unwrap().address.to_string();
+        Session { env: env.clone(), node, address, _folder: folder }
+    }
+
+    /// Runs `line` with `input`; stdout, and after it stderr and the code when that is not 0.
+    async fn run(&self, line: &str, input: &'static str) -> String {
+        let (mut context, printed) = Context::captured(self.env.clone());
+        context.input = Some(Box::new(Cursor::new(input)));
+        let line = format!("{line} --bootstrap-server {}", self.address);
+        let words: Vec<String> = line.split_whitespace().map(String::from).collect();
+        let code = run(&mut context, "ottla", &words).await;
+        match code {
+            0 => printed.stdout(),
+            code => format!("{}{}code {code}\n", printed.stdout(), printed.stderr()),
+        }
+    }
+
+    async fn check(&self, line: &str, expect: &str) {
+        assert_eq!(self.run(line, "").await, expect, "{line}");
+    }
+}
+
+/// Runs the test on a runtime of its own, for at most a minute.
+fn with_session(test: impl AsyncFnOnce(&Session)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let env = Env::real(runtime.handle().clone());
+    let ran = runtime.block_on(env.timeout(Duration::from_secs(60), async {
+        let session = Session::start(&env).await;
+        test(&session).await;
+        session.node.stop().await;
+    }));
+    assert!(ran.is_ok(), "the session took over a minute");
+}
+
+#[test]
+fn topics_come_and_go() {
+    with_session(async |session| {
+        session
+            .check("topics --create --topic orders --partitions 2", "Created topic orders.\n")
+            .await;
+        session
+            .check(
+                "topics --create --topic orders",
+                "Error while executing topic command : Topic 'orders' already exists.\ncode 1\n",
+            )
+            .await;
+        session.check("topics --create --topic orders --if-not-exists", "").await;
+        session.check("topics --list", "orders\n").await;
+        session.check("topics --alter --topic orders --partitions 3", "").await;
+        let described = session.run("topics --describe --topic orders", "").await;
+        assert!(described.contains("\tPartitionCount: 3\tReplicationFactor: 1\t"), "{described}");
+        let last = "\tTopic: orders\tPartition: 2\tLeader: 1\tReplicas: 1\tIsr: 1\t";
+        assert!(described.contains(last), "{described}");
+        session.check("topics --delete --topic orders", "").await;
+        session
+            .check(
+                "topics --describe --topic orders",
+                "Error while executing topic command : Topic 'orders' does not exist as expected\n\
+                 code 1\n",
+            )
+            .await;
+    });
+}
+
+#[test]
+fn configs_are_set_and_described() {
+    with_session(async |session| {
+        session.run("topics --create --topic orders", "").await;
+        session
+            .check(
+                "configs --alter --topic orders --add-config \
+                 retention.ms=5,cleanup.policy=[compact,delete]",
+                "Completed updating config for topic orders.\n",
+            )
+            .await;
+        let described = session.run("configs --describe --topic orders", "").await;
+        let line = "  retention.ms=5 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=5";
+        assert!(described.contains(line), "{described}");
+        assert!(described.contains("  cleanup.policy=compact,delete "), "{described}");
+        let refused = session.run("configs --alter --topic orders --add-config bogus=1", "").await;
+        assert!(refused.contains("Unknown topic config name: bogus"), "{refused}");
+        assert!(refused.ends_with("code 1\n"), "{refused}");
+    });
+}
+
+#[test]
+fn records_are_written_and_read_and_groups_keep_their_place() {
+    with_session(async |session| {
+        session.run("topics --create --topic orders --partitions 1", "").await;
+        let keyed = "--reader-property parse.key=true --reader-property key.separator=:";
+        session.run(&format!("console-producer --topic orders {keyed}"), "a:1\nb:2\nc:3\n").await;
+        session.check("get-offsets --topic orders", "orders:0:3\n").await;
+        let consume = "console-consumer --topic orders --formatter-property print.key=true";
+        session
+            .check(
+                &format!("{consume} --group g --from-beginning --max-messages 2"),
+                "a\t1\nb\t2\n",
+            )
+            .await;
+        let described = session.run("consumer-groups --describe --group g", "").await;
+        let line: Vec<&str> = described.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(line, ["g", "orders", "0", "2", "3", "1", "-", "-", "-"]);
+        session.check(&format!("{consume} --group g --max-messages 1"), "c\t3\n").await;
+        session
+            .check(
+                "consumer-groups --reset-offsets --group g --all-topics --shift-by -2 --execute",
+                "\nGROUP           TOPIC           PARTITION  NEW-OFFSET\n\
+                 g               orders          0          1\n",
+            )
+            .await;
+        session.check(&format!("{consume} --group g --max-messages 1"), "b\t2\n").await;
+        session
+            .check(
+                "consumer-groups --delete --group g",
+                "Deletion of requested consumer groups ('g') was successful.\n",
+            )
+            .await;
+        session.check("consumer-groups --list", "").await;
+    });
+}
+
+#[test]
+fn a_partition_is_read_from_an_offset_without_a_group() {
+    with_session(async |session| {
+        session.run("topics --create --topic orders --partitions 1", "").await;
+        session.run("console-producer --topic orders --compression-codec zstd", "1\n2\n3\n").await;
+        let one = "console-consumer --topic orders --partition 0 --max-messages 1";
+        session.check(&format!("{one} --offset 1"), "2\n").await;
+        session.check(&format!("{one} --offset earliest"), "1\n").await;
+        session.check("consumer-groups --list", "").await;
+    });
+}
