@@ -8,6 +8,7 @@
 
 mod broker;
 mod clients;
+mod diff;
 mod table;
 
 use std::fs;
@@ -19,10 +20,11 @@ use clients::{CLIENTS, Client};
 use table::{Mark, Row};
 
 const USAGE: &str =
-    "usage: cargo xtask conform [--kafka | --broker '<command>'] [--only <client>,...]
+    "usage: cargo xtask conform [--kafka | --broker '<command>'] [--only <client>,... | --diff]
   --broker  how to start the broker; {config} is its server.properties [ottla start {config}]
   --kafka   Apache Kafka from its Maven artifacts
-  --only    these clients, without the others";
+  --only    these clients, without the others
+  --diff    no clients: the same questions to Apache Kafka and the broker, answers compared";
 
 /// Where things are: the workspace and what lies outside of git.
 struct Places {
@@ -58,22 +60,24 @@ impl Places {
 struct Asked {
     broker: Kind,
     only: Vec<String>,
+    diff: bool,
 }
 
 impl Asked {
     fn parse(args: &[String]) -> Result<Self, String> {
-        let mut asked = Self { broker: Kind::Command(ottla()), only: Vec::new() };
+        let mut asked = Self { broker: Kind::Command(ottla()), only: Vec::new(), diff: false };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match (arg.as_str(), args.as_slice().first()) {
                 ("--kafka", _) => asked.broker = Kind::Kafka,
+                ("--diff", _) => asked.diff = true,
                 ("--broker", Some(command)) => asked.broker = Kind::Command(command.clone()),
                 ("--only", Some(names)) => {
                     asked.only = names.split(',').map(str::to_owned).collect();
                 }
                 _ => return Err(format!("cannot understand {arg}\n{USAGE}")),
             }
-            if arg != "--kafka" {
+            if arg != "--kafka" && arg != "--diff" {
                 args.next();
             }
         }
@@ -105,6 +109,10 @@ fn ottla() -> String {
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let asked = Asked::parse(args)?;
     let places = Places::new()?;
+    if asked.diff {
+        clients::install_kafka(&places)?;
+        return diff::run(&places, &asked.broker);
+    }
     let clients = asked.clients();
     let mut skipped = clients::install(&places, &clients, asked.broker == Kind::Kafka)?;
     let mut broker = Broker::start(&places, &asked.broker, "broker")?;

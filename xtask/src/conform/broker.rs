@@ -23,7 +23,7 @@ const KAFKA: &str = "java -Xmx512M -Xms256M -XX:+UseG1GC -XX:TieredStopAtLevel=1
     -Dconform.log=INFO -cp {cache}/java/classes:{cache}/java/libs/* kafka.Kafka {config}";
 const FORMAT: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     -cp {cache}/java/classes:{cache}/java/libs/* kafka.tools.StorageTool format \
-    --standalone --cluster-id ottlaConformSuite00000Q --config {config}";
+    --standalone --release-version 4.3-IV0 --cluster-id ottlaConformSuite00000Q --config {config}";
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_millis(20);
@@ -33,6 +33,7 @@ pub(crate) struct Broker {
     command: Vec<String>,
     log: PathBuf,
     port: u16,
+    controller: u16,
     child: Option<Child>,
 }
 
@@ -51,7 +52,8 @@ impl Broker {
             Kind::Command(line) => line,
         };
         let command = places.words(line, &config);
-        let mut broker = Self { command, log: folder.join("broker.log"), port, child: None };
+        let log = folder.join("broker.log");
+        let mut broker = Self { command, log, port, controller, child: None };
         if *kind == Kind::Kafka {
             let format = broker.spawn(&places.words(FORMAT, &config))?;
             broker.child = Some(format);
@@ -67,6 +69,14 @@ impl Broker {
     /// Where clients find it.
     pub(crate) fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The text without this run's ports and folder.
+    pub(crate) fn anonymous(&self, text: &str) -> String {
+        let folder = self.log.parent().map(|path| path.to_string_lossy()).unwrap_or_default();
+        text.replace(&*folder, "<folder>")
+            .replace(&self.port.to_string(), "<port>")
+            .replace(&self.controller.to_string(), "<controller port>")
     }
 
     /// Kills it without warning and starts it again.

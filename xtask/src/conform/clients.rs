@@ -79,7 +79,13 @@ static GO: Kit = Kit {
 };
 static JAVA: Kit = Kit {
     name: "java",
-    locks: &["conform/java/pom.xml", "conform/java/src/main/java/Suite.java"],
+    locks: &[
+        "conform/java/pom.xml",
+        "conform/java/src/main/java/Batch.java",
+        "conform/java/src/main/java/Diff.java",
+        "conform/java/src/main/java/Filler.java",
+        "conform/java/src/main/java/Suite.java",
+    ],
     steps: &["mvn --quiet --batch-mode --file {root}/conform/java/pom.xml compile"],
 };
 static TOOLS: Kit = Kit {
@@ -154,6 +160,11 @@ pub(crate) fn install(
         skipped.extend(without.map(|client| (client.name, why.clone())));
     }
     Ok(skipped)
+}
+
+/// Apache Kafka itself and the program of the differential mode.
+pub(crate) fn install_kafka(places: &Places) -> Result<(), String> {
+    install_kit(places, &JAVA)
 }
 
 /// Runs a kit's steps unless its lock files are the ones that were installed last.
