@@ -64,7 +64,7 @@ impl Applier {
         let mut deleted = Vec::new();
         for id in &changes.topics_deleted {
             for partition in self.rooms.partitions.remove_topic(*id) {
-                partition.disturb();
+                partition.remove();
                 let now = Timestamp(self.rooms.env.now_ms());
                 if *partition.topic == *topics::CONSUMER_OFFSETS {
                     self.rooms.groups.resign(partition.index, LAST_EPOCH);

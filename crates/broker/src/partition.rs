@@ -41,6 +41,8 @@ pub(crate) struct Partition {
     log: Arc<Log>,
     replica: Mutex<Replicated>,
     parking: Parking,
+    /// The topic was deleted.
+    removed: AtomicBool,
     /// A task is syncing.
     syncing: AtomicBool,
     /// The high watermark for those who follow it; made when the first of them comes.
@@ -58,8 +60,8 @@ impl Partition {
         let life = Replica::new(me, log.high_watermark());
         let replica = Mutex::new(Replicated { life, hidden_bytes: 0 });
         let (parking, followed) = (Parking::default(), OnceLock::new());
-        let syncing = AtomicBool::new(false);
-        Partition { topic_id, topic, index, log, replica, parking, syncing, followed }
+        let (removed, syncing) = (AtomicBool::new(false), AtomicBool::new(false));
+        Partition { topic_id, topic, index, log, replica, parking, removed, syncing, followed }
     }
 
     pub(crate) fn log(&self) -> &Arc<Log> {
@@ -83,6 +85,9 @@ impl Partition {
 
     /// The leader's epoch, for an asker who believes in `epoch` (-1: in any).
     pub(crate) fn check_leader(&self, epoch: LeaderEpoch) -> Result<LeaderEpoch, ErrorCode> {
+        if self.removed.load(Ordering::Acquire) {
+            return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        }
         self.replica().life.check_leader(epoch).map_err(code)
     }
 
@@ -234,8 +239,9 @@ impl Partition {
         self.parking.park(wait);
     }
 
-    /// Wakes everyone: the partition is going away.
-    pub(crate) fn disturb(&self) {
+    /// Refuses everyone, and wakes who waits: the topic was deleted.
+    pub(crate) fn remove(&self) {
+        self.removed.store(true, Ordering::Release);
         self.parking.disturb();
     }
 

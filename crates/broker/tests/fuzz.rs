@@ -9,8 +9,10 @@ use std::cell::RefCell;
 
 use bytes::Bytes;
 use ottla_broker::APIS;
+use ottla_wire::frame::decode_response_header;
 use ottla_wire::fuzz::{Cases, Prng, Target, sample};
 use ottla_wire::registry::{Kind, MESSAGES};
+use ottla_wire::{ApiKey, Reader};
 
 #[path = "broker/support.rs"]
 #[allow(dead_code, reason = "scenarios need more of it than hostile bytes do")]
@@ -46,10 +48,29 @@ fn eat(input: &[u8]) {
             (*house, *eaten) = (furnished(), 0);
         }
         *eaten += 1;
-        if let Some(Got::Closed(reason)) = house.send_bytes(Bytes::copy_from_slice(input)) {
-            assert!(!reason.contains("cannot be written"), "{reason}");
+        match house.send_bytes(Bytes::copy_from_slice(input)) {
+            Some(Got::Closed(reason)) => {
+                assert!(!reason.contains("cannot be written"), "{reason}");
+            }
+            Some(Got::Answer(bytes)) => read(input, bytes),
+            Some(Got::Nothing) | None => {}
         }
     });
+}
+
+/// Reads an answer as the client would who sent the frame.
+fn read(frame: &[u8], answer: Bytes) {
+    let number = |at: usize| i16::from_be_bytes([frame[at], frame[at + 1]]);
+    let (key, mut version) = (ApiKey::from_i16(number(0)).unwrap(), number(2));
+    if key == ApiKey::ApiVersions && !(0..=5).contains(&version) {
+        version = 0;
+    }
+    let mut reader = Reader::new(answer.clone());
+    decode_response_header(&mut reader, key, version).unwrap();
+    let response =
+        MESSAGES.iter().find(|info| info.kind == Kind::Response && info.key == Some(key as i16));
+    let body = answer.slice(answer.len() - reader.remaining()..);
+    response.unwrap().check(body, version).unwrap();
 }
 
 /// A valid frame of each version of each API, and some that reach the log.

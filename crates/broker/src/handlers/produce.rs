@@ -5,19 +5,22 @@
 //! REQUEST_TIMED_OUT while the records stay where they are.
 //! Not served: transactions; a transactional id is refused with a final error.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use ottla_env::Env;
 use ottla_net::{CloseReason, Wait};
 use ottla_records::BatchHeader;
 use ottla_security::{Operation, Resource};
-use ottla_storage::Appended;
+use ottla_storage::{Appended, StorageError};
 use ottla_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_wire::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
 };
 use ottla_wire::messages::{ProduceRequest, ProduceResponse};
-use ottla_wire::{BrokerId, ErrorCode, Offset, Records, TopicId};
+use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, Records, TopicId};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
@@ -245,23 +248,27 @@ async fn acknowledge(
 ) -> ProduceResponse {
     let env = &ctx.rooms.env;
     let deadline = env.monotonic() + timeout;
-    let mut unsynced = Vec::new();
-    for (at, append) in pending.iter_mut().enumerate().filter(|(_, append)| append.sync_due) {
-        append.sync_due = false;
-        if let Err(error) = append.partition.synced(env, append.end).await {
-            fail(&mut response, append.at, ErrorCode::KAFKA_STORAGE_ERROR);
-            let partition = append.partition.index;
-            tracing::error!(topic = %append.partition.topic, %partition, %error, "sync failed");
-            unsynced.push(at);
-        }
+    for (at, why) in sync(env, &mut pending).await {
+        let (topic, partition) = (&pending[at].partition.topic, pending[at].partition.index);
+        tracing::error!(%topic, %partition, error = %why, "sync failed");
+        fail(&mut response, pending[at].at, ErrorCode::KAFKA_STORAGE_ERROR);
+        drop(pending.swap_remove(at));
     }
-    unsynced.into_iter().rev().for_each(|at| drop(pending.swap_remove(at)));
     loop {
         let wait = Wait::new(0);
         for append in &pending {
             append.partition.park(&wait);
         }
-        pending.retain(|append| append.is_due(by_all));
+        pending.retain(|append| match append.partition.check_leader(LeaderEpoch(-1)) {
+            Ok(_) => append.is_due(by_all),
+            // Whoever leads now may have cut the records off.
+            Err(code) => {
+                if append.is_due(by_all) {
+                    fail(&mut response, append.at, code);
+                }
+                false
+            }
+        });
         if pending.is_empty() {
             return response;
         }
@@ -274,6 +281,33 @@ async fn acknowledge(
         fail(&mut response, append.at, ErrorCode::REQUEST_TIMED_OUT);
     }
     response
+}
+
+/// Syncs what `flush.messages` asks for, all logs at a time. Gives what failed, the last first.
+async fn sync(env: &Env, pending: &mut [Pending]) -> Vec<(usize, StorageError)> {
+    let due = pending.iter_mut().enumerate().filter(|(_, append)| append.sync_due);
+    let mut syncs: Vec<_> = due
+        .map(|(at, append)| {
+            append.sync_due = false;
+            let (partition, end) = (Arc::clone(&append.partition), append.end);
+            (at, Box::pin(async move { partition.synced(env, end).await }))
+        })
+        .collect();
+    let mut failed = Vec::new();
+    poll_fn(|cx| {
+        syncs.retain_mut(|(at, sync)| match sync.as_mut().poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(error)) => {
+                failed.push((*at, error));
+                false
+            }
+        });
+        if syncs.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    failed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    failed
 }
 
 fn fail(response: &mut ProduceResponse, (topic, partition): (usize, usize), why: ErrorCode) {

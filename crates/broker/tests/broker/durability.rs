@@ -1,8 +1,10 @@
 //! What is there again after a kill, and what readers may see before the disk has it.
 
+use bytes::Bytes;
 use ottla_wire::messages::DescribeLogDirsRequest;
+use ottla_wire::messages::produce_request::PartitionProduceData;
 use ottla_wire::messages::produce_response::PartitionProduceResponse;
-use ottla_wire::{ErrorCode, Offset};
+use ottla_wire::{ErrorCode, Offset, PartitionIndex, Records};
 
 use crate::fetch::{fetch, values};
 use crate::groups::{commit, committed};
@@ -54,6 +56,28 @@ fn flush_messages_of_one_syncs_before_each_acknowledgement() {
     let before = house.syncs();
     only(house.ask(9, produce("lazy", -1, batch(&[(None, "v")]))));
     assert_eq!(house.syncs(), before);
+}
+
+#[test]
+fn the_partitions_of_a_request_are_synced_beside_one_another() {
+    let mut house = House::new();
+    house.topic("t", 8, &[("flush.messages", "1")]);
+    let mut request = produce("t", 1, Bytes::new());
+    let first = request.topic_data[0].partition_data.remove(0);
+    for index in 0..8 {
+        let records = Some(Records::Bytes(batch(&[(None, "v")])));
+        let index = PartitionIndex(index);
+        let data = PartitionProduceData { index, records, ..first.clone() };
+        request.topic_data[0].partition_data.push(data);
+    }
+    let before = house.syncs();
+    let told = house.ask(9, request);
+    assert_eq!(told.responses[0].partition_responses.len(), 8);
+    assert!(house.syncs() >= before + 8);
+    house.crash_and_restart();
+    let mut read = fetch("t", 0);
+    read.topics[0].partitions[0].partition = PartitionIndex(7);
+    assert_eq!(house.ask(12, read).responses[0].partitions[0].high_watermark, Offset(1));
 }
 
 #[test]

@@ -255,6 +255,14 @@ fn offsets_of_topics_and_partitions_that_are_not_there_are_refused_or_unknown() 
     request.topics[0].topic_id = crate::support::id_of("nope");
     let told = house.ask(10, request);
     assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::UNKNOWN_TOPIC_ID);
+    let told = house.ask(5, ListGroupsRequest::default());
+    assert!(told.groups.is_empty(), "a commit of nothing makes no group: {told:?}");
+    // Kafka looks at the topics before it asks the group's coordinator.
+    let mut request = commit_request("g", "nope", 1, "");
+    request.generation_id_or_member_epoch = 5;
+    let told = house.ask(9, request);
+    let code = told.topics[0].partitions[0].error_code;
+    assert_eq!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let long = "x".repeat(4_097);
     assert_eq!(commit(&house, "g", "t", 1, &long), ErrorCode::OFFSET_METADATA_TOO_LARGE);
 }

@@ -273,6 +273,21 @@ fn a_write_that_a_replica_in_sync_does_not_fetch_times_out_and_stays() {
 }
 
 #[test]
+fn a_write_that_waits_hears_that_its_leader_or_topic_is_gone() {
+    let mut house = House::new();
+    house.replicated_topic("t", &[1, 2], &[1, 2]);
+    let waiting = house.begin(9, produce("t", -1, one()));
+    house.led_by("t", 2, 1);
+    let told = only(waiting.answer().answer());
+    assert_eq!(told.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    house.replicated_topic("d", &[1, 2], &[1, 2]);
+    let waiting = house.begin(9, produce("d", -1, one()));
+    house.delete_topic("d");
+    let told = only(waiting.answer().answer());
+    assert_eq!(told.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+#[test]
 fn another_leader_is_named_from_version_ten_on() {
     let mut house = with_topic(&[]);
     house.led_by("t", 2, 4);

@@ -168,8 +168,8 @@ impl House {
         let (old, new) = (old.clone(), self.image.clone());
         let running = &self.running;
         self.world.run(|_| async move {
-            running.images.send_replace(Arc::new(new.clone()));
             running.broker.apply(&old, &new);
+            running.images.send_replace(Arc::new(new));
         });
         self.pass_ms(100);
     }
