@@ -2,11 +2,12 @@
 //!
 //! Handlers take what they need from [`Rooms`] field by field; nothing takes the whole broker.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_coordination::{Caller, Coordinator};
 use ottla_env::Env;
-use ottla_metadata::Image;
+use ottla_metadata::{Broker, Endpoint, Image};
 use ottla_net::{Channel, ConnectionInfo};
 use ottla_security::{Authorizer, Operation, Resource};
 use ottla_storage::LogDirs;
@@ -87,6 +88,22 @@ impl Ctx {
             return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
         }
         self.rooms.partitions.find_named(topic, index)
+    }
+
+    /// Where these brokers are for the client, in an answer's own words.
+    pub(crate) fn endpoints<T>(
+        &self,
+        brokers: &BTreeSet<BrokerId>,
+        tell: impl Fn(&Broker, &Endpoint) -> T,
+    ) -> Vec<T> {
+        if brokers.is_empty() {
+            return Vec::new();
+        }
+        let image = self.image();
+        let known = brokers.iter().filter_map(|id| image.broker(*id));
+        let told = known
+            .filter_map(|broker| Some(tell(broker, broker.endpoint(&self.connection.listener)?)));
+        told.collect()
     }
 
     /// What the client may do to `on`, as a bit field.

@@ -315,26 +315,15 @@ impl Fetching {
                 topic.partitions.push(piece.data);
             }
         }
-        let node_endpoints = if leaders.is_empty() { Vec::new() } else { self.endpoints(&leaders) };
+        let node_endpoints = self.ctx.endpoints(&leaders, |broker, endpoint| NodeEndpoint {
+            node_id: broker.id,
+            host: endpoint.host.clone(),
+            port: i32::from(endpoint.port),
+            rack: broker.rack.clone(),
+            ..Default::default()
+        });
         let session_id = self.plan.session_id();
         FetchResponse { session_id, responses, node_endpoints, ..Default::default() }
-    }
-
-    /// Where the leaders are that an answer names.
-    fn endpoints(&self, leaders: &BTreeSet<BrokerId>) -> Vec<NodeEndpoint> {
-        let image = self.ctx.image();
-        let brokers = leaders.iter().filter_map(|id| image.broker(*id));
-        let told = brokers.filter_map(|broker| {
-            let endpoint = broker.endpoint(&self.ctx.connection.listener)?;
-            Some(NodeEndpoint {
-                node_id: broker.id,
-                host: endpoint.host.clone(),
-                port: i32::from(endpoint.port),
-                rack: broker.rack.clone(),
-                ..Default::default()
-            })
-        });
-        told.collect()
     }
 }
 

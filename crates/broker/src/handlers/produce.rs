@@ -5,6 +5,7 @@
 //! REQUEST_TIMED_OUT while the records stay where they are.
 //! Not served: transactions; a transactional id is refused with a final error.
 
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,7 +18,8 @@ use ottla_security::{Operation, Resource};
 use ottla_storage::{Appended, StorageError};
 use ottla_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_wire::messages::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+    TopicProduceResponse,
 };
 use ottla_wire::messages::{ProduceRequest, ProduceResponse};
 use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, Records, TopicId};
@@ -59,7 +61,8 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
         .zip(&request.topic_data)
         .map(|(at, topic)| append_topic(&ctx, &request, topic, refusal, at, &mut pending))
         .collect();
-    let response = ProduceResponse { responses, ..Default::default() };
+    let mut response = ProduceResponse { responses, ..Default::default() };
+    name_leaders(&ctx, &mut response);
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     drop(request); // lets the frame go
@@ -210,6 +213,20 @@ fn refused(
         current_leader,
         ..Default::default()
     }
+}
+
+/// Tells where the leaders are that refusals name.
+fn name_leaders(ctx: &Ctx, response: &mut ProduceResponse) {
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    let leaders = partitions.map(|partition| partition.current_leader.leader_id);
+    let leaders: BTreeSet<BrokerId> = leaders.filter(|leader| *leader >= BrokerId(0)).collect();
+    response.node_endpoints = ctx.endpoints(&leaders, |broker, endpoint| NodeEndpoint {
+        node_id: broker.id,
+        host: endpoint.host.clone(),
+        port: i32::from(endpoint.port),
+        rack: broker.rack.clone(),
+        ..Default::default()
+    });
 }
 
 /// Ends a request that gets no answer; what `flush.messages` wants synced holds the next one up.
