@@ -110,7 +110,8 @@ impl Partition {
         to_all: bool,
     ) -> Result<Appended, Refusal> {
         let epoch = self.leading_epoch(to_all)?;
-        let appended = self.log.append(records, Origin::Leader { epoch, now })?;
+        let appended = self.log.append(records, Origin::Leader { epoch, now });
+        let appended = appended.map_err(|error| Refusal::of_log(error, self.log.start()))?;
         self.advance(if appended.duplicate { 0 } else { records.len() });
         Ok(appended)
     }

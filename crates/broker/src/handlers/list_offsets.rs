@@ -5,7 +5,7 @@
 //! answers UNSUPPORTED_VERSION for its partition.
 //! Not served: nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ottla_security::{Operation, Resource};
@@ -15,7 +15,7 @@ use ottla_wire::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
 use ottla_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
-use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, Timestamp};
+use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
@@ -52,16 +52,18 @@ pub(crate) async fn handle(ctx: Ctx, request: ListOffsetsRequest) -> Answer<List
         (CONSUMER, _) => Isolation::ReadUncommitted,
         _ => Isolation::Replica,
     };
-    let twice = asked_twice(&request);
+    let mut twice = asked_twice(&request);
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
-            let is_twice = twice.contains(&(&*topic.name, asked.partition_index));
-            let found = if is_twice {
-                Err(ErrorCode::INVALID_REQUEST)
-            } else {
-                find(&ctx, &topic.name, asked, isolation).await
+            let found = match twice.get_mut(&(&*topic.name, asked.partition_index)) {
+                Some(true) => continue,
+                Some(is_told) => {
+                    *is_told = true;
+                    Err(ErrorCode::INVALID_REQUEST)
+                }
+                None => find(&ctx, &topic.name, asked, isolation).await,
             };
             let mut response = ListOffsetsPartitionResponse {
                 partition_index: asked.partition_index,
@@ -85,12 +87,13 @@ pub(crate) async fn handle(ctx: Ctx, request: ListOffsetsRequest) -> Answer<List
     ListOffsetsResponse { topics, ..Default::default() }.into()
 }
 
-fn asked_twice(request: &ListOffsetsRequest) -> BTreeSet<(&str, ottla_wire::PartitionIndex)> {
+/// The partitions that are named more than once, none of them told yet: each is told once.
+fn asked_twice(request: &ListOffsetsRequest) -> BTreeMap<(&str, PartitionIndex), bool> {
     let mut seen = BTreeSet::new();
     let each = request.topics.iter().flat_map(|topic| {
         topic.partitions.iter().map(|partition| (&*topic.name, partition.partition_index))
     });
-    each.filter(|partition| !seen.insert(*partition)).collect()
+    each.filter(|partition| !seen.insert(*partition)).map(|twice| (twice, false)).collect()
 }
 
 async fn find(

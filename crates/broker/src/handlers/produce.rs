@@ -208,6 +208,7 @@ fn refused(
         index: data.index,
         error_code: refusal.code,
         base_offset: Offset(-1),
+        log_start_offset: refusal.log_start,
         record_errors: record_errors.collect(),
         error_message: (!refusal.message.is_empty()).then(|| refusal.message.into()),
         current_leader,

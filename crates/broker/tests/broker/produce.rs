@@ -157,6 +157,23 @@ fn sequences_with_a_gap_and_old_epochs_are_refused() {
 }
 
 #[test]
+fn a_refusal_of_the_log_tells_its_start_and_one_before_it_does_not() {
+    let house = with_topic(&[("max.message.bytes", "200")]);
+    let refused = put(&house, sequenced(0, -1, &["a"]));
+    assert_eq!(
+        (refused.error_code, refused.log_start_offset),
+        (ErrorCode::INVALID_RECORD, Offset(0))
+    );
+    let refused = put(&house, batch(&[(None, &"x".repeat(300))]));
+    assert_eq!(refused.log_start_offset, Offset(-1));
+    let refused = put(&house, [one(), one()].concat().into());
+    assert_eq!(
+        (refused.error_code, refused.log_start_offset),
+        (ErrorCode::INVALID_RECORD, Offset(-1))
+    );
+}
+
+#[test]
 fn sequences_outlive_a_kill() {
     let mut house = with_topic(&[]);
     put(&house, sequenced(0, 0, &["a"]));
