@@ -52,21 +52,24 @@ pub const KAFKA_VERSION: &str = "4.4.0";
 /// Runs what the words ask for and gives the exit code. `called` is the name or path by which the
 /// binary was called.
 pub async fn run(context: &mut Context, called: &str, words: &[String]) -> u8 {
-    let outcome = match pick(called, words) {
-        Pick::Applet(applet, words) => run_applet(context, applet, words).await,
-        Pick::Help => help::print(context, &[]),
+    let (applet, outcome) = match pick(called, words) {
+        Pick::Applet(applet, words) => (Some(applet), run_applet(context, applet, words).await),
+        Pick::Help => (None, help::print(context, &[])),
         Pick::Version => {
-            writeln!(context.out, "ottla {}", env!("CARGO_PKG_VERSION")).map_err(Failure::from)
+            let version = env!("CARGO_PKG_VERSION");
+            (None, writeln!(context.out, "ottla {version}").map_err(Failure::from))
         }
-        Pick::Unknown(word) => Err(Failure::said(format!(
-            "ottla: there is no command '{word}'; ottla --help lists them"
-        ))),
+        Pick::Unknown(word) => {
+            let unknown = format!("ottla: there is no command '{word}'; ottla --help lists them");
+            (None, Err(Failure::said(unknown)))
+        }
     };
-    let flushed = context.out.flush().map_err(Failure::from);
-    match outcome.and(flushed) {
-        Ok(()) => 0,
-        Err(failure) => failure.code(),
-    }
+    let told = match &outcome {
+        Err(failure) => tell(context, applet, failure),
+        Ok(()) => Ok(()),
+    };
+    let told = told.and(context.out.flush()).map_err(Failure::from);
+    outcome.and(told).map_or_else(|failure| failure.code(), |()| 0)
 }
 
 /// What the name and the words ask for.
@@ -95,46 +98,38 @@ fn pick<'a>(called: &str, words: &'a [String]) -> Pick<'a> {
     }
 }
 
-/// Runs one command and prints how it failed.
+/// Runs one command.
 async fn run_applet(
     context: &mut Context,
-    applet: &'static Applet,
+    applet: &Applet,
     words: &[String],
 ) -> Result<(), Failure> {
-    let outcome = match applet.body {
-        Body::Words(run) => run(context, words).await,
-        Body::Options { options, about, run } => {
-            let outcome = match options::parse(options, words) {
-                Ok(parsed) if words.is_empty() => {
-                    drop(parsed);
-                    Err(Failure::usage(about))
-                }
-                Ok(parsed) if parsed.has(HELP.name) => Err(Failure::usage(about)),
-                Ok(parsed) if parsed.has(VERSION.name) => {
-                    writeln!(context.out, "{KAFKA_VERSION}").map_err(Failure::from)
-                }
-                Ok(parsed) => run(context, &parsed).await,
-                Err(failure) => Err(failure),
-            };
-            if let Err(failure) = &outcome
-                && failure.place() == Place::Usage
-            {
-                writeln!(context.err, "{failure}")?;
-                write!(context.err, "{}", options::help::table(options))?;
-            }
-            outcome
-        }
+    let (options, about, run) = match applet.body {
+        Body::Words(run) => return run(context, words).await,
+        Body::Options { options, about, run } => (options, about, run),
     };
-    if let Err(failure) = &outcome {
-        match failure.place() {
-            Place::Stdout => writeln!(context.out, "{failure}")?,
-            Place::Stderr => writeln!(context.err, "{failure}")?,
-            Place::Grammar => {
-                let name = applet.name;
-                writeln!(context.err, "{failure}\n`ottla {name} --help` lists the options")?;
-            }
-            Place::Usage | Place::Nowhere => (),
-        }
+    let parsed = options::parse(options, words)?;
+    if words.is_empty() || parsed.has(HELP.name) {
+        return Err(Failure::usage(about));
     }
-    outcome
+    if parsed.has(VERSION.name) {
+        return Ok(writeln!(context.out, "{KAFKA_VERSION}")?);
+    }
+    run(context, &parsed).await
+}
+
+/// Prints how a command failed.
+fn tell(context: &mut Context, applet: Option<&Applet>, failure: &Failure) -> std::io::Result<()> {
+    match (failure.place(), applet) {
+        (Place::Nowhere, _) => Ok(()),
+        (Place::Stdout, _) => writeln!(context.out, "{failure}"),
+        (Place::Grammar, Some(Applet { name, .. })) => {
+            writeln!(context.err, "{failure}\n`ottla {name} --help` lists the options")
+        }
+        (Place::Usage, Some(applet)) => {
+            writeln!(context.err, "{failure}")?;
+            write!(context.err, "{}", options::help::table(applet.options()))
+        }
+        (Place::Stderr | Place::Grammar | Place::Usage, _) => writeln!(context.err, "{failure}"),
+    }
 }

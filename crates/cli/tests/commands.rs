@@ -2,6 +2,8 @@
 //!
 //! Not here: options and lines by themselves, which have their tests beside them.
 
+#![allow(clippy::unwrap_used, reason = "a test may end so")]
+
 use std::io::Cursor;
 use std::time::Duration;
 

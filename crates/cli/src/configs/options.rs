@@ -182,7 +182,9 @@ fn configs() -> Vec<String> {
         let changeable = rows(scope)
             .filter(|row| kind != Kind::Brokers || row.update() != Update::ReadOnly)
             .filter(|row| !row.is_internal());
-        lines.extend(changeable.map(|row| format!("  {}", row.name)));
+        let mut names: Vec<&str> = changeable.map(|row| row.name).collect();
+        names.sort_unstable();
+        lines.extend(names.iter().map(|name| format!("  {name}")));
     }
     lines
 }

@@ -137,5 +137,8 @@ pub(super) fn check(parsed: &Parsed) -> Result<&'static str, Failure> {
 }
 
 fn topic_configs() -> Vec<String> {
-    rows(Scope::Topic).map(|row| format!("  {}", row.name)).collect()
+    let mut names: Vec<&str> =
+        rows(Scope::Topic).filter(|row| !row.is_internal()).map(|row| row.name).collect();
+    names.sort_unstable();
+    names.iter().map(|name| format!("  {name}")).collect()
 }
