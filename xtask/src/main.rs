@@ -14,6 +14,7 @@ mod conform;
 mod deps;
 mod fuzz;
 mod layers;
+mod sim;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ const TASKS: &[Task] = &[
     Task { name: "conform", about: "real clients against a broker", run: conform::run },
     Task { name: "deps", about: "licences and bans over every dependency", run: deps::run },
     Task { name: "fuzz", about: "hostile bytes for every decoder", run: fuzz::run },
+    Task { name: "sim", about: "stories of the simulated world", run: sim::run },
     Task { name: "tidy", about: "check the house rules over every file", run: tidy::run },
 ];
 

@@ -127,6 +127,17 @@ impl Core {
         gone.filter_map(|(_, slot)| slot.future).collect()
     }
 
+    pub(crate) fn tasks_of(&self, node: u32) -> Vec<&'static str> {
+        self.tasks.values().filter(|slot| slot.node == node).map(|slot| slot.name).collect()
+    }
+
+    /// Makes ready what one poll or event has woken. In the order of their numbers: a
+    /// `tokio::sync::watch` wakes those who wait for it in an order that no seed decides.
+    fn see_woken(&mut self, woken: &mut Vec<u64>) {
+        woken.sort_unstable();
+        self.ready.append(woken);
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -227,7 +238,7 @@ impl Shared {
         waker.wake_by_ref();
         loop {
             let mut core = self.core();
-            core.ready.append(&mut self.woken.ids.lock().expect("pushing does not panic"));
+            core.see_woken(&mut self.woken.ids.lock().expect("pushing does not panic"));
             if core.ready.is_empty() {
                 let due = core.advance(deadline, what);
                 drop(core);

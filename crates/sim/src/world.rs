@@ -262,6 +262,11 @@ impl World {
         self.shared().core().failures_allowed = true;
     }
 
+    /// The names of the tasks that a node has, in the order in which they were started.
+    pub fn tasks(&self, node: u32) -> Vec<&'static str> {
+        self.shared().core().tasks_of(node)
+    }
+
     /// How many polls the world makes before it counts as one that never ends.
     pub fn limit_steps(&self, steps_max: u64) {
         self.shared().core().steps_max = steps_max;
