@@ -84,6 +84,31 @@ fn the_same_seed_gives_the_same_trace() {
 }
 
 #[test]
+fn who_waits_for_a_watch_wakes_in_the_order_of_the_seed() {
+    // A watch keeps those who wait in lists that it picks by chance of its own.
+    let told = || {
+        let world = World::new(11);
+        world.run(async |world: World| {
+            let (sender, receiver) = watch::channel(0);
+            let tasks = world.node(1).tasks();
+            for _ in 0..32 {
+                let mut told = receiver.clone();
+                tasks.spawn("waits", async move { while told.changed().await.is_ok() {} });
+            }
+            for number in 1..=8 {
+                world.sleep(ms(1)).await;
+                sender.send_replace(number);
+            }
+            drop(sender);
+            tasks.join_all().await;
+        });
+        world.trace_hash()
+    };
+    let first = told();
+    assert!((0..8).all(|_| told() == first));
+}
+
+#[test]
 fn another_seed_gives_another_trace() {
     assert_ne!(busy_world(1).0, busy_world(2).0);
 }
