@@ -18,7 +18,7 @@ use ottla_wire::{FileSlice, Part};
 use tokio::io::AsyncWriteExt;
 
 use crate::budget::{Budget, Share};
-use crate::frame_reader::FrameReader;
+use crate::frame_reader::{FrameError, FrameReader};
 use crate::limits::Limits;
 use crate::service::{BoxFuture, CloseReason, ConnectionInfo, Outcome, Reply, Service};
 
@@ -32,6 +32,30 @@ const IDLE_CHECK: Duration = Duration::from_secs(1);
 enum Slot {
     Ready(Reply),
     Waiting(BoxFuture<'static, Result<Reply, CloseReason>>),
+}
+
+/// Why a connection ended before its peer was done with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The peer sent what nobody serves; whoever runs the node should know.
+    Refused(CloseReason),
+    /// The peer went away or was idle, as peers do.
+    Left(String),
+}
+
+impl From<CloseReason> for Ended {
+    fn from(reason: CloseReason) -> Self {
+        Ended::Refused(reason)
+    }
+}
+
+impl From<FrameError> for Ended {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Size { .. } => Ended::Refused(CloseReason(error.to_string())),
+            FrameError::Torn { .. } | FrameError::Io(_) => Ended::Left(error.to_string()),
+        }
+    }
 }
 
 /// What happened next on a connection.
@@ -91,7 +115,7 @@ impl<S: Service + ?Sized> Connection<S> {
     }
 
     /// Serves until the peer leaves or one of the two breaks the protocol.
-    pub(crate) async fn run(mut self) -> Result<(), CloseReason> {
+    pub(crate) async fn run(mut self) -> Result<(), Ended> {
         loop {
             match self.next_event().await? {
                 Event::Frame(frame) => {
@@ -105,14 +129,14 @@ impl<S: Service + ?Sized> Connection<S> {
         }
     }
 
-    async fn start(&mut self, frame: Bytes) -> Result<(), CloseReason> {
+    async fn start(&mut self, frame: Bytes) -> Result<(), Ended> {
         match self.service.start(&self.info, frame).await {
             Outcome::Reply(reply) => self.slots.push_back(Slot::Ready(reply)),
             Outcome::Wait(reply) => self.slots.push_back(Slot::Waiting(reply)),
             Outcome::Nothing => {}
             Outcome::Close(reason) => {
                 self.flush().await?;
-                return Err(reason);
+                return Err(reason.into());
             }
         }
         Ok(())
@@ -120,7 +144,7 @@ impl<S: Service + ?Sized> Connection<S> {
 
     /// The next thing to do. Requests that are already here start before replies are written, so
     /// that the replies of a pipeline leave together.
-    async fn next_event(&mut self) -> Result<Event, CloseReason> {
+    async fn next_event(&mut self) -> Result<Event, Ended> {
         self.last_active = self.env.monotonic();
         poll_fn(|cx| {
             if self.slots.len() < self.limits.waiting_requests_max
@@ -138,23 +162,22 @@ impl<S: Service + ?Sized> Connection<S> {
 
     /// Ends a connection on which nothing has happened for too long. The timer is only looked at
     /// when it fires: traffic costs no timer operation.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, CloseReason>> {
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Ended>> {
         while Pin::new(&mut self.idle).poll(cx).is_ready() {
             let deadline = self.last_active + self.limits.idle_max;
             let now = self.env.monotonic();
             if now >= deadline && self.slots.is_empty() {
                 let reason = format!("idle for {:?}", self.limits.idle_max);
-                return Poll::Ready(Err(CloseReason(reason)));
+                return Poll::Ready(Err(Ended::Left(reason)));
             }
             self.idle.reset(deadline.max(now + IDLE_CHECK));
         }
         Poll::Pending
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Result<Poll<Event>, CloseReason> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Result<Poll<Event>, Ended> {
         loop {
-            let broken = |error: crate::frame_reader::FrameError| CloseReason(error.to_string());
-            if let Some(frame) = self.frames.buffered().map_err(broken)? {
+            if let Some(frame) = self.frames.buffered()? {
                 return Ok(Poll::Ready(Event::Frame(frame)));
             }
             if let (Some(bytes), None) = (self.frames.large(), &self.share) {
@@ -167,7 +190,7 @@ impl<S: Service + ?Sized> Connection<S> {
             match self.frames.poll_fill(&mut self.reader, cx) {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(filled) => {
-                    if !filled.map_err(broken)? {
+                    if !filled? {
                         return Ok(Poll::Ready(Event::End));
                     }
                 }
@@ -188,7 +211,7 @@ impl<S: Service + ?Sized> Connection<S> {
     }
 
     /// Writes the replies at the front that are ready.
-    async fn flush(&mut self) -> Result<(), CloseReason> {
+    async fn flush(&mut self) -> Result<(), Ended> {
         let mut parts = Vec::new();
         while matches!(self.slots.front(), Some(Slot::Ready(_))) && parts.len() < PARTS_MAX {
             if let Some(Slot::Ready(reply)) = self.slots.pop_front() {
@@ -197,7 +220,7 @@ impl<S: Service + ?Sized> Connection<S> {
         }
         write_parts(&mut self.writer, parts)
             .await
-            .map_err(|error| CloseReason(format!("writing a reply failed: {error}")))
+            .map_err(|error| Ended::Left(format!("writing a reply failed: {error}")))
     }
 }
 

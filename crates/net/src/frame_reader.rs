@@ -38,13 +38,29 @@ impl std::fmt::Display for FrameError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             FrameError::Size { size, max } => {
-                write!(f, "frame of {size} bytes where at most {max} are allowed")
+                write!(
+                    f,
+                    "frame of {size} bytes where at most {max} are allowed; {}",
+                    remedy(*size)
+                )
             }
             FrameError::Torn { have, want } => {
                 write!(f, "the peer closed after {have} of {want} bytes of a frame")
             }
             FrameError::Io(error) => write!(f, "reading failed: {error}"),
         }
+    }
+}
+
+/// What to do about a size that is refused: mostly it is no size at all.
+fn remedy(size: i32) -> &'static str {
+    match size.to_be_bytes() {
+        [0x16, 3, ..] => "these are bytes of TLS: let the client use security.protocol=PLAINTEXT",
+        bytes if bytes.is_ascii() && bytes[0] >= b'A' => {
+            "these are bytes of text, such as HTTP: only clients of Kafka can talk to this port"
+        }
+        [0..0x80, ..] => "if it is a real request, raise socket.request.max.bytes",
+        _ => "this is no client of Kafka",
     }
 }
 
@@ -217,10 +233,19 @@ mod tests {
 
     #[test]
     fn a_size_out_of_range_is_refused_before_anything_is_read() {
-        for size in [-1, i32::MIN, 1001] {
+        let http = i32::from_be_bytes(*b"GET ");
+        let tls = i32::from_be_bytes([0x16, 3, 1, 2]);
+        for (size, remedy) in [
+            (-1, "no client of Kafka"),
+            (i32::MIN, "no client of Kafka"),
+            (1001, "raise socket.request.max.bytes"),
+            (http, "such as HTTP"),
+            (tls, "security.protocol=PLAINTEXT"),
+        ] {
             let (frames, end) = read([size.to_be_bytes().to_vec()], 1000);
             assert!(frames.is_empty());
-            assert_eq!(end, format!("frame of {size} bytes where at most 1000 are allowed"));
+            let cause = format!("frame of {size} bytes where at most 1000 are allowed; ");
+            assert!(end.starts_with(&cause) && end.contains(remedy), "{end}");
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ottla_env::{Env, Listener, Spawner, Stream, Tasks};
 
 use crate::budget::Budget;
-use crate::connection::Connection;
+use crate::connection::{Connection, Ended};
 use crate::limits::Limits;
 use crate::service::{ConnectionInfo, Service};
 
@@ -127,8 +127,14 @@ impl Shared {
             self.budget.clone(),
         );
         self.connections.spawn("connection", async move {
-            if let Err(reason) = connection.run().await {
-                tracing::debug!(peer = %info.peer, %reason, "closed a connection");
+            match connection.run().await {
+                Ok(()) => {}
+                Err(Ended::Refused(reason)) => {
+                    tracing::warn!(peer = %info.peer, %reason, "closed a connection");
+                }
+                Err(Ended::Left(reason)) => {
+                    tracing::debug!(peer = %info.peer, %reason, "a connection ended");
+                }
             }
             open.0.service.closed(&info);
         });
