@@ -124,10 +124,13 @@ func roundTrip(name string, records []*kgo.Record, how ...kgo.Opt) []*kgo.Record
 
 func topics() {
 	name := topic("topics", 3)
-	found, err := admin.ListTopics(ctx, name)
-	must(err)
-	equal("partitions", len(found[name].Partitions), 3)
-	_, err = admin.CreateTopic(ctx, 1, 1, nil, name)
+	until("three partitions", func() bool {
+		// Not at once: a broker may answer before it has replayed what the controller decided.
+		found, err := admin.ListTopics(ctx, name)
+		must(err)
+		return len(found[name].Partitions) == 3
+	})
+	_, err := admin.CreateTopic(ctx, 1, 1, nil, name)
 	equal("creating it twice", errors.Is(err, kerr.TopicAlreadyExists), true)
 	_, err = admin.DeleteTopic(ctx, name)
 	must(err)
