@@ -186,6 +186,9 @@ fn flatten(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
 
 fn key(element: &Value) -> Option<String> {
     let name = NAMES.iter().find(|name| element.get(name).is_some_and(|v| !v.is_null()))?;
+    if let (Value::String(resource), Some(kind)) = (&element[name], element.get("resourceType")) {
+        return Some(format!("{kind}:{resource}"));
+    }
     Some(match &element[name] {
         _ if CHANCE.contains(name) && *name != "topicId" && *name != "producerId" => "any".into(),
         Value::String(text) => text.clone(),
