@@ -100,6 +100,11 @@ impl Broker {
         Arc::new(BrokerService(Arc::clone(&self.applier.rooms)))
     }
 
+    /// Ends when something that runs by itself has failed, and says what.
+    pub async fn failed(&self) -> String {
+        self.tasks.failed().await.to_string()
+    }
+
     /// Ends what runs by itself; the log directories stay open for whoever closes them.
     pub async fn stop(&self) {
         self.applier.rooms.groups.stop().await;

@@ -136,6 +136,7 @@ impl Node {
             biased;
             why = self.quorum.failed() => why,
             failure = self.served.tasks.failed() => failure.to_string(),
+            failure = self.served.broker.failed() => failure,
         }
     }
 
