@@ -38,7 +38,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("protobuf-src", "builds a compiler of another language"),
     ("autotools", "a build tool that a fresh machine lacks"),
     ("rdkafka-sys", "another client's C library: clients are judged in conform/"),
-    ("lazy_static", "std has LazyLock, and a node has no statics"),
     ("chrono", "time is a number of milliseconds here"),
     ("rand", "randomness comes from env"),
 ];
