@@ -48,9 +48,10 @@ async fn act(context: &mut Context, parsed: &Parsed, action: &str) -> Result<(),
     match (action, new_topic) {
         ("create", Some(topic)) => create(context, parsed, &client, topic).await?,
         ("list", _) => {
-            for name in names(&client, topic.as_deref(), parsed.has("exclude-internal")).await? {
-                writeln!(context.out, "{name}")?;
-            }
+            let exclude_internal = parsed.has("exclude-internal");
+            let names = names(&client, topic.as_deref(), exclude_internal).await?;
+            // Without any topic, the one line is empty.
+            writeln!(context.out, "{}", names.join("\n"))?;
         }
         ("describe", _) => describe::run(context, parsed, &client, topic.as_deref()).await?,
         (action, _) => {

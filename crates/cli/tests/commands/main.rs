@@ -1,73 +1,14 @@
 //! The commands against a node of this project, in one process: what a user types, what is printed.
 //!
-//! Not here: options and lines by themselves, which have their tests beside them.
+//! Not here: options and lines by themselves, which have their tests beside them; how a node comes
+//! to be (session.rs); the session that Apache Kafka's own tools had (kafka.rs).
 
 #![allow(clippy::unwrap_used, reason = "a test may end so")]
 
-use std::io::Cursor;
-use std::time::Duration;
+mod kafka;
+mod session;
 
-use ottla_cli::{Context, run};
-use ottla_env::Env;
-use ottla_node::{Node, Opening};
-use ottla_settings::{Input, Settings};
-
-/// A node in a folder of its own, and commands that are run against it.
-struct Session {
-    env: Env,
-    node: Node,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Session {
-    async fn start(env: &Env) -> Session {
-        let folder = tempfile::tempdir().unwrap();
-        let file = format!(
-            "process.roles=broker,controller\nnode.id=1\nlog.dirs={}\n\
-             listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\n\
-             controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:9093\n\
-             offsets.topic.replication.factor=1\noffsets.topic.num.partitions=2\n\
-             group.initial.rebalance.delay.ms=0\n",
-            folder.path().display()
-        );
-        let input = Input { file: Some(file.as_bytes()), ..Input::default() };
-        let settings = Settings::load(input).unwrap().settings;
-        let node = Node::start(env, Opening { settings, cluster_id: None }).await.unwrap();
-        let found = node.addresses().iter().find(|address| address.listener == "PLAINTEXT");
-        let address = found.unwrap().address.to_string();
-        Session { env: env.clone(), node, address, _folder: folder }
-    }
-
-    /// Runs `line` with `input`; stdout, and after it stderr and the code when that is not 0.
-    async fn run(&self, line: &str, input: &'static str) -> String {
-        let (mut context, printed) = Context::captured(self.env.clone());
-        context.input = Some(Box::new(Cursor::new(input)));
-        let line = format!("{line} --bootstrap-server {}", self.address);
-        let words: Vec<String> = line.split_whitespace().map(String::from).collect();
-        let code = run(&mut context, "ottla", &words).await;
-        match code {
-            0 => printed.stdout(),
-            code => format!("{}{}code {code}\n", printed.stdout(), printed.stderr()),
-        }
-    }
-
-    async fn check(&self, line: &str, expect: &str) {
-        assert_eq!(self.run(line, "").await, expect, "{line}");
-    }
-}
-
-/// Runs the test on a runtime of its own, for at most a minute.
-fn with_session(test: impl AsyncFnOnce(&Session)) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let env = Env::real(runtime.handle().clone());
-    let ran = runtime.block_on(env.timeout(Duration::from_secs(60), async {
-        let session = Session::start(&env).await;
-        test(&session).await;
-        session.node.stop().await;
-    }));
-    assert!(ran.is_ok(), "the session took over a minute");
-}
+use session::with_session;
 
 #[test]
 fn topics_come_and_go() {

@@ -1,0 +1,145 @@
+//! The session that Apache Kafka's tools had with Apache Kafka, had again with ours.
+//!
+//! `tests/kafka-session.txt` holds each command with what was printed; `tests/README.md` tells how
+//! it was captured. Compared are stdout, exit code and the first line on stderr.
+//! Must hold: what may differ is a rule in this file, with its reason, and nothing else may.
+
+use super::session::{Ran, Session, with_session};
+
+const SESSION: &str = include_str!("../kafka-session.txt");
+
+/// One command and what Apache Kafka's tool printed.
+struct Step {
+    command: &'static str,
+    stdout: Vec<&'static str>,
+    stderr: Option<&'static str>,
+    code: u8,
+}
+
+fn steps() -> Vec<Step> {
+    let mut steps = Vec::new();
+    for line in SESSION.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step { command, stdout: Vec::new(), stderr: None, code: 0 });
+        }
+        let Some(step) = steps.last_mut() else { continue };
+        if let Some(line) = line.strip_prefix("| ") {
+            step.stdout.push(line);
+        } else if let Some(line) = line.strip_prefix("! ") {
+            step.stderr = Some(line);
+        } else if let Some(code) = line.strip_prefix("= ") {
+            step.code = code.parse().unwrap();
+        }
+    }
+    steps
+}
+
+async fn run(session: &Session, command: &str) -> Ran {
+    let (line, input) = command.split_once(" <<< ").unwrap_or((command, ""));
+    let mut words: Vec<String> = line.split_whitespace().map(String::from).collect();
+    // The server goes last, but never behind an option that still wants its argument.
+    let server = ["--bootstrap-server".to_string(), session.address().to_string()];
+    let is_open = line.ends_with("--topic");
+    match words.len() {
+        1 if words[0] == "console-consumer" => (),
+        _ if is_open => drop(words.splice(1..1, server)),
+        _ => words.extend(server),
+    }
+    session.words(&words, input.replace("\\n", "\n").replace("\\t", "\t")).await
+}
+
+/// Lines that may stand in any order, such as those of hash maps, are sorted; what each run has of
+/// its own gets one name.
+fn normal(session: &Session, command: &str, lines: &str) -> Vec<String> {
+    let text = lines.replace(session.address(), "BROKER");
+    let text = text.strip_suffix('\n').map_or(format!("{text}<no newline>"), String::from);
+    let mut lines: Vec<String> = if text == "<no newline>" {
+        Vec::new()
+    } else {
+        text.split('\n').map(|line| normal_line(command, line)).collect()
+    };
+    if command.starts_with("consumer-groups") || command.starts_with("topics --describe") {
+        lines.sort();
+    }
+    lines
+}
+
+fn normal_line(command: &str, line: &str) -> String {
+    if line.starts_with("console-consumer-") {
+        let rest = line.trim_start_matches(|letter: char| !letter.is_whitespace());
+        return format!("console-consumer-N {}", rest.trim_start());
+    }
+    let cells = line.split('\t').map(|cell| {
+        if let Some(configs) = cell.strip_prefix("Configs: ") {
+            let mut configs: Vec<&str> = configs.split(',').collect();
+            configs.sort_unstable();
+            return format!("Configs: {}", configs.join(","));
+        }
+        match cell.strip_prefix("TopicId: ") {
+            Some(_) => "TopicId: ID".to_string(),
+            None => cell.to_string(),
+        }
+    });
+    let line = cells.collect::<Vec<_>>().join("\t");
+    // Names of groups that tools make up change the widths of columns.
+    match command.contains("--list") {
+        true => line.split_whitespace().collect::<Vec<_>>().join(" "),
+        false => line,
+    }
+}
+
+/// The words of a line on stderr, in any order, as sets of options are; of an exception, without
+/// its class.
+fn words(line: &str) -> Vec<&str> {
+    let message = line.rsplit_once("Exception: ").map_or(line, |(_, message)| message);
+    let mut words: Vec<&str> =
+        message.split([' ', ',', '[', ']']).filter(|word| !word.is_empty()).collect();
+    words.sort_unstable();
+    words
+}
+
+/// What is wrong with a run, if anything.
+fn difference(session: &Session, step: &Step, ran: &Ran) -> Option<String> {
+    let theirs = step.stdout.join("\n") + if step.stdout.is_empty() { "" } else { "\n" };
+    let theirs = normal(session, step.command, &theirs.replace("<no newline>\n", ""));
+    let ours = normal(session, step.command, &ran.stdout);
+    if (&ours, ran.code) != (&theirs, step.code) {
+        let (command, code) = (step.command, step.code);
+        return Some(format!("$ {command}\n{theirs:#?} {code}\n{ours:#?} {}", ran.code));
+    }
+    let line = step.stderr?;
+    // Where stdout has the error, Apache Kafka's tool adds the exception's trace; what a tool is
+    // for, each says in words of its own.
+    if line.contains("Exception") && !theirs.is_empty() || line.starts_with("This tool") {
+        return None;
+    }
+    let said = ran.stderr.replace(session.address(), "BROKER");
+    let is_there = said.lines().any(|said| words(said) == words(line));
+    (!is_there).then(|| format!("$ {}\n! {line}\n! {said}", step.command))
+}
+
+#[test]
+fn the_tools_print_what_apache_kafkas_tools_print() {
+    with_session(async |session| {
+        let mut wrong = Vec::new();
+        for step in steps() {
+            let reads = ["--describe", "--list", "get-offsets"];
+            let reads = reads.iter().any(|word| step.command.contains(word));
+            // A broker learns what its controller has decided a moment later.
+            let mut tries = if reads { TRIES_MAX } else { 1 };
+            loop {
+                tries -= 1;
+                let ran = run(session, step.command).await;
+                match difference(session, &step, &ran) {
+                    None => break,
+                    Some(_) if tries > 0 => continue,
+                    Some(difference) => break wrong.push(difference),
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    });
+}
+
+/// How often what a broker tells is asked for again.
+const TRIES_MAX: u32 = 100;
