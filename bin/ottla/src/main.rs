@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    log(&words);
+    log(&called, &words);
     let env = Env::real(runtime.handle().clone());
     let tasks = env.tasks();
     let code = runtime.block_on(async {
@@ -48,8 +48,9 @@ fn main() -> ExitCode {
 
 /// Sends the log to stderr: a node tells what it does, a command only what goes wrong. `OTTLA_LOG`
 /// says otherwise: error, warn, info, debug or trace.
-fn log(words: &[String]) {
-    let is_node = words.first().is_none_or(|word| word == "start");
+fn log(called: &str, words: &[String]) {
+    let is_link = called.contains("kafka-server-start");
+    let is_node = is_link || words.first().is_none_or(|word| word == "start");
     let usual = if is_node { tracing::Level::INFO } else { tracing::Level::ERROR };
     let asked = std::env::var("OTTLA_LOG").ok().and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
