@@ -300,13 +300,18 @@ impl<T: Value> Nullable for Vec<T> {
         // Room for all of them only where the bytes that are left could fill it.
         let room = r.remaining() / size_of::<T>().max(1) + 1;
         let mut elements = Vec::with_capacity(count.min(room));
+        let first = r.position();
         for _ in 0..count {
             let element = T::read(r, version);
             if r.failed() {
                 return None;
             }
             if elements.len() == elements.capacity() {
-                elements.reserve_exact(elements.len().min(count - elements.len()));
+                // No more than the bytes that are left can fill, if they go on as they did.
+                let read = (r.position() - first).max(1);
+                let fit = r.remaining().saturating_mul(elements.len()) / read + 1;
+                let grown = elements.len().max(1).min(count - elements.len());
+                elements.reserve_exact(grown.min(fit));
             }
             elements.push(element);
         }
