@@ -47,6 +47,15 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    fn now(self) -> Timestamp {
+        match self {
+            Origin::Leader { now, .. } | Origin::Coordinator { now, .. } => now,
+            Origin::Replica { now } => now,
+        }
+    }
+}
+
 /// What became of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -74,6 +83,14 @@ struct Noted<'a> {
 impl Log {
     /// Appends batches. Synchronous: a few microseconds when the disk takes the bytes.
     pub fn append(&self, records: &Bytes, origin: Origin) -> Result<Appended, AppendError> {
+        let appended = self.append_checked(records, origin);
+        if let Err(error) = &appended {
+            self.home.directory.tell_full(origin.now(), error);
+        }
+        appended
+    }
+
+    fn append_checked(&self, records: &Bytes, origin: Origin) -> Result<Appended, AppendError> {
         self.home.directory.check()?;
         let config = self.config();
         let (validated, epoch, now) = match origin {

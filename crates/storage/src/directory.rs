@@ -3,9 +3,10 @@
 //! Not here: which partitions it holds (dirs.rs). Must hold: after the first failure nothing in
 //! the directory is written again before a restart, least of all a sync that failed.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use ottla_env::{Disk, File, Open};
@@ -22,10 +23,34 @@ pub struct Directory {
     path: PathBuf,
     id: DirectoryId,
     failure: OnceLock<String>,
+    is_full: AtomicBool,
+    full_told: Seldom,
     unsynced_bytes: AtomicU64,
     unsynced_logs: Mutex<Vec<Weak<Log>>>,
     removals: Mutex<Vec<Removal>>,
     recovered_bytes: AtomicU64,
+}
+
+/// When a line was last told that many requests would cause.
+#[derive(Debug)]
+struct Seldom(AtomicI64);
+
+impl Default for Seldom {
+    fn default() -> Seldom {
+        Seldom(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Seldom {
+    /// Whether the line is due, which it then is not for a minute; a clock that went back does
+    /// not silence it.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let due = |told: i64| {
+            let silent = told..told.saturating_add(TOLD_EACH_MS);
+            (!silent.contains(&now.0)).then_some(now.0)
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
+    }
 }
 
 /// A file or directory that waits to be removed.
@@ -43,6 +68,8 @@ impl Directory {
             path,
             id,
             failure: OnceLock::new(),
+            is_full: AtomicBool::new(false),
+            full_told: Seldom::default(),
             unsynced_bytes: AtomicU64::new(0),
             unsynced_logs: Mutex::new(Vec::new()),
             removals: Mutex::new(Vec::new()),
@@ -89,12 +116,25 @@ impl Directory {
 
     /// Passes a result on, and takes the directory offline when it is a failure of the disk.
     pub(crate) fn judge<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
-        if let Err(error @ StorageError::Io { .. }) = &result
-            && !error.is_full()
-        {
-            self.fail(&error.to_string());
+        if let Err(error @ StorageError::Io { .. }) = &result {
+            match error.is_full() {
+                true => self.is_full.store(true, Ordering::Relaxed),
+                false => self.fail(&error.to_string()),
+            }
         }
         result
+    }
+
+    /// Says that an append was refused for lack of room, if that was why, and not too often.
+    pub(crate) fn tell_full(&self, now: Timestamp, reason: &dyn fmt::Display) {
+        if self.is_full.swap(false, Ordering::Relaxed) && self.full_told.is_due(now) {
+            tracing::error!(
+                dir = %self.path.display(),
+                %reason,
+                "appends are refused, the disk of this log directory is full: make room, \
+                 lower retention.ms or retention.bytes, or delete topics; no restart is needed"
+            );
+        }
     }
 
     /// How many appended bytes no sync has covered.
@@ -245,5 +285,23 @@ impl LazyFile {
 
     pub(crate) fn close(&self) {
         *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// How often one directory says that it is full.
+const TOLD_EACH_MS: i64 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_told_once_a_minute_whatever_the_clock_does() {
+        let told = Seldom::default();
+        let due = |seconds: i64| told.is_due(Timestamp(seconds * 1_000));
+        assert_eq!(
+            [0, 1, 59, 60, 61, 30, 31].map(due),
+            [true, false, false, true, false, true, false]
+        );
     }
 }
