@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_groups::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Soft};
@@ -103,15 +104,7 @@ impl Shard {
         let result = self.load_and_open(&shared).await;
         let took = shared.env.monotonic() - started;
         match result {
-            Ok(groups) => {
-                tracing::info!(
-                    partition = self.partition.0,
-                    epoch = self.epoch.0,
-                    groups,
-                    ?took,
-                    "groups loaded"
-                );
-            }
+            Ok(groups) => self.tell_loaded(groups, took),
             Err(error) => {
                 tracing::error!(
                     partition = self.partition.0,
@@ -124,6 +117,15 @@ impl Shard {
                     *phase = Phase::Failed(error);
                 }
             }
+        }
+    }
+
+    /// Most of the partitions hold no group: theirs would be a page of lines at each start.
+    fn tell_loaded(&self, groups: usize, took: Duration) {
+        let (partition, epoch) = (self.partition.0, self.epoch.0);
+        match groups {
+            0 => tracing::debug!(partition, epoch, ?took, "no groups to load"),
+            _ => tracing::info!(partition, epoch, groups, ?took, "groups loaded"),
         }
     }
 

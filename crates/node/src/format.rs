@@ -209,7 +209,14 @@ fn command(env: &Env, settings: &Settings, cluster_id: Option<&str>) -> String {
         1 => "",
         _ => " --ignore-formatted",
     };
-    format!("ottla storage format --cluster-id {id} --config server.properties{quorum}{ignore}")
+    let command = format!("ottla storage format --cluster-id {id}");
+    match settings.has_file() {
+        true => format!("{command} --config <the same file>{quorum}{ignore}"),
+        false => format!(
+            "{command} --config <a file with these settings>{quorum}{ignore}, \
+             and start with that file"
+        ),
+    }
 }
 
 /// Whether there is nothing in the folder, or no folder. What a file system puts there by itself

@@ -222,9 +222,23 @@ async fn open_dirs(
     let endpoints: Vec<_> = to_controllers.iter().map(|told| told.at.clone()).collect();
     env.blocking(move || {
         format::format_if_new(&world, &settings, cluster_id.as_deref(), &endpoints)?;
-        Folders::open(&world, &settings)
+        let folders = Folders::open(&world, &settings)?;
+        tell_other_cluster(cluster_id.as_deref(), folders.logs.cluster_id());
+        Ok(folders)
     })
     .await
+}
+
+/// Says that folders formatted earlier keep their cluster, whatever id a new one was to have.
+fn tell_other_cluster(asked: Option<&str>, cluster_id: &str) {
+    if let Some(asked) = asked.filter(|asked| *asked != cluster_id) {
+        tracing::warn!(
+            asked,
+            cluster_id,
+            "CLUSTER_ID names another cluster than the folders belong to: it is not used; \
+             for a new cluster name empty folders in log.dirs"
+        );
+    }
 }
 
 async fn start_quorum(
@@ -349,16 +363,18 @@ async fn start_broker(
 
 /// Says once of which finalised features nothing is served; their records are kept as they are.
 fn tell_what_is_not_served(image: &Image) {
-    for (name, level) in image.features().iter() {
-        let served = Feature::by_name(name).map_or(0, |feature| feature.level_served);
-        if level > served {
-            tracing::info!(
-                feature = name,
-                level,
-                served,
-                "the cluster has a feature that is not served yet: its APIs are not listed"
-            );
-        }
+    let served = |name: &str| Feature::by_name(name).map_or(0, |feature| feature.level_served);
+    let finalised = image.features().iter();
+    let unserved: Vec<String> = finalised
+        .filter(|(name, level)| *level > served(name))
+        .map(|(name, level)| format!("{name}={level}"))
+        .collect();
+    if !unserved.is_empty() {
+        let features = unserved.join(",");
+        tracing::info!(
+            features,
+            "the cluster has features that are not served yet: their APIs are not listed"
+        );
     }
 }
 

@@ -145,6 +145,11 @@ impl Settings {
         self.origin("process.roles") == Some(&Origin::BuiltIn)
     }
 
+    /// Whether a file gave some of the configuration.
+    pub fn has_file(&self) -> bool {
+        self.texts.given.values().any(|given| matches!(given.origin, Origin::File(_)))
+    }
+
     /// Whether the configuration names no node but this one: both roles, and no voter or
     /// bootstrap server that is not one of its own controller listeners.
     pub fn is_alone(&self) -> bool {
