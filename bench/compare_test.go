@@ -1,0 +1,55 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestEachSideGoesFirstInTurn(t *testing.T) {
+	order := ""
+	for turn := range 8 {
+		order += string("ab"[sideOfTurn(turn)])
+	}
+	if order != "abbaabba" {
+		t.Errorf("the order is %s", order)
+	}
+}
+
+func TestACommandGetsItsFolderAndPorts(t *testing.T) {
+	c := contender{start: "broker --dir {dir} --port {port} --control {port+1}"}
+	if got, want := c.command("/d", 9000), "broker --dir /d --port 9000 --control 9001"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestMediansOfOddAndEvenCounts(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{{[]float64{7}, 7}, {[]float64{1, 3}, 2}, {[]float64{1, 5, 100}, 5}, {[]float64{1, 2, 4, 9}, 3}} {
+		if got := median(c.values); got != c.want {
+			t.Errorf("median of %v is %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
+func TestTheTableHasMediansSpreadAndRatios(t *testing.T) {
+	turn := func(subject string, speed float64) Report {
+		r := Result{Kind: "produce", Case: "small"}
+		r.Add("mb_per_s", speed)
+		r.Add("rig_cores", 1)
+		return Report{Subject: subject, Results: []Result{r}}
+	}
+	c := Comparison{Turns: []Report{turn("A", 10), turn("B", 40), turn("B", 30), turn("A", 30), turn("A", 20), turn("B", 20)}}
+	idle := Result{Kind: "idle", Case: "resting"}
+	idle.Add("rss_mb", 5)
+	c.Turns[1].Results = append(c.Turns[1].Results, idle)
+	var out strings.Builder
+	c.writeTable(&out, [2]contender{{name: "A"}, {name: "B"}})
+	_, rows, _ := strings.Cut(out.String(), "---:|\n")
+	want := "| produce: small | mb_per_s | 20 (10 to 30) | 30 (20 to 40) | 1.5 |\n" +
+		"| idle: resting | rss_mb | not measured | 5 (5 to 5) |  |\n"
+	if rows != want {
+		t.Errorf("got\n%swant\n%s", rows, want)
+	}
+}
