@@ -2,6 +2,8 @@
 //! Not here: what an applet does, nor anything that a test would want to call. Runtime, signals,
 //! logs and the exit code are here and nowhere else.
 
+mod background;
+
 use std::io::{self, BufReader, BufWriter, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
             input: Some(Box::new(BufReader::new(io::stdin()))),
             interactive: io::stdin().is_terminal(),
             stop: signals(&tasks),
+            background: Some(background::start),
         };
         ottla_cli::run(&mut context, &called, &words).await
     });
@@ -46,18 +49,23 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Sends the log to stderr: a node tells what it does, a command only what goes wrong. `OTTLA_LOG`
-/// says otherwise: error, warn, info, debug or trace.
+/// Sends the log to stderr: a node tells what it does, a command only what goes wrong. A node's
+/// words and the variable `OTTLA_LOG` say otherwise: error, warn, info, debug or trace.
 fn log(called: &str, words: &[String]) {
-    let is_link = called.contains("kafka-server-start");
-    let is_node = is_link || words.first().is_none_or(|word| word == "start");
-    let usual = if is_node { tracing::Level::INFO } else { tracing::Level::ERROR };
-    let asked = std::env::var("OTTLA_LOG").ok().and_then(|level| level.parse().ok());
-    tracing_subscriber::fmt()
+    let node = ottla_cli::log_options(called, words);
+    let usual = if node.is_some() { tracing::Level::INFO } else { tracing::Level::ERROR };
+    let options = node.unwrap_or_default();
+    let level = |text: String| text.parse().ok();
+    let asked = options.level.and_then(level);
+    let asked = asked.or_else(|| std::env::var("OTTLA_LOG").ok().and_then(level));
+    let logger = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_max_level(asked.unwrap_or(usual))
-        .init();
+        .with_max_level(asked.unwrap_or(usual));
+    match options.is_json {
+        true => logger.json().init(),
+        false => logger.init(),
+    }
 }
 
 /// Counts SIGINT and SIGTERM; the second ends the process at once.

@@ -3,10 +3,15 @@
 //! Not here: what a signal is; the binary turns signals into numbers of `stop`.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ottla_env::Env;
 use tokio::sync::watch;
+
+/// Starts the binary as a process of its own, with a file for its output and these words; answers
+/// the process id.
+pub type Background = fn(&Path, &[String]) -> io::Result<u32>;
 
 /// What a command is given.
 pub struct Context {
@@ -22,6 +27,8 @@ pub struct Context {
     pub interactive: bool,
     /// How often the user asked to stop.
     pub stop: watch::Receiver<u32>,
+    /// How to start a process in the background; none where there is no binary.
+    pub background: Option<Background>,
 }
 
 impl Context {
@@ -35,6 +42,7 @@ impl Context {
             input: None,
             interactive: false,
             stop: watch::channel(0).1,
+            background: None,
         };
         (context, captured)
     }

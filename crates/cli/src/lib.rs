@@ -25,6 +25,7 @@ mod console_consumer;
 mod console_producer;
 mod consumer_groups;
 mod context;
+mod daemon;
 mod datetime;
 mod failure;
 mod get_offsets;
@@ -39,8 +40,9 @@ mod topics;
 use std::io::Write;
 
 pub use applets::{APPLETS, Applet};
-pub use context::{Captured, Context};
+pub use context::{Background, Captured, Context};
 pub use failure::Failure;
+pub use start::LogOptions;
 
 use applets::Body;
 use failure::Place;
@@ -70,6 +72,14 @@ pub async fn run(context: &mut Context, called: &str, words: &[String]) -> u8 {
     };
     let told = told.and(context.out.flush()).map_err(Failure::from);
     outcome.and(told).map_or_else(|failure| failure.code(), |()| 0)
+}
+
+/// How a node that these words start is to log; none when they ask for another command.
+pub fn log_options(called: &str, words: &[String]) -> Option<LogOptions> {
+    match pick(called, words) {
+        Pick::Applet(applet, words) if applet.name == "start" => Some(start::log_options(words)),
+        _ => None,
+    }
 }
 
 /// What the name and the words ask for.

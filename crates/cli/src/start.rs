@@ -1,28 +1,68 @@
 //! `ottla start`: a node in the foreground, until the user asks it to stop.
 //!
-//! Not here: signals and the output of the log, which are the binary's. Must hold: a node that
+//! Not here: signals and the output of the log, which are the binary's; a node in the background
+//! (daemon.rs). Must hold: a node that
 //! was asked to stop stops cleanly.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ottla_node::{Node, Opening};
-use ottla_settings::{Input, Loaded, Settings};
+use ottla_settings::{ConfigError, Input, Loaded, Settings};
 
 use crate::context::Context;
+use crate::daemon;
 use crate::failure::Failure;
 
-const USAGE: &str = "usage: ottla start [server.properties] [--override key=value]...\n\
-    Without a file it runs on its own configuration: alone, on localhost, in ./ottla-data.";
+const USAGE: &str = "\
+usage: ottla start [-daemon] [server.properties] [--override key=value]... [options]
+Without a file it runs on its own configuration: alone, on localhost, in ./ottla-data.
+  -daemon                run in the background, with its log in $LOG_DIR/ottla.log, or in
+                         ./ottla.log
+  --log-level <level>    error, warn, info, debug or trace; else that of the variable OTTLA_LOG,
+                         else info
+  --log-format <format>  text or json, one object a line; else text";
 
 /// The id of a cluster that is yet to be formatted, as the container image of Apache Kafka has it.
 const CLUSTER_ID: &str = "CLUSTER_ID";
+
+/// What `--log-level` may be.
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+/// What `--log-format` may be.
+const FORMATS: &[&str] = &["text", "json"];
+
+/// Why a node that was given no file lacks something.
+const NOT_BUILT_IN: &str = "No file was given, and the built-in configuration applies only where \
+    no variable or override names the node's roles, its id, its controller listeners or the \
+    quorum: name them all, give a file, or name none.";
+
+/// The folder for the log of a node in the background, as Kafka's scripts have it.
+const LOG_DIR: &str = "LOG_DIR";
 
 /// What the command line says.
 #[derive(Debug, Default, PartialEq)]
 struct Arguments {
     file: Option<String>,
     overrides: Vec<String>,
+    is_daemon: bool,
+    log_level: Option<String>,
+    log_format: Option<String>,
+}
+
+/// How a node is to log, as far as its words say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LogOptions {
+    /// error, warn, info, debug or trace.
+    pub level: Option<String>,
+    /// One JSON object a line.
+    pub is_json: bool,
+}
+
+/// How a node that is started with these words is to log. Words that are wrong say nothing; they
+/// are refused when the node starts.
+pub(crate) fn log_options(words: &[String]) -> LogOptions {
+    let Arguments { log_level, log_format, .. } = parse(words).unwrap_or_default();
+    LogOptions { level: log_level, is_json: log_format.as_deref() == Some("json") }
 }
 
 /// Runs a node until it is stopped.
@@ -31,7 +71,13 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
         writeln!(context.out, "{USAGE}")?;
         return Ok(());
     }
-    let settings = load(context, &parse(words)?)?;
+    let arguments = parse(words)?;
+    let settings = load(context, &arguments)?;
+    if arguments.is_daemon {
+        let words: Vec<String> = words.iter().filter(|word| !is_daemon(word)).cloned().collect();
+        let folder = std::env::var_os(LOG_DIR).map_or_else(|| PathBuf::from("."), PathBuf::from);
+        return daemon::start(context, &folder, &words);
+    }
     let cluster_id = std::env::var(CLUSTER_ID).ok();
     let opening = Opening { settings, cluster_id };
     let started = tokio::select! {
@@ -56,19 +102,40 @@ fn parse(words: &[String]) -> Result<Arguments, Failure> {
     let mut arguments = Arguments::default();
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        match word.strip_prefix("--override") {
-            Some("") => match words.next() {
-                Some(pair) => arguments.overrides.push(pair.clone()),
-                None => return Err(wrong("--override needs key=value".to_owned())),
-            },
-            Some(rest) if rest.starts_with('=') => arguments.overrides.push(rest[1..].to_owned()),
+        let (name, joined) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (word.as_str(), None),
+        };
+        let mut value = |what: &str| {
+            let value = joined.clone().or_else(|| words.next().cloned());
+            value.ok_or_else(|| wrong(format!("{name} needs {what}")))
+        };
+        match name {
+            "--override" => arguments.overrides.push(value("key=value")?),
+            "--log-level" => arguments.log_level = Some(value("a level")?),
+            "--log-format" => arguments.log_format = Some(value("a format")?),
+            _ if is_daemon(word) => arguments.is_daemon = true,
             _ if word.starts_with('-') || arguments.file.is_some() => {
                 return Err(wrong(format!("'{word}' is not understood")));
             }
             _ => arguments.file = Some(word.clone()),
         }
     }
+    let checked = [
+        ("--log-level", &arguments.log_level, LEVELS),
+        ("--log-format", &arguments.log_format, FORMATS),
+    ];
+    for (name, given, allowed) in checked {
+        if let Some(given) = given.as_deref().filter(|given| !allowed.contains(given)) {
+            return Err(wrong(format!("{name} {given}: it must be one of {}", allowed.join(", "))));
+        }
+    }
     Ok(arguments)
+}
+
+/// Kafka's script takes it with one dash.
+fn is_daemon(word: &str) -> bool {
+    matches!(word, "-daemon" | "--daemon")
 }
 
 fn load(context: &mut Context, arguments: &Arguments) -> Result<Settings, Failure> {
@@ -81,7 +148,11 @@ fn load(context: &mut Context, arguments: &Arguments) -> Result<Settings, Failur
     let input =
         Input { file: file.as_deref(), environment: &environment, overrides: &arguments.overrides };
     let Loaded { settings, warnings } = Settings::load(input).map_err(|wrong| {
-        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        let mut lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        let is_missing = |wrong: &ConfigError| matches!(wrong, ConfigError::Missing { .. });
+        if file.is_none() && wrong.iter().any(is_missing) {
+            lines.push(NOT_BUILT_IN.to_owned());
+        }
         Failure::said(lines.join("\n"))
     })?;
     for warning in warnings {
@@ -123,8 +194,27 @@ mod tests {
     }
 
     #[test]
+    fn a_log_level_and_a_format_are_one_of_a_list() {
+        let words =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        let level = Some("debug".to_owned());
+        let json = LogOptions { level: level.clone(), is_json: true };
+        assert_eq!(log_options(&words("--log-level debug a --log-format=json")), json);
+        let text = LogOptions { level, is_json: false };
+        assert_eq!(log_options(&words("-daemon --log-level=debug")), text);
+        assert_eq!(log_options(&words("--log-level loud")), LogOptions::default());
+    }
+
+    #[test]
     fn what_is_not_understood_is_named() {
-        for (line, word) in [("--port 1", "--port"), ("a b", "'b'"), ("--override", "key=value")] {
+        let lines = [
+            ("--port 1", "--port"),
+            ("a b", "'b'"),
+            ("--override", "key=value"),
+            ("--log-level loud", "error, warn, info, debug, trace"),
+            ("--log-format xml", "text, json"),
+        ];
+        for (line, word) in lines {
             let message = parsed(line).expect_err(line);
             assert!(message.contains(word) && message.contains("usage"), "{message}");
         }
