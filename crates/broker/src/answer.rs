@@ -1,7 +1,7 @@
 //! From a frame to a typed request, and from a typed answer back to a reply.
 //!
-//! Must hold: a body that is malformed, or has bytes left over, closes the connection as Kafka
-//! does; a reply never outgrows what its version can say, since the encoder refuses it.
+//! Must hold: a body that is malformed closes the connection as Kafka does; a reply never outgrows
+//! what its version can say, since the encoder refuses it.
 
 use std::future::Future;
 
@@ -80,8 +80,8 @@ where
     let envelope =
         Envelope { key: R::API_KEY, version: ctx.version, correlation_id: ctx.correlation_id };
     let request = match R::decode(&mut body, ctx.version) {
-        Ok(request) if body.is_empty() => request,
-        Ok(_) => return closed(&ctx, format!("{} bytes after the body", body.remaining())),
+        // Bytes behind the body are passed over, as Kafka does: librdkafka's Metadata has some.
+        Ok(request) => request,
         Err(error) => return closed(&ctx, error.to_string()),
     };
     let answer = handle(ctx, request);

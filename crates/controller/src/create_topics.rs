@@ -176,6 +176,7 @@ impl Created {
         CreatableTopicResult {
             name: self.name.clone(),
             topic_id: self.id,
+            error_message: None,
             num_partitions: i32::try_from(self.partitions).unwrap_or(i32::MAX),
             replication_factor: i16::try_from(self.replicas).unwrap_or(i16::MAX),
             configs: Some(settings.describe_topic(overrides).into_iter().map(config).collect()),

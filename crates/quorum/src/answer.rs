@@ -70,8 +70,8 @@ where
 {
     let frame = Frame { key: ctx.key, version: ctx.version, correlation_id: ctx.correlation_id };
     let request = match R::decode(&mut body, ctx.version) {
-        Ok(request) if body.is_empty() => request,
-        Ok(_) => return malformed(ctx, &format!("{} bytes after the body", body.remaining())),
+        // Bytes behind the body are passed over, as Kafka does.
+        Ok(request) => request,
         Err(error) => return malformed(ctx, &error.to_string()),
     };
     match handle(ctx, request) {

@@ -26,10 +26,17 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: DescribeConfigsRequest,
 ) -> Answer<DescribeConfigsResponse> {
+    // One resource of an unknown kind spoils the whole request, as in Kafka.
+    let unknown = request.resources.iter().find(|resource| !has_configs(resource.resource_type));
+    let unknown = unknown.map(|resource| resource.resource_type);
     let results = request.resources.iter().map(|resource| {
         let (resource_type, resource_name) =
             (resource.resource_type, resource.resource_name.clone());
-        match entries(&ctx, resource) {
+        let entries = match unknown {
+            Some(kind) => Err(spoiled(kind)),
+            None => entries(&ctx, resource),
+        };
+        match entries {
             Ok(entries) => DescribeConfigsResult {
                 resource_type,
                 resource_name,
@@ -49,6 +56,22 @@ pub(crate) async fn handle(
     DescribeConfigsResponse { results: results.collect(), ..Default::default() }.into()
 }
 
+/// Whether resources of this kind have configs that are described here.
+fn has_configs(kind: i8) -> bool {
+    matches!(
+        ResourceType(kind),
+        ResourceType::TOPIC
+            | ResourceType::BROKER
+            | ResourceType::GROUP
+            | ResourceType::CLIENT_METRICS
+    )
+}
+
+fn spoiled(kind: i8) -> Refusal {
+    let message = format!("resources of type {kind} have no configs here");
+    (ErrorCode::INVALID_REQUEST, message)
+}
+
 fn entries(ctx: &Ctx, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, Refusal> {
     let name = &*resource.resource_name;
     let settings = ctx.rooms.configs.now();
@@ -66,10 +89,7 @@ fn entries(ctx: &Ctx, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, 
             let kind = ResourceType::CLIENT_METRICS;
             Ok(described(ctx, kind, name, |of| settings.describe_client_metrics(of)))
         }
-        other => {
-            let message = format!("resources of type {} have no configs here", other.0);
-            Err((ErrorCode::INVALID_REQUEST, message))
-        }
+        other => Err(spoiled(other.0)),
     }
 }
 

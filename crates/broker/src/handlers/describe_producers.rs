@@ -6,7 +6,7 @@ use ottla_wire::messages::describe_producers_response::{
     PartitionResponse, ProducerState, TopicResponse,
 };
 use ottla_wire::messages::{DescribeProducersRequest, DescribeProducersResponse};
-use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex};
+use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, StrBytes};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
@@ -32,7 +32,12 @@ fn describe(ctx: &Ctx, topic: &str, partition_index: PartitionIndex) -> Partitio
         Ok(active_producers) => {
             PartitionResponse { partition_index, active_producers, ..Default::default() }
         }
-        Err(error_code) => PartitionResponse { partition_index, error_code, ..Default::default() },
+        Err(error_code) => PartitionResponse {
+            partition_index,
+            error_code,
+            error_message: Some(StrBytes::copied(error_code.message())),
+            ..Default::default()
+        },
     }
 }
 

@@ -247,6 +247,7 @@ fn is_open(api: &Api) -> bool {
         api.key,
         ApiKey::ApiVersions
             | ApiKey::DescribeCluster
+            | ApiKey::DescribeQuorum
             | ApiKey::CreateTopics
             | ApiKey::DeleteTopics
             | ApiKey::CreatePartitions

@@ -72,21 +72,33 @@ fn random_requests_of_every_version_are_answered_or_close() {
 }
 
 #[test]
-fn what_is_left_over_or_missing_closes() {
+fn what_is_missing_closes() {
+    let house = furnished();
+    // A forwarded frame goes to the controller as it is.
+    for api in APIS.iter().filter(|api| api.key != ApiKey::DescribeQuorum) {
+        let version = *api.versions.end();
+        let body = message(api.key, Kind::Request).default_bytes(version).unwrap();
+        if let Some((_, shorter)) = body.split_last() {
+            let sent = house.send_bytes(frame_of(api.key, version, shorter));
+            sent.unwrap().reason_to_close();
+        }
+    }
+}
+
+#[test]
+fn what_is_left_over_is_passed_over() {
+    // librdkafka 2.16 sends three bytes behind the body of Metadata v13; Kafka answers.
     let house = furnished();
     for api in APIS {
         let version = *api.versions.end();
         let body = message(api.key, Kind::Request).default_bytes(version).unwrap();
-        let mut longer = body.to_vec();
-        longer.push(0);
-        let closes = |body: &[u8]| {
-            house.send_bytes(frame_of(api.key, version, body)).unwrap().reason_to_close();
-        };
-        closes(&longer);
-        if let Some((_, shorter)) = body.split_last() {
-            closes(shorter);
-        }
+        let longer = [&body[..], &[0, 0, 0]].concat();
+        check(&house, api.key, version, frame_of(api.key, version, &longer));
     }
+    let body = message(ApiKey::Metadata, Kind::Request).default_bytes(13).unwrap();
+    let longer = [&body[..], &[0, 0, 0]].concat();
+    let got = house.send_bytes(frame_of(ApiKey::Metadata, 13, &longer)).unwrap();
+    assert!(matches!(got, Got::Answer(_)), "{got:?}");
 }
 
 #[test]
