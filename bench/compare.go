@@ -59,6 +59,9 @@ func setupCompare(flags *flag.FlagSet) func() error {
 		if sides[0].start == "" || sides[1].start == "" || *runs < 1 {
 			return errors.New("--start-a, --start-b and at least one run are required")
 		}
+		if sides[0].name == sides[1].name {
+			return errors.New("--name-a and --name-b must differ")
+		}
 		return compare(os.Stdout, sides, spec, *runs, *data, *out)
 	}
 }
@@ -84,7 +87,7 @@ func compare(w io.Writer, sides [2]contender, spec turnSpec, runs int, data, out
 			failed = errors.Join(failed, err)
 		}
 	}
-	c.writeTable(w, sides)
+	c.writeTable(w)
 	return failed
 }
 
@@ -192,13 +195,27 @@ func (s *suite) turnPartitions(spec turnSpec) {
 // headlines are the metrics of the table; the file of results has all.
 var headlines = []string{
 	"ready_s", "stop_s", "leaders_s", "mb_per_s", "broker_cpu_s_per_gb", "request_p99_ms", "peak_rss_mb",
-	"end_to_end_p50_ms", "end_to_end_p99_ms", "create_s", "rss_kb_per_partition", "files_per_partition",
+	"end_to_end_p50_ms", "end_to_end_p99_ms", "create_s", "files_per_partition",
 }
 
 // headline reports whether the table has a metric; memory counts only when the broker rests.
 func headline(kind, metric string) bool {
 	return slices.Contains(headlines, metric) ||
 		kind == "idle" && slices.Contains([]string{"rss_mb", "threads", "cpu_percent"}, metric)
+}
+
+// sides returns the names in the order of the first turns.
+func (c *Comparison) sides() (a, b string) {
+	if len(c.Turns) == 0 {
+		return "", ""
+	}
+	a = c.Turns[0].Subject
+	for _, turn := range c.Turns {
+		if turn.Subject != a {
+			return a, turn.Subject
+		}
+	}
+	return a, ""
 }
 
 // samples returns a metric's values over all turns of a side, in order of size.
@@ -221,8 +238,8 @@ func (c *Comparison) samples(side, kind, name, metric string) (values []float64)
 }
 
 // writeTable prints medians with least and most, and the ratio of b's median to a's.
-func (c *Comparison) writeTable(w io.Writer, sides [2]contender) {
-	a, b := sides[0].name, sides[1].name
+func (c *Comparison) writeTable(w io.Writer) {
+	a, b := c.sides()
 	fmt.Fprintf(w, "%s, %s, load average before each turn %s\n\n",
 		c.Machine, c.Started.Format(time.DateTime), strings.Join(c.LoadAverage, " "))
 	fmt.Fprintf(w, "| measurement | metric | %s | %s | ratio |\n|---|---|---:|---:|---:|\n", a, b)

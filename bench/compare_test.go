@@ -45,7 +45,7 @@ func TestTheTableHasMediansSpreadAndRatios(t *testing.T) {
 	idle.Add("rss_mb", 5)
 	c.Turns[1].Results = append(c.Turns[1].Results, idle)
 	var out strings.Builder
-	c.writeTable(&out, [2]contender{{name: "A"}, {name: "B"}})
+	c.writeTable(&out)
 	_, rows, _ := strings.Cut(out.String(), "---:|\n")
 	want := "| produce: small | mb_per_s | 20 (10 to 30) | 30 (20 to 40) | 1.5 |\n" +
 		"| idle: resting | rss_mb | not measured | 5 (5 to 5) |  |\n"

@@ -31,7 +31,7 @@ var commands = []command{
 	{"group", "time until a consumer group is stable", setupGroup},
 	{"txn", "committed transactions per second", setupTxn},
 	{"limits", "what this machine can do at all: loopback, disk, memory, checksums", setupLimits},
-	{"table", "print saved results as Markdown; two files: side by side with ratios", setupTable},
+	{"table", "print saved results, or a comparison, as Markdown; two files: side by side with ratios", setupTable},
 }
 
 func main() {
