@@ -3,12 +3,13 @@
 //! logs and the exit code are here and nowhere else.
 
 mod background;
+mod holder;
 
 use std::io::{self, BufReader, BufWriter, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ottla_cli::Context;
+use ottla_cli::{Context, Processes};
 use ottla_env::{Env, Tasks};
 use tokio::sync::watch;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
             input: Some(Box::new(BufReader::new(io::stdin()))),
             interactive: io::stdin().is_terminal(),
             stop: signals(&tasks),
-            background: Some(background::start),
+            processes: Some(Processes { start: background::start, stop: holder::stop }),
         };
         ottla_cli::run(&mut context, &called, &words).await
     });

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
 use crate::{
     completions, configs, console_consumer, console_producer, consumer_groups, get_offsets, help,
-    links, start, storage, topics,
+    links, start, stop, storage, topics,
 };
 
 /// What a command's function gives back.
@@ -133,6 +133,12 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &["kafka-server-start"],
         summary: "run a node in the foreground; what happens without a word, too",
         body: Body::Words(|context, words| Box::pin(start::run(context, words))),
+    },
+    Applet {
+        name: "stop",
+        kafka_names: &["kafka-server-stop"],
+        summary: "ask the node to stop that runs in a configuration's folders",
+        body: Body::Words(|context, words| Box::pin(async { stop::run(context, words) })),
     },
     Applet {
         name: "storage",

@@ -9,9 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ottla_env::Env;
 use tokio::sync::watch;
 
-/// Starts the binary as a process of its own, with a file for its output and these words; answers
-/// the process id.
-pub type Background = fn(&Path, &[String]) -> io::Result<u32>;
+/// How a command starts and stops other processes.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes {
+    /// Starts the binary as a process of its own, with a file for its output and these words;
+    /// answers the process id.
+    pub start: fn(&Path, &[String]) -> io::Result<u32>,
+    /// Asks the process that holds the lock of this file to end; answers its id, none when there
+    /// is none to be seen.
+    pub stop: fn(&Path) -> io::Result<Option<u32>>,
+}
 
 /// What a command is given.
 pub struct Context {
@@ -27,8 +34,8 @@ pub struct Context {
     pub interactive: bool,
     /// How often the user asked to stop.
     pub stop: watch::Receiver<u32>,
-    /// How to start a process in the background; none where there is no binary.
-    pub background: Option<Background>,
+    /// Other processes; none where there is no binary.
+    pub processes: Option<Processes>,
 }
 
 impl Context {
@@ -42,7 +49,7 @@ impl Context {
             input: None,
             interactive: false,
             stop: watch::channel(0).1,
-            background: None,
+            processes: None,
         };
         (context, captured)
     }

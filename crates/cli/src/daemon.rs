@@ -20,13 +20,13 @@ pub(crate) fn start(context: &mut Context, folder: &Path, words: &[String]) -> R
     let failed = |error: io::Error| {
         Failure::said(format!("cannot start in the background, log {}: {error}", log.display()))
     };
-    let start = context.background.ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
+    let processes = context.processes.ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
     if let Some(folder) = log.parent() {
         context.env.disk().create_dir_all(folder).map_err(failed)?;
     }
     let mut line = vec!["start".to_owned()];
     line.extend_from_slice(words);
-    let pid = start(&log, &line).map_err(failed)?;
+    let pid = (processes.start)(&log, &line).map_err(failed)?;
     writeln!(context.out, "ottla starts in the background: pid {pid}, log {}", log.display())?;
     writeln!(context.out, "stop it with: kill {pid}")?;
     Ok(())
@@ -35,6 +35,7 @@ pub(crate) fn start(context: &mut Context, folder: &Path, words: &[String]) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::Processes;
 
     fn refuse(_: &Path, words: &[String]) -> io::Result<u32> {
         Err(io::Error::other(words.join(" ")))
@@ -47,12 +48,13 @@ mod tests {
         let env = ottla_env::Env::real(runtime.handle().clone());
         let (mut context, output) = Context::captured(env);
         let words = ["--override=a=1".to_owned()];
-        context.background = Some(|_, _| Ok(77));
+        let stop = |_: &Path| Ok(None);
+        context.processes = Some(Processes { start: |_, _| Ok(77), stop });
         start(&mut context, folder.path(), &words).unwrap();
         let told = output.stdout();
         assert!(told.contains("pid 77, log ") && told.contains("/ottla.log\n"), "{told}");
         assert!(told.ends_with("stop it with: kill 77\n"), "{told}");
-        context.background = Some(refuse);
+        context.processes = Some(Processes { start: refuse, stop });
         let told = start(&mut context, folder.path(), &words).unwrap_err().to_string();
         assert!(told.ends_with("start --override=a=1"), "{told}");
     }

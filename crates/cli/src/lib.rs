@@ -34,13 +34,14 @@ mod links;
 mod options;
 mod partition_filter;
 mod start;
+mod stop;
 mod storage;
 mod topics;
 
 use std::io::Write;
 
 pub use applets::{APPLETS, Applet};
-pub use context::{Background, Captured, Context};
+pub use context::{Captured, Context, Processes};
 pub use failure::Failure;
 pub use start::LogOptions;
 

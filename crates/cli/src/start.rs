@@ -41,7 +41,7 @@ const LOG_DIR: &str = "LOG_DIR";
 
 /// What the command line says.
 #[derive(Debug, Default, PartialEq)]
-struct Arguments {
+pub(crate) struct Arguments {
     file: Option<String>,
     overrides: Vec<String>,
     is_daemon: bool,
@@ -97,7 +97,8 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
     Ok(())
 }
 
-fn parse(words: &[String]) -> Result<Arguments, Failure> {
+/// Reads the command line.
+pub(crate) fn parse(words: &[String]) -> Result<Arguments, Failure> {
     let wrong = |what: String| Failure::said(format!("{what}\n{USAGE}"));
     let mut arguments = Arguments::default();
     let mut words = words.iter();
@@ -138,7 +139,8 @@ fn is_daemon(word: &str) -> bool {
     matches!(word, "-daemon" | "--daemon")
 }
 
-fn load(context: &mut Context, arguments: &Arguments) -> Result<Settings, Failure> {
+/// The settings that the command line leads to.
+pub(crate) fn load(context: &mut Context, arguments: &Arguments) -> Result<Settings, Failure> {
     let read = |path: &String| {
         let bytes = context.env.disk().read(Path::new(path));
         bytes.map_err(|error| Failure::said(format!("{path}: {error}")))
