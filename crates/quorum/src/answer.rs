@@ -1,7 +1,6 @@
 //! From a frame to a typed request, and from a typed answer back to a reply.
 //!
-//! Must hold: a body that is malformed, or has bytes left over, closes the connection as Kafka
-//! does.
+//! Must hold: a body that is malformed closes the connection as Kafka does.
 
 use ottla_net::{BoxFuture, CloseReason, Outcome, Reply};
 use ottla_wire::frame::encode_response;

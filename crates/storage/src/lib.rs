@@ -63,7 +63,6 @@ mod offset_index;
 pub mod partition_metadata;
 pub mod producer_snapshot;
 pub mod producers;
-mod properties;
 pub mod read;
 mod recover;
 mod reload;

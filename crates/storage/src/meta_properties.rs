@@ -6,10 +6,10 @@
 use std::path::Path;
 
 use ottla_env::Disk;
+use ottla_settings::properties;
 use ottla_wire::{BrokerId, DirectoryId, Uuid};
 
 use crate::error::StorageError;
-use crate::properties;
 
 /// The file's name inside a log directory.
 pub const FILE: &str = "meta.properties";
@@ -31,9 +31,10 @@ pub struct MetaProperties {
 impl MetaProperties {
     /// Reads the file's text.
     pub fn parse(text: &[u8]) -> Result<MetaProperties, String> {
-        let pairs = properties::parse(text)?;
+        let pairs = properties::parse(&properties::decode(text));
+        let pairs = pairs.map_err(|error| error.to_string())?;
         let value = |key: &str| {
-            pairs.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.trim())
+            pairs.iter().rev().find(|pair| pair.key == key).map(|pair| pair.value.trim())
         };
         let version = value("version").unwrap_or("0");
         let node_key = match version {
@@ -170,8 +171,8 @@ mod tests {
             MetaProperties::parse(meta.format().as_bytes()).unwrap().node_id,
             Some(BrokerId(0))
         );
-        let pairs = properties::parse(meta.format().as_bytes()).unwrap();
-        assert!(pairs.iter().any(|(_, value)| Some(value) == meta.cluster_id.as_ref()));
+        let pairs = properties::parse(&meta.format()).unwrap();
+        assert!(pairs.iter().any(|pair| Some(&pair.value) == meta.cluster_id.as_ref()));
     }
 
     #[test]
