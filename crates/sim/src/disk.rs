@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -31,13 +32,22 @@ pub(crate) struct State {
     pub(crate) syncs: u64,
     /// From which call on everything fails.
     pub(crate) fails_from: Option<u64>,
-    pub(crate) broken: Vec<(Vec<String>, Broken)>,
+    broken: Vec<Rule>,
+    /// How long a slow disk takes, in microseconds; none when it is fast.
+    pub(crate) slow_us: Option<Range<u64>>,
     locks: BTreeSet<Vec<String>>,
     /// Forgets the locks of earlier lives.
     life: u64,
 }
 
-/// What fails below a path, with the error of a device that does not answer (EIO).
+/// A part of the disk that fails.
+struct Rule {
+    below: Vec<String>,
+    what: Broken,
+    fault: Fault,
+}
+
+/// What fails below a path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Broken {
     /// Reading bytes of files.
@@ -51,6 +61,30 @@ pub enum Broken {
     All,
 }
 
+/// With which error something fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The device does not answer: EIO.
+    Device,
+    /// The process has no right to it: EACCES. Opening for writing fails where writing does.
+    Denied,
+    /// The file system was mounted read-only, or made itself so: EROFS, as above.
+    ReadOnly,
+    /// There is no room: ENOSPC, whatever the disk's capacity says.
+    Full,
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        io::Error::from_raw_os_error(match self {
+            Fault::Device => EIO,
+            Fault::Denied => EACCES,
+            Fault::ReadOnly => EROFS,
+            Fault::Full => ENOSPC,
+        })
+    }
+}
+
 impl DiskState {
     pub(crate) fn new() -> DiskState {
         let state = State {
@@ -60,6 +94,7 @@ impl DiskState {
             syncs: 0,
             fails_from: None,
             broken: Vec::new(),
+            slow_us: None,
             locks: BTreeSet::new(),
             life: 0,
         };
@@ -86,6 +121,8 @@ impl Default for DiskState {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Act {
     Look,
+    /// Opening a file that may be written.
+    OpenToWrite,
     Read,
     Write,
     Sync,
@@ -124,17 +161,25 @@ impl DiskView {
         state.calls += 1;
         state.syncs += u64::from(act == Act::Sync);
         if state.fails_from.is_some_and(|from| state.calls > from) {
-            return Err(device_error());
+            return Err(Fault::Device.error());
         }
-        let breaks = |broken: &Broken| match broken {
+        let breaks = |rule: &&Rule| match rule.what {
             Broken::Reads => act == Act::Read,
+            Broken::Writes if matches!(rule.fault, Fault::Denied | Fault::ReadOnly) => {
+                matches!(act, Act::Write | Act::OpenToWrite)
+            }
             Broken::Writes => act == Act::Write,
             Broken::Syncs => act == Act::Sync,
             Broken::All => true,
         };
-        let mut rules = state.broken.iter();
-        if rules.any(|(below, broken)| path.starts_with(below) && breaks(broken)) {
-            return Err(device_error());
+        let mut rules = state.broken.iter().filter(|rule| path.starts_with(&rule.below));
+        if let Some(rule) = rules.find(breaks) {
+            return Err(rule.fault.error());
+        }
+        if let Some(range) = state.slow_us.clone().filter(|_| act == Act::Write) {
+            drop(state);
+            self.life.stall_sometimes(&range);
+            return Ok(self.disk.state());
         }
         Ok(state)
     }
@@ -152,7 +197,8 @@ impl SimDisk for DiskView {
 
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn SimFile>> {
         let path = components(path)?;
-        let mut state = self.call(Act::Look, "open", &path, 0)?;
+        let act = if how == Open::Read { Act::Look } else { Act::OpenToWrite };
+        let mut state = self.call(act, "open", &path, 0)?;
         let file = match state.tree.find(&path) {
             Ok(_) if how == Open::CreateNew => return Err(io::ErrorKind::AlreadyExists.into()),
             Ok(Name::File(file)) => file,
@@ -360,15 +406,28 @@ impl Platter {
 
     /// Makes calls below a path fail with EIO, until [`Platter::repair`].
     pub fn break_below(&self, path: impl AsRef<Path>, what: Broken) {
-        let path = components(path.as_ref()).expect("a test's path is valid");
-        self.disk.state().broken.push((path, what));
+        self.fail_below(path, what, Fault::Device);
     }
 
-    /// Ends what `fail_after` and `break_below` began.
+    /// Makes calls below a path fail with an error, until [`Platter::repair`].
+    pub fn fail_below(&self, path: impl AsRef<Path>, what: Broken, fault: Fault) {
+        let below = components(path.as_ref()).expect("a test's path is valid");
+        self.disk.state().broken.push(Rule { below, what, fault });
+    }
+
+    /// Makes the disk slow, until [`Platter::repair`]: what runs on the pool of blocking calls
+    /// takes longer by a time in this range, in microseconds, and so does one in sixteen writes,
+    /// which stalls the whole node as a page cache does that must write back first.
+    pub fn slow_us(&self, range: Range<u64>) {
+        self.disk.state().slow_us = Some(range);
+    }
+
+    /// Ends what `fail_after`, `break_below`, `fail_below` and `slow_us` began.
     pub fn repair(&self) {
         let mut state = self.disk.state();
         state.fails_from = None;
         state.broken.clear();
+        state.slow_us = None;
     }
 
     /// How many bytes fit on the disk; what does not fit is refused with ENOSPC.
@@ -400,13 +459,11 @@ impl Platter {
     }
 }
 
-pub(crate) fn device_error() -> io::Error {
-    io::Error::from_raw_os_error(EIO)
-}
-
 /// The numbers that Linux and macOS share.
 const EIO: i32 = 5;
 const EBADF: i32 = 9;
+const EACCES: i32 = 13;
+const EROFS: i32 = 30;
 pub(crate) const ENOSPC: i32 = 28;
 
 /// More than any simulation writes.

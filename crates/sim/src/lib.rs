@@ -42,5 +42,5 @@ mod trace;
 mod tree;
 mod world;
 
-pub use disk::{Broken, Platter};
+pub use disk::{Broken, Fault, Platter};
 pub use world::World;

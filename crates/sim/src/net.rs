@@ -189,8 +189,7 @@ impl Core {
         let us = if from == to {
             10 + self.prng.below(40)
         } else {
-            let range = self.net.latency_us.clone();
-            range.start + self.prng.below(range.end.saturating_sub(range.start))
+            self.prng.within(&self.net.latency_us)
         };
         us * 1_000
     }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -64,6 +65,18 @@ impl Life {
         let core = self.shared.core();
         core.nodes.get(&self.node).is_some_and(|node| node.alive && node.life == self.life)
     }
+
+    /// Stalls the node once in sixteen times, for a time in the range.
+    pub(crate) fn stall_sometimes(&self, range_us: &Range<u64>) {
+        let mut core = self.shared.core();
+        if !core.prng.once_in(16) {
+            return;
+        }
+        let until = core.now + core.prng.within(range_us) * NANOS_PER_US;
+        if let Some(node) = core.nodes.get_mut(&self.node) {
+            node.stalled_until = node.stalled_until.max(until);
+        }
+    }
 }
 
 impl SimWorld for Life {
@@ -103,11 +116,14 @@ impl SimWorld for Life {
 
     fn blocking_pause(&self) -> Duration {
         let mut core = self.shared.core();
-        match core.prng.below(64) {
-            0 => Duration::from_micros(core.prng.below(20_000)),
-            1..=32 => Duration::ZERO,
-            _ => Duration::from_micros(core.prng.below(500)),
-        }
+        let slow_us = core.nodes.get(&self.node).and_then(|it| it.disk.state().slow_us.clone());
+        let slow_us = slow_us.map_or(0, |range| core.prng.within(&range));
+        let us = match core.prng.below(64) {
+            0 => core.prng.below(20_000),
+            1..=32 => 0,
+            _ => core.prng.below(500),
+        };
+        Duration::from_micros(us + slow_us)
     }
 
     fn host_name(&self) -> String {
@@ -207,6 +223,7 @@ impl Drop for Timer {
 }
 
 const NANOS_PER_MS: u64 = 1_000_000;
+const NANOS_PER_US: u64 = 1_000;
 
 /// The wall clock when a world begins: 2026-01-01T00:00:00Z.
 pub(crate) const BEGIN_MS: i64 = 1_767_225_600_000;

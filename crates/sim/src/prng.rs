@@ -2,6 +2,8 @@
 //!
 //! Not for secrets. Must hold: the sequence depends on the seed alone, on every machine.
 
+use std::ops::Range;
+
 /// A sequence of numbers from a seed.
 pub(crate) struct Prng {
     state: u64,
@@ -24,6 +26,11 @@ impl Prng {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let wide = u128::from(self.next()) * u128::from(bound);
         u64::try_from(wide >> 64).expect("the upper half of a product fits")
+    }
+
+    /// A number in the range; its start when the range is empty.
+    pub(crate) fn within(&mut self, range: &Range<u64>) -> u64 {
+        range.start + self.below(range.end.saturating_sub(range.start))
     }
 
     /// An index below `len`.

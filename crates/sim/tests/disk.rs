@@ -6,7 +6,7 @@ use std::io::{ErrorKind, IoSlice};
 use std::path::Path;
 
 use ottla_env::{DirEntry, Disk, Open};
-use ottla_sim::{Broken, World};
+use ottla_sim::{Broken, Fault, World};
 
 /// What is found after a power cut at the end of `script`, over all seeds: the content of
 /// `/dir/a` and `/dir/b`, `-` when there is none.
@@ -341,4 +341,52 @@ fn cold_bytes_are_sometimes_not_resident() {
     let reads: BTreeSet<_> =
         (0..100).map(|_| file.read_at_resident(&mut bytes, 0).unwrap()).collect();
     assert_eq!(reads, BTreeSet::from([None, Some(4)]));
+}
+
+#[test]
+fn a_part_of_a_disk_fails_with_the_error_that_is_asked_for() {
+    let world = World::new(7);
+    let (disk, platter) = (world.node(1).disk().clone(), world.disk(1));
+    disk.create_dir_all("/one".as_ref()).unwrap();
+    write(&disk, "/one/file", "text");
+    let opened = disk.open("/one/file".as_ref(), Open::ReadWrite).unwrap();
+    for (fault, kind) in [
+        (Fault::Denied, ErrorKind::PermissionDenied),
+        (Fault::ReadOnly, ErrorKind::ReadOnlyFilesystem),
+    ] {
+        platter.fail_below("/one", Broken::Writes, fault);
+        assert_eq!(opened.write_at(b"no", 0).unwrap_err().kind(), kind);
+        let error = disk.open("/one/file".as_ref(), Open::ReadWrite).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert_eq!(disk.read("/one/file".as_ref()).unwrap(), b"text");
+        platter.repair();
+    }
+    platter.fail_below("/one", Broken::Writes, Fault::Full);
+    let error = disk.write("/one/more".as_ref(), b"x").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_slow_disk_stalls_its_node_and_what_waits_for_it() {
+    let world = World::new(8);
+    let (told, mut heard) = tokio::sync::mpsc::channel(2);
+    world.run(async |world: World| {
+        world.disk(1).slow_us(50_000..60_000);
+        world.start(1, async move |env: ottla_env::Env| {
+            let before = env.monotonic();
+            env.blocking(|| ()).await;
+            told.send(env.monotonic() - before).await.unwrap();
+            let before = env.monotonic();
+            for at in 0..100 {
+                env.disk().write("/a".as_ref(), at.to_string().as_bytes()).unwrap();
+            }
+            env.sleep(std::time::Duration::ZERO).await;
+            env.sleep(std::time::Duration::from_nanos(1)).await;
+            told.send(env.monotonic() - before).await.unwrap();
+        });
+        for _ in 0..2 {
+            let slow = heard.recv().await.unwrap();
+            assert!(slow >= std::time::Duration::from_millis(50), "{slow:?}");
+        }
+    });
 }
