@@ -69,7 +69,10 @@ macro_rules! announced {
 
 macro_rules! start {
     (forward) => {
-        forward::start
+        forward::change
+    };
+    (forward_question) => {
+        forward::question
     };
     ($file:ident::handle) => {
         |ctx, frame| answered(ctx, frame, $file::handle)
@@ -105,7 +108,7 @@ apis! {
     DeleteGroups 0..3, Delete Group => delete_groups::handle;
     IncrementalAlterConfigs 0..1, AlterConfigs Cluster => forward;
     OffsetDelete 0..0, Delete Group => offset_delete::handle;
-    DescribeQuorum 0..2, Describe Cluster => forward;
+    DescribeQuorum 0..2, Describe Cluster => forward_question;
     DescribeCluster 0..2, Describe Cluster => describe_cluster::handle;
     DescribeProducers 0..0, Read Topic => describe_producers::handle;
     ListConfigResources 0..1, DescribeConfigs Cluster => list_config_resources::handle;

@@ -1,6 +1,8 @@
 //! Requests of clients that the controller decides: passed on in an Envelope, byte for byte, with
 //! the client's principal and address (KIP-590).
 //!
+//! Kafka answers a change as soon as the controller has committed it, which may be before this
+//! broker knows of it; here the answer waits for that, so that a client reads back what it wrote.
 //! Must hold: the answer goes to the client as the controller wrote it, so both need the same
 //! versions; what ApiVersions announces for these APIs is what the controller reads.
 
@@ -8,41 +10,50 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ottla_net::{BoxFuture, CloseReason, ConnectionInfo, Outcome};
-use ottla_wire::frame::decode_response_header;
-use ottla_wire::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, DefaultPrincipalData, EnvelopeRequest,
-};
-use ottla_wire::{ApiKey, ErrorCode, Message, Part, Reader, StrBytes};
+use ottla_net::{BoxFuture, ChannelError, CloseReason, ConnectionInfo, Outcome};
+use ottla_wire::messages::describe_quorum_request::{PartitionData, TopicData};
+use ottla_wire::messages::{DefaultPrincipalData, DescribeQuorumRequest, EnvelopeRequest};
+use ottla_wire::{ErrorCode, Message, Offset, Part, StrBytes};
 
 use crate::answer::Frame;
-use crate::context::Ctx;
+use crate::context::{Ctx, Rooms};
 
 const ENVELOPE_VERSION: i16 = 0;
 const PRINCIPAL_VERSION: i16 = 0;
-/// How long an answer waits for this broker to know what the controller has committed.
-const KNOWN_WITHIN: Duration = Duration::from_secs(1);
+const DESCRIBE_QUORUM_VERSION: i16 = 0;
+/// The topic that the metadata log is; it has one partition.
+const METADATA_TOPIC: &str = "__cluster_metadata";
+/// How long an answer waits for this broker to know what the controller has committed. Clients
+/// wait for their answers longer than that.
+const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Passes on a whole frame. The client's next request starts when the controller has answered and
-/// this broker knows of it: who has made a topic may write to it at once.
-pub(crate) fn start(ctx: Ctx, frame: Frame) -> BoxFuture<'static, Outcome> {
+/// Passes on what changes the metadata. The client's next request starts when the controller has
+/// answered and this broker knows of it.
+pub(crate) fn change(ctx: Ctx, frame: Frame) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let answer = match forward(&ctx, &frame).await {
-            Ok(answer) => answer,
-            Err(why) => {
-                let (name, version) = (ctx.key.name(), ctx.version);
-                return Outcome::Close(CloseReason(format!("forwarding {name} v{version}: {why}")));
-            }
-        };
-        if let Some(names) = created(&ctx, frame, answer.clone()) {
-            let mut image = ctx.rooms.image.clone();
-            let known = image
-                .wait_for(|image| names.iter().all(|name| image.topic_by_name(name).is_some()));
-            // A topic that was deleted again at once never shows up.
+        let outcome = passed_on(&ctx, &frame).await;
+        if matches!(outcome, Outcome::Reply(_)) {
+            let known = known(&ctx.rooms);
+            // Whatever keeps this broker from catching up, the change is made.
             let _ = ctx.rooms.env.timeout(KNOWN_WITHIN, known).await;
         }
-        Outcome::Reply(sized(answer))
+        outcome
     })
+}
+
+/// Passes on what only reads.
+pub(crate) fn question(ctx: Ctx, frame: Frame) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move { passed_on(&ctx, &frame).await })
+}
+
+async fn passed_on(ctx: &Ctx, frame: &Frame) -> Outcome {
+    match forward(ctx, frame).await {
+        Ok(answer) => Outcome::Reply(sized(answer)),
+        Err(why) => {
+            let (name, version) = (ctx.key.name(), ctx.version);
+            Outcome::Close(CloseReason(format!("forwarding {name} v{version}: {why}")))
+        }
+    }
 }
 
 async fn forward(ctx: &Ctx, frame: &Frame) -> Result<Bytes, String> {
@@ -55,20 +66,33 @@ async fn forward(ctx: &Ctx, frame: &Frame) -> Result<Bytes, String> {
     }
 }
 
-/// The topics that the controller has made for this request.
-fn created(ctx: &Ctx, mut frame: Frame, answer: Bytes) -> Option<Vec<StrBytes>> {
-    if ctx.key != ApiKey::CreateTopics {
-        return None;
-    }
-    let request = CreateTopicsRequest::decode(&mut frame.body, ctx.version).ok()?;
-    if request.validate_only {
-        return None;
-    }
-    let mut reader = Reader::new(answer);
-    decode_response_header(&mut reader, ctx.key, ctx.version).ok()?;
-    let response = CreateTopicsResponse::decode(&mut reader, ctx.version).ok()?;
-    let made = response.topics.into_iter().filter(|topic| topic.error_code == ErrorCode::NONE);
-    Some(made.map(|topic| topic.name).collect())
+/// Waits until this broker has applied all that the controller has committed by now.
+async fn known(rooms: &Rooms) {
+    let committed = match committed(rooms).await {
+        Ok(Some(end)) => end,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::debug!(%error, "the controller did not tell how far it is");
+            return;
+        }
+    };
+    let mut image = rooms.image.clone();
+    // It only fails when the node is going away.
+    let _ = image.wait_for(|image| image.provenance().offset.next() >= committed).await;
+}
+
+/// The end of the metadata log's committed part, as the controller tells it.
+async fn committed(rooms: &Rooms) -> Result<Option<Offset>, ChannelError> {
+    let topic = TopicData {
+        topic_name: StrBytes::from_static(METADATA_TOPIC),
+        partitions: vec![PartitionData::default()],
+        ..Default::default()
+    };
+    let request = DescribeQuorumRequest { topics: vec![topic], ..Default::default() };
+    let response = rooms.controller.send(&request, DESCRIBE_QUORUM_VERSION).await?;
+    let partition = response.topics.first().and_then(|topic| topic.partitions.first());
+    let known = partition.filter(|partition| partition.error_code == ErrorCode::NONE);
+    Ok(known.map(|partition| partition.high_watermark))
 }
 
 fn envelope(connection: &ConnectionInfo, frame: Bytes) -> Result<EnvelopeRequest, String> {

@@ -90,9 +90,7 @@ impl Groups {
                 out.records.push(GroupRecord::forget_offset(id, &key.topic, key.partition));
             }
         }
-        if group.metadata.is_some() {
-            out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
-        }
+        out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
         Ok(())
     }
 }

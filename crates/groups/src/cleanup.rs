@@ -72,7 +72,7 @@ impl Groups {
         let nobody =
             session.is_none_or(|session| session.phase() == Phase::Empty && !session.has_pending());
         let pending = self.pending.of_group(id).next().is_some();
-        if left == 0 && nobody && !pending && group.metadata.is_some() {
+        if left == 0 && nobody && !pending {
             out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
         }
     }

@@ -1,7 +1,9 @@
 //! The state of one coordinator partition that survives: what replaying its log gives.
 //!
-//! A group exists here when it has a GroupMetadata record, committed offsets, or records of a kind
-//! that is not served. Not here: sessions, members of a rebalance in progress, timers (soft.rs).
+//! A group exists here when it has a GroupMetadata record, records of a kind that is not served, or
+//! when an offset was ever committed for it: losing its last offset does not end it, the tombstone
+//! of its GroupMetadata does, as in Kafka. Not here: sessions, members of a rebalance in progress,
+//! timers (soft.rs).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,13 +29,16 @@ pub(crate) struct Group {
     /// The last GroupMetadata record: who was in the group at its last settled generation.
     pub(crate) metadata: Option<Arc<GroupMetadataValue>>,
     pub(crate) offsets: Offsets,
+    /// An offset was committed for it since it was last deleted.
+    has_committed: bool,
     /// Records of another kind of group under this id.
     pub(crate) foreign: Option<GroupKind>,
 }
 
 impl Group {
     fn is_gone(&self) -> bool {
-        self.metadata.is_none() && self.offsets.is_empty() && self.foreign.is_none()
+        let is_empty = self.metadata.is_none() && self.offsets.is_empty();
+        is_empty && self.foreign.is_none() && !self.has_committed
     }
 
     pub(crate) fn is_classic(&self) -> bool {
@@ -58,16 +63,23 @@ pub struct Undo(Change);
 
 #[derive(Debug)]
 enum Change {
-    Metadata { group: StrBytes, before: Option<Arc<GroupMetadataValue>> },
-    Foreign { group: StrBytes, kind: i16, before: Option<GroupKind> },
+    Metadata { group: StrBytes, before: Was<Arc<GroupMetadataValue>> },
+    Foreign { group: StrBytes, kind: i16, before: Was<GroupKind> },
     Unserved { kind: i16 },
-    Offset { key: OffsetKey, before: Option<CommittedOffset>, pending: Vec<PendingBefore> },
+    Offset { key: OffsetKey, before: Was<CommittedOffset>, pending: Vec<PendingBefore> },
     Pending { producer: ProducerId, key: OffsetKey, before: Option<CommittedOffset> },
     Ended { producer: ProducerId, pending: BTreeMap<OffsetKey, CommittedOffset>, set: Vec<Set> },
 }
 
+/// What stood in a group before a record was replayed.
+#[derive(Debug)]
+struct Was<T> {
+    value: Option<T>,
+    has_committed: bool,
+}
+
 type PendingBefore = (ProducerId, CommittedOffset);
-type Set = (OffsetKey, Option<CommittedOffset>);
+type Set = (OffsetKey, Was<CommittedOffset>);
 
 impl Groups {
     /// How many records of each type were met that no group of this release reads, by record type.
@@ -120,8 +132,33 @@ impl Groups {
         &mut self,
         key: &OffsetKey,
         value: Option<CommittedOffset>,
-    ) -> Option<CommittedOffset> {
-        self.change(&key.group, |group| group.offsets.set(&key.topic, key.partition, value))
+    ) -> Was<CommittedOffset> {
+        self.change(&key.group, |group| {
+            let has_committed = group.has_committed;
+            group.has_committed |= value.is_some();
+            Was { value: group.offsets.set(&key.topic, key.partition, value), has_committed }
+        })
+    }
+
+    fn put_back(&mut self, key: &OffsetKey, before: Was<CommittedOffset>) {
+        self.change(&key.group, |group| {
+            group.offsets.set(&key.topic, key.partition, before.value);
+            group.has_committed = before.has_committed;
+        });
+    }
+
+    /// Changes what makes a group one of its kind; taking it away ends the group.
+    fn found_or_end<T>(
+        &mut self,
+        id: &str,
+        place: impl FnOnce(&mut Group) -> &mut Option<T>,
+        after: Option<T>,
+    ) -> Was<T> {
+        self.change(id, |group| {
+            let has_committed = group.has_committed;
+            group.has_committed &= after.is_some();
+            Was { value: std::mem::replace(place(group), after), has_committed }
+        })
     }
 
     fn replay_offset(&mut self, at: Offset, commit: &OffsetCommit) -> Change {
@@ -162,7 +199,7 @@ impl Groups {
             return Change::Unserved { kind };
         };
         let after = value.as_ref().map(|_| *owner);
-        let before = self.change(group, |group| std::mem::replace(&mut group.foreign, after));
+        let before = self.found_or_end(group, |group| &mut group.foreign, after);
         Change::Foreign { group: StrBytes::copied(group), kind, before }
     }
 
@@ -185,8 +222,7 @@ impl Machine for Groups {
             GroupRecord::OffsetCommit(commit) => self.replay_offset(at, commit),
             GroupRecord::GroupMetadata { group, value } => {
                 let after = value.clone();
-                let before =
-                    self.change(group, |group| std::mem::replace(&mut group.metadata, after));
+                let before = self.found_or_end(group, |group| &mut group.metadata, after);
                 Change::Metadata { group: StrBytes::copied(group), before }
             }
             GroupRecord::EndTransaction { producer, committed } => {
@@ -199,15 +235,19 @@ impl Machine for Groups {
     fn undo(&mut self, undo: Undo) {
         match undo.0 {
             Change::Metadata { group, before } => {
-                self.change(&group, |group| group.metadata = before);
+                self.change(&group, |group| {
+                    (group.metadata, group.has_committed) = (before.value, before.has_committed);
+                });
             }
             Change::Foreign { group, kind, before } => {
-                self.change(&group, |group| group.foreign = before);
+                self.change(&group, |group| {
+                    (group.foreign, group.has_committed) = (before.value, before.has_committed);
+                });
                 self.uncount(kind);
             }
             Change::Unserved { kind } => self.uncount(kind),
             Change::Offset { key, before, pending } => {
-                self.set_offset(&key, before);
+                self.put_back(&key, before);
                 for (producer, value) in pending {
                     self.pending.set(producer, key.clone(), Some(value));
                 }
@@ -217,7 +257,7 @@ impl Machine for Groups {
             }
             Change::Ended { producer, pending, set } => {
                 for (key, before) in set.into_iter().rev() {
-                    self.set_offset(&key, before);
+                    self.put_back(&key, before);
                 }
                 self.pending.restore(producer, pending);
             }

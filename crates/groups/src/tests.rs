@@ -155,7 +155,8 @@ fn an_explicit_retention_wins() {
             fetch: OffsetFetch [t:0@1]
             fetch: OffsetFetch []
             log: g t:0 Some(1)
-            log: g t:0 None"#]],
+            log: g t:0 None
+            log: g gone"#]],
     );
 }
 
@@ -205,10 +206,10 @@ fn deleted_topics_take_their_offsets_along() {
     check(
         "commit x t:0@1 u:0@1 | commit x group=h t:0@1 | drop t | fetch | list",
         expect![[r#"
-        x: OffsetCommit [NONE NONE]
-        x: OffsetCommit [NONE]
-        fetch: OffsetFetch [u:0@1]
-        list: [g classic Empty ""]"#]],
+            x: OffsetCommit [NONE NONE]
+            x: OffsetCommit [NONE]
+            fetch: OffsetFetch [u:0@1]
+            list: [g classic Empty "", h classic Empty ""]"#]],
     );
 }
 
@@ -237,6 +238,37 @@ fn offsets_are_deleted_unless_someone_subscribes() {
         a: JoinGroup generation=1 leader=a members=[a]
         a: SyncGroup assignment=a@1
         forget: OffsetDelete NON_EMPTY_GROUP"#]],
+    );
+}
+
+#[test]
+fn a_group_outlives_its_last_offset_until_it_is_deleted() {
+    check(
+        "commit x t:0@1 | forget t:0 | list | restart | list | delete | list | show",
+        expect![[r#"
+        x: OffsetCommit [NONE]
+        forget: OffsetDelete [NONE]
+        list: [g classic Empty ""]
+        list: [g classic Empty ""]
+        delete: DeleteGroups ok
+        list: []
+        log: g t:0 Some(1)
+        log: g t:0 None
+        log: g gone"#]],
+    );
+}
+
+#[test]
+fn a_group_of_nothing_goes_when_offsets_are_next_looked_through() {
+    check(
+        "commit x t:0@1 | forget t:0 | advance 10m | list | show",
+        expect![[r#"
+        x: OffsetCommit [NONE]
+        forget: OffsetDelete [NONE]
+        list: []
+        log: g t:0 Some(1)
+        log: g t:0 None
+        log: g gone"#]],
     );
 }
 

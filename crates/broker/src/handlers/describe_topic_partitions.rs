@@ -58,7 +58,13 @@ pub(crate) async fn handle(
             continue;
         }
         let Some(topic) = image.topic_by_name(&name) else {
-            response.topics.push(refused(name.clone(), unknown(&name)));
+            response.topics.push(DescribeTopicPartitionsResponseTopic {
+                error_code: unknown(&name),
+                is_internal: topics::is_internal(&name),
+                topic_authorized_operations: ctx.allowed_operations(Resource::Topic(&name)),
+                name: Some(name),
+                ..Default::default()
+            });
             continue;
         };
         if left == 0 {
@@ -90,12 +96,6 @@ fn unknown(name: &str) -> ErrorCode {
     } else {
         ErrorCode::INVALID_TOPIC_EXCEPTION
     }
-}
-
-fn refused(name: StrBytes, error_code: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
-    let is_internal = topics::is_internal(&name);
-    let name = Some(name);
-    DescribeTopicPartitionsResponseTopic { error_code, name, is_internal, ..Default::default() }
 }
 
 fn cursor(topic: &Topic, partition_index: PartitionIndex) -> Cursor {

@@ -7,6 +7,7 @@ mod configs;
 mod denied;
 mod durability;
 mod fetch;
+mod forwarded;
 mod groups;
 mod metadata;
 mod offsets;

@@ -257,6 +257,8 @@ fn pages_name_what_is_wrong_with_a_topic() {
         ("nope", ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
     ];
     assert_eq!(codes, wanted);
+    let operations = told.topics.iter().map(|topic| topic.topic_authorized_operations);
+    assert_eq!(operations.collect::<Vec<_>>(), [3576; 3], "of those that are not there too");
     let told = page(&house, &["a"], 9, Some(("a", -5)));
     assert_eq!(told.topics[0].error_code, ErrorCode::INVALID_REQUEST);
     assert!(told.topics[0].partitions.is_empty() && told.next_cursor.is_none());

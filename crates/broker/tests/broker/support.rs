@@ -27,8 +27,10 @@ use ottla_wire::messages::produce_request::{PartitionProduceData, TopicProduceDa
 use ottla_wire::messages::register_broker_record::BrokerEndpoint;
 use ottla_wire::messages::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, ConfigRecord, CreateTopicsRequest,
-    CreateTopicsResponse, FeatureLevelRecord, PartitionRecord, ProduceRequest,
-    RegisterBrokerRecord, RemoveTopicRecord, RequestHeader, ResponseHeader, TopicRecord,
+    CreateTopicsResponse, EnvelopeRequest, EnvelopeResponse, FeatureLevelRecord,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, PartitionRecord,
+    ProduceRequest, RegisterBrokerRecord, RemoveTopicRecord, RequestHeader, ResponseHeader,
+    TopicRecord, describe_quorum_response,
 };
 use ottla_wire::{
     ApiKey, BrokerEpoch, BrokerId, DirectoryId, LeaderEpoch, Message, Offset, Part, PartitionEpoch,
@@ -162,6 +164,11 @@ impl House {
             self.records += 1;
         }
         self.publish(&old);
+    }
+
+    /// The controller has committed one more record than this broker has replayed.
+    pub(crate) fn controller_is_ahead(&self) {
+        self.controller.committed.store(self.records + 1, Ordering::Relaxed);
     }
 
     fn publish(&self, old: &Image) {
@@ -597,6 +604,8 @@ pub(crate) struct Controller {
     pub(crate) asked: Mutex<Vec<ApiKey>>,
     /// Leaves CreateTopics without an answer.
     pub(crate) stalls: AtomicBool,
+    /// The end of what it says that it has committed.
+    pub(crate) committed: AtomicI64,
     next_producer_id: AtomicI64,
 }
 
@@ -615,6 +624,8 @@ impl Controller {
         match key {
             ApiKey::AllocateProducerIds => self.allocate(&header, reader),
             ApiKey::CreateTopics => self.create(&header, reader),
+            ApiKey::Envelope => enveloped(&header, reader),
+            ApiKey::DescribeQuorum => self.describe_quorum(&header),
             other => Outcome::Close(CloseReason(format!("{} is not served", other.name()))),
         }
     }
@@ -637,6 +648,17 @@ impl Controller {
         )
     }
 
+    fn describe_quorum(&self, header: &RequestHeader) -> Outcome {
+        use describe_quorum_response::*;
+        let partition = PartitionData {
+            high_watermark: Offset(self.committed.load(Ordering::Relaxed)),
+            ..Default::default()
+        };
+        let topic = TopicData { partitions: vec![partition], ..Default::default() };
+        let response = DescribeQuorumResponse { topics: vec![topic], ..Default::default() };
+        reply(header, ApiKey::DescribeQuorum, &response)
+    }
+
     fn create(&self, header: &RequestHeader, mut reader: Reader) -> Outcome {
         let request = CreateTopicsRequest::decode(&mut reader, header.request_api_version).unwrap();
         let names = request.topics.iter().map(|topic| topic.name.to_string());
@@ -647,6 +669,26 @@ impl Controller {
         }
         reply(header, ApiKey::CreateTopics, &CreateTopicsResponse::default())
     }
+}
+
+/// Answers an IncrementalAlterConfigs that a broker passes on for its client: done, with nothing
+/// to tell. Other requests it refuses.
+fn enveloped(header: &RequestHeader, mut reader: Reader) -> Outcome {
+    let request = EnvelopeRequest::decode(&mut reader, header.request_api_version).unwrap();
+    let mut embedded = Reader::new(request.request_data);
+    let of = ottla_wire::frame::decode_request_header(&mut embedded).unwrap();
+    let key = ApiKey::IncrementalAlterConfigs;
+    let version = of.request_api_version;
+    let is_whole = IncrementalAlterConfigsRequest::decode(&mut embedded, version).is_ok();
+    if of.request_api_key != key as i16 || !is_whole {
+        return Outcome::Close(CloseReason("the stub passes no such request on".to_owned()));
+    }
+    let done = IncrementalAlterConfigsResponse::default();
+    let parts = encode_response(&done, key, version, of.correlation_id).unwrap();
+    let mut data = joined(parts);
+    data.advance(4);
+    let response = EnvelopeResponse { response_data: Some(data), ..Default::default() };
+    reply(header, ApiKey::Envelope, &response)
 }
 
 fn reply<M: Message>(header: &RequestHeader, key: ApiKey, response: &M) -> Outcome {

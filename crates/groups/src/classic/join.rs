@@ -1,9 +1,9 @@
 //! JoinGroup: how someone becomes, or stays, a member of a classic group.
 //!
 //! v4 and later: a dynamic member first gets an id and joins with it (KIP-394). v5: static members
-//! (KIP-345). v9: the leader is told to skip the assignment (KIP-814). Unlike in Kafka, a join that
-//! is refused leaves no empty group behind. Must hold: every path parks the ticket in a member or
-//! answers it.
+//! (KIP-345). v9: the leader is told to skip the assignment (KIP-814). As in Kafka, a join that the
+//! group refuses leaves a new group behind, with nobody in it. Must hold: every path parks the
+//! ticket in a member or answers it.
 
 use ottla_wire::messages::{JoinGroupRequest, JoinGroupResponse};
 use ottla_wire::{ErrorCode, StrBytes};
@@ -55,12 +55,12 @@ impl Groups {
         let Some(session) = soft.sessions.get_mut(&request.group_id) else {
             return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
         };
-        session.join(ask, request, out)?;
+        let joined = session.join(ask, request, out);
         if known.is_none() && out.records.is_empty() {
             // So that the group exists, for whoever asks and after a change of the coordinator.
             out.records.push(session.first_record());
         }
-        Ok(())
+        joined
     }
 }
 

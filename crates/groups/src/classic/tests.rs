@@ -60,6 +60,18 @@ fn a_dynamic_member_first_gets_an_id() {
 }
 
 #[test]
+fn a_join_that_is_refused_leaves_an_empty_group() {
+    check(
+        "join a type= | list | join b type= | show",
+        expect![[r#"
+        a: JoinGroup INCONSISTENT_GROUP_PROTOCOL
+        list: [g classic Empty ""]
+        b: JoinGroup INCONSISTENT_GROUP_PROTOCOL
+        log: g type= generation=0 protocol=- leader=- members=[]"#]],
+    );
+}
+
+#[test]
 fn an_id_that_is_never_used_expires() {
     check(
         "join a | advance 3s | sync a | join b v=4 session=10s | beat a | advance 9s | beat a | \
