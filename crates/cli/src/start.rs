@@ -90,6 +90,10 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
     tokio::select! {
         biased;
         why = node.failed() => return Err(Failure::said(format!("ottla ends: {why}"))),
+        why = node.out_of_room() => {
+            node.stop().await;
+            return Err(Failure::said(format!("ottla stopped: {why}")));
+        }
         () = context.stopped() => {}
     }
     writeln!(context.err, "stopping; once more ends it at once")?;

@@ -20,7 +20,7 @@ pub(crate) struct Folders {
     /// Those of `log.dirs`.
     pub(crate) logs: Arc<LogDirs>,
     /// That of the metadata log, where it is none of `log.dirs`.
-    metadata: Option<LogDirs>,
+    metadata: Option<Arc<LogDirs>>,
     metadata_path: PathBuf,
 }
 
@@ -37,7 +37,7 @@ impl Folders {
         let is_apart = !paths.contains(&metadata_path);
         let logs = Arc::new(LogDirs::open(env, &opening(paths))?);
         let metadata = match is_apart {
-            true => Some(LogDirs::open(env, &opening(vec![metadata_path.clone()]))?),
+            true => Some(Arc::new(LogDirs::open(env, &opening(vec![metadata_path.clone()]))?)),
             false => None,
         };
         if let Some(metadata) = &metadata
@@ -52,10 +52,14 @@ impl Folders {
         Ok(Folders { logs, metadata, metadata_path })
     }
 
+    /// Those of `log.dirs`, and that of the metadata log where it stands apart.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<LogDirs>> {
+        std::iter::once(&self.logs).chain(&self.metadata)
+    }
+
     /// The folder of the metadata log.
     pub(crate) fn metadata(&self) -> Option<Arc<Directory>> {
-        let mut all =
-            self.logs.directories().chain(self.metadata.iter().flat_map(LogDirs::directories));
+        let mut all = self.all().flat_map(|dirs| dirs.directories());
         all.find(|directory| directory.path() == self.metadata_path).cloned()
     }
 

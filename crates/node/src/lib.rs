@@ -27,6 +27,7 @@ pub mod format;
 mod lifecycle;
 mod listeners;
 mod node;
+mod room;
 
 pub use error::StartError;
 pub use listeners::Address;

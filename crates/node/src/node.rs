@@ -24,6 +24,7 @@ use crate::folders::Folders;
 use crate::format;
 use crate::lifecycle::{Lifecycle, Registration, ToldListener, register_controller};
 use crate::listeners::{Address, bind, told};
+use crate::room::Room;
 
 /// What a node is started with.
 #[derive(Clone, Debug)]
@@ -58,6 +59,7 @@ struct Served {
     controller_server: Server,
     broker: Arc<Broker>,
     tasks: Tasks,
+    room: Room,
 }
 
 /// What a half-started node is made of.
@@ -140,10 +142,17 @@ impl Node {
         }
     }
 
+    /// Ends when a disk is so full that the node has to stop while it can do so in order, and says
+    /// so: its owner should stop it.
+    pub async fn out_of_room(&self) -> String {
+        self.served.room.used_up().await
+    }
+
     /// Stops it so that the next start is a clean one.
     pub async fn stop(self) {
-        let Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks } =
-            self.served;
+        let Served {
+            lifecycle, heartbeats, broker_server, controller_server, broker, tasks, ..
+        } = self.served;
         // A heartbeat behind the last one of the shutdown would bring the broker back.
         heartbeats.abort();
         heartbeats.join().await;
@@ -284,7 +293,8 @@ async fn serve(parts: Parts<'_>, bound: Bound) -> Result<Served, StartError> {
     let Started { broker, lifecycle, tasks } = started;
     let broker_server = Server::start(env, bound.broker, limits(settings), broker.service());
     let heartbeats = tasks.spawn("heartbeats", Arc::clone(&lifecycle).keep_alive());
-    Ok(Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks })
+    let room = Room::keep(env, &tasks, dirs);
+    Ok(Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks, room })
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -39,6 +39,13 @@ pub enum QuorumError {
     Records(String),
 }
 
+impl QuorumError {
+    /// Whether the disk had no room.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, QuorumError::Storage(error) if error.is_full())
+    }
+}
+
 impl fmt::Display for QuorumError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -263,7 +263,14 @@ fn elect(env: &Env, opening: &Opening, opened: &mut MetadataLog) -> Result<Raft,
             Output::Persist(_) if matches!(outputs.peek(), Some(Output::Persist(_))) => {}
             Output::Persist(state) => {
                 let version = opened.voters.kraft_version;
-                state_file::write(disk, &folder, &state, version, raft.voters())?;
+                let write = || state_file::write(disk, &folder, &state, version, raft.voters());
+                let mut written = write();
+                while written.as_ref().is_err_and(QuorumError::is_full)
+                    && opening.directory.give_room()
+                {
+                    written = write();
+                }
+                written?;
             }
             Output::Lead { epoch } => {
                 let now = Timestamp(env.now_ms());

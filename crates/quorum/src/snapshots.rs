@@ -87,7 +87,12 @@ impl Snapshots {
         let part = with_suffix(&path, PART);
         let file = self.disk.open(&part, Open::Create).map_err(self.io("create"))?;
         file.set_len(0).map_err(self.io("write"))?;
-        let len = self.fill(&file, id, checkpoint, now)?;
+        let filled = self.fill(&file, id, checkpoint, now);
+        if filled.is_err() {
+            // On a full disk others need what it took.
+            self.disk.remove_file(&part).map_err(self.io("remove"))?;
+        }
+        let len = filled?;
         file.sync().map_err(self.io("sync"))?;
         self.disk.set_read_only(&part).map_err(self.io("freeze"))?;
         self.disk.rename(&part, &path).map_err(self.io("rename"))?;

@@ -293,7 +293,10 @@ impl SimDisk for DiskView {
 
     fn space(&self, path: &Path) -> io::Result<ottla_env::Space> {
         let path = components(path)?;
-        let state = self.call(Act::Look, "space", &path, 0)?;
+        let mut state = self.call(Act::Look, "space", &path, 0)?;
+        if state.space.free() < state.space.capacity() / 16 {
+            state.tree.commit();
+        }
         let (total_bytes, usable_bytes) = (state.space.capacity(), state.space.free());
         Ok(ottla_env::Space { total_bytes, usable_bytes })
     }
@@ -322,6 +325,24 @@ struct OpenFile {
 }
 
 impl OpenFile {
+    /// Changes the file, once more when there is no room: a journal that is written then gives
+    /// back what removed files had.
+    fn write<T>(
+        &self,
+        what: &str,
+        len: usize,
+        mut change: impl FnMut(&mut Content) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let changed = change(&mut *self.writing(what, len)?);
+        match changed {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.view.disk.state().tree.commit();
+                change(&mut self.file.content())
+            }
+            changed => changed,
+        }
+    }
+
     fn writing(&self, what: &str, len: usize) -> io::Result<MutexGuard<'_, Content>> {
         if !self.writable {
             return Err(io::Error::from_raw_os_error(EBADF));
@@ -347,7 +368,7 @@ impl SimFile for OpenFile {
     }
 
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
-        self.writing("write", bytes.len())?.write_at(bytes, position)
+        self.write("write", bytes.len(), |content| content.write_at(bytes, position))
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -356,11 +377,11 @@ impl SimFile for OpenFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.writing("cut", 0)?.set_len(len)
+        self.write("cut", 0, |content| content.set_len(len))
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        self.writing("allocate", 0)?.allocate(len)
+        self.write("allocate", 0, |content| content.allocate(len))
     }
 
     fn sync(&self) -> io::Result<()> {

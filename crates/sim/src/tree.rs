@@ -215,6 +215,11 @@ impl Tree {
         Ok(())
     }
 
+    /// Makes every name last, as the file system does by itself now and then.
+    pub(crate) fn commit(&mut self) {
+        self.settle(&vec![true; self.journal.len()]);
+    }
+
     /// Makes every name and every byte of the disk last.
     pub(crate) fn sync_all(&mut self, path: &[String]) -> io::Result<()> {
         self.find_dir(path)?;

@@ -367,6 +367,21 @@ fn a_part_of_a_disk_fails_with_the_error_that_is_asked_for() {
 }
 
 #[test]
+fn what_was_removed_gives_its_space_back_when_it_is_needed() {
+    let world = World::new(9);
+    let (disk, platter) = (world.node(1).disk().clone(), world.disk(1));
+    platter.set_capacity(8 * 4096);
+    disk.write("/a".as_ref(), &[1; 8 * 4096]).unwrap();
+    disk.sync_tree("/".as_ref()).unwrap();
+    let open = disk.open("/a".as_ref(), Open::Read).unwrap();
+    disk.remove_file("/a".as_ref()).unwrap();
+    assert!(disk.write("/b".as_ref(), b"x").is_err(), "it is still open");
+    drop(open);
+    disk.write("/b".as_ref(), b"x").unwrap();
+    assert_eq!(disk.space("/".as_ref()).unwrap().usable_bytes, 7 * 4096);
+}
+
+#[test]
 fn a_slow_disk_stalls_its_node_and_what_waits_for_it() {
     let world = World::new(8);
     let (told, mut heard) = tokio::sync::mpsc::channel(2);

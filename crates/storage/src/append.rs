@@ -92,6 +92,9 @@ impl Log {
 
     fn append_checked(&self, records: &Bytes, origin: Origin) -> Result<Appended, AppendError> {
         self.home.directory.check()?;
+        if !self.goes_on_when_full(origin) {
+            self.home.directory.check_room()?;
+        }
         let config = self.config();
         let (validated, epoch, now) = match origin {
             Origin::Replica { now } => return self.append_replica(records, now, &config),
@@ -118,6 +121,12 @@ impl Log {
         self.append_valid(records, valid, epoch, now, &config)
     }
 
+    /// Whether this append may use what is kept back: those of Kafka's own topics, and markers,
+    /// which end transactions and come from a coordinator.
+    fn goes_on_when_full(&self, origin: Origin) -> bool {
+        self.may_use_reserve || matches!(origin, Origin::Coordinator { .. })
+    }
+
     fn append_valid(
         &self,
         records: &Bytes,
@@ -140,7 +149,8 @@ impl Log {
         let rest = valid.records(records);
         let len = valid.header.len() + rest.len();
         self.roll_if_due(&mut writer, config, Arriving::of(&valid, first, len, now))?;
-        let position = self.write(&mut writer, config, &[&valid.header, rest])?;
+        let goes_on = self.may_use_reserve || valid.is_control;
+        let position = self.write(&mut writer, config, &[&valid.header, rest], goes_on)?;
         let header = BatchHeader::first(&valid.header).ok().flatten();
         let header = header.expect("a valid batch has a header");
         let noted = Noted { header, position, marker };
@@ -197,7 +207,8 @@ impl Log {
             now,
         };
         self.roll_if_due(&mut writer, config, arriving)?;
-        let position = self.write(&mut writer, config, &[&records[..len]])?;
+        let goes_on = self.may_use_reserve;
+        let position = self.write(&mut writer, config, &[&records[..len]], goes_on)?;
         for batch in &mut noted {
             batch.position += position;
         }
@@ -264,6 +275,7 @@ impl Log {
         writer: &mut Writer,
         config: &LogConfig,
         parts: &[&[u8]],
+        goes_on_when_full: bool,
     ) -> Result<u64, StorageError> {
         let active = self.active();
         if !writer.prepared {
@@ -273,11 +285,18 @@ impl Log {
         let position = active.size();
         let slices = [IoSlice::new(parts[0]), IoSlice::new(parts.get(1).copied().unwrap_or(&[]))];
         let file = self.home.directory.judge(active.file())?;
-        let written = file.write_all_vectored_at(&slices[..parts.len().min(2)], position);
+        let write = || {
+            let written = file.write_all_vectored_at(&slices[..parts.len().min(2)], position);
+            written.map_err(active.io("append to"))
+        };
+        let written = match goes_on_when_full {
+            true => self.home.directory.with_reserve(write),
+            false => write(),
+        };
         if let Err(error) = written {
             let cut = file.set_len(position).map_err(active.io("cut back"));
             self.home.directory.judge(cut)?;
-            return self.home.directory.judge(Err(active.io("append to")(error)));
+            return self.home.directory.judge(Err(error));
         }
         Ok(position)
     }
@@ -457,7 +476,9 @@ impl Log {
         let bytes = producer_snapshot::encode(&lock(&self.producers));
         let name = crate::names::file_name(offset, FileKind::Snapshot);
         let path = self.home.file(&name);
-        self.home.disk().write(&path, &bytes).map_err(StorageError::io("write", &path))?;
+        self.home.directory.with_reserve(|| {
+            self.home.disk().write(&path, &bytes).map_err(StorageError::io("write", &path))
+        })?;
         self.note_unsynced_file(name);
         writer.snapshot_at = Some(offset);
         writer.since_snapshot = 0;

@@ -15,6 +15,7 @@ use ottla_wire::{DirectoryId, Offset, Timestamp};
 use crate::error::StorageError;
 use crate::log::Log;
 use crate::names::{FileKind, file_name};
+use crate::reserve::Reserve;
 
 /// A log directory in use, shared by the logs in it.
 #[derive(Debug)]
@@ -25,6 +26,11 @@ pub struct Directory {
     failure: OnceLock<String>,
     is_full: AtomicBool,
     full_told: Seldom,
+    /// Whether the disk was full since retention last looked.
+    wants_room: AtomicBool,
+    reserve: Reserve,
+    /// Set once it was told that the reserve cannot be made.
+    reserve_told: OnceLock<()>,
     unsynced_bytes: AtomicU64,
     unsynced_logs: Mutex<Vec<Weak<Log>>>,
     removals: Mutex<Vec<Removal>>,
@@ -63,6 +69,7 @@ struct Removal {
 impl Directory {
     /// A directory that works so far.
     pub fn new(disk: Disk, path: PathBuf, id: DirectoryId) -> Arc<Directory> {
+        let reserve = Reserve::new(disk.clone(), &path);
         Arc::new(Directory {
             disk,
             path,
@@ -70,6 +77,9 @@ impl Directory {
             failure: OnceLock::new(),
             is_full: AtomicBool::new(false),
             full_told: Seldom::default(),
+            wants_room: AtomicBool::new(false),
+            reserve,
+            reserve_told: OnceLock::new(),
             unsynced_bytes: AtomicU64::new(0),
             unsynced_logs: Mutex::new(Vec::new()),
             removals: Mutex::new(Vec::new()),
@@ -118,11 +128,78 @@ impl Directory {
     pub(crate) fn judge<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
         if let Err(error @ StorageError::Io { .. }) = &result {
             match error.is_full() {
-                true => self.is_full.store(true, Ordering::Relaxed),
+                true => self.note_full(),
                 false => self.fail(&error.to_string()),
             }
         }
         result
+    }
+
+    fn note_full(&self) {
+        self.is_full.store(true, Ordering::Relaxed);
+        self.wants_room.store(true, Ordering::Relaxed);
+    }
+
+    /// Does what has to go on when the disk is full: as often as there is no room for it, a piece
+    /// of the reserve is given up. What is tried again must come to the same.
+    pub(crate) fn with_reserve<T>(
+        &self,
+        mut act: impl FnMut() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        loop {
+            match act() {
+                Err(error) if error.is_full() && self.give_room() => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Gives up a piece of the reserve, for those who keep other files in a log directory;
+    /// answers whether there was one, so that trying again makes sense.
+    pub fn give_room(&self) -> bool {
+        self.wants_room.store(true, Ordering::Relaxed);
+        self.reserve.give()
+    }
+
+    /// An error when records of clients must wait until the reserve is whole again.
+    pub(crate) fn check_room(&self) -> Result<(), StorageError> {
+        if !self.reserve.is_short() {
+            return Ok(());
+        }
+        self.note_full();
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        Err(StorageError::io("write to", &self.path)(full))
+    }
+
+    /// Keeps the reserve whole, as far as there is room. To be called every second.
+    pub fn keep_reserve(&self) {
+        if self.failure().is_some() {
+            return;
+        }
+        if let Err(error) = self.reserve.fill()
+            && self.reserve_told.set(()).is_ok()
+        {
+            let dir = self.path.display();
+            tracing::warn!(%dir, %error, "nothing is kept back for a full disk");
+        }
+    }
+
+    /// Why the node has to stop, when the disk is full and so little of the reserve is left that
+    /// it is only enough for stopping in order.
+    pub fn out_of_room(&self) -> Option<String> {
+        let path = self.path.display();
+        let is_out = self.failure().is_none() && self.reserve.is_used_up();
+        is_out.then(|| {
+            format!(
+                "the disk of log directory {path} is full, and what was kept back for deleting \
+                 is used up: make room on the disk, then start again; nothing is lost"
+            )
+        })
+    }
+
+    /// Whether the disk was full since the last call, so that retention should not wait.
+    pub(crate) fn take_want_of_room(&self) -> bool {
+        self.wants_room.swap(false, Ordering::Relaxed)
     }
 
     /// Says that an append was refused for lack of room, if that was why, and not too often.
@@ -279,7 +356,9 @@ impl LazyFile {
             return Ok(Arc::clone(file));
         }
         let path = home.of(base, kind);
-        let file = home.disk().open(&path, how).map_err(StorageError::io("open", &path))?;
+        let file = home.directory.with_reserve(|| {
+            home.disk().open(&path, how).map_err(StorageError::io("open", &path))
+        })?;
         Ok(Arc::clone(slot.insert(Arc::new(file))))
     }
 

@@ -105,7 +105,7 @@ impl<const N: usize> EntryFile<N> {
 
     /// Writes what is still in memory.
     pub(crate) fn write_pending(&self) -> Result<(), StorageError> {
-        self.write(&mut self.state())
+        self.write_for_sure(&mut self.state())
     }
 
     /// Makes the file longer than its entries, as an active segment's is.
@@ -125,7 +125,7 @@ impl<const N: usize> EntryFile<N> {
     pub(crate) fn trim(&self) -> Result<(), StorageError> {
         let mut state = self.state();
         self.look(&mut state)?;
-        self.write(&mut state)?;
+        self.write_for_sure(&mut state)?;
         let len = u64::from(state.written.unwrap_or(0)) * N as u64;
         if self.open()?.len().map_err(self.io("read the length of"))? != len {
             self.set_len(len)?;
@@ -187,7 +187,7 @@ impl<const N: usize> EntryFile<N> {
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let mut state = self.state();
         if state.unsynced {
-            self.write(&mut state)?;
+            self.write_for_sure(&mut state)?;
             self.open()?.sync().map_err(self.io("sync"))?;
             state.unsynced = false;
         }
@@ -240,6 +240,11 @@ impl<const N: usize> EntryFile<N> {
 
     fn is_zero(&self, at: u32) -> Result<bool, StorageError> {
         Ok(self.read(at, 1)?.iter().flatten().all(|byte| *byte == 0))
+    }
+
+    /// Writes what cannot wait in memory any longer, on a full disk too.
+    fn write_for_sure(&self, state: &mut State<N>) -> Result<(), StorageError> {
+        self.home.directory.with_reserve(|| self.write(state))
     }
 
     fn write(&self, state: &mut State<N>) -> Result<(), StorageError> {

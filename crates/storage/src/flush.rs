@@ -120,7 +120,11 @@ impl Log {
             return Ok(());
         }
         let older = writer.snapshot_at;
-        self.take_snapshot(writer, self.end())?;
+        match self.take_snapshot(writer, self.end()) {
+            // It only spares a start some reading.
+            Err(error) if error.is_full() => return Ok(()),
+            taken => taken?,
+        }
         match older {
             Some(older) => self.drop_stray_snapshot(older),
             None => Ok(()),

@@ -66,6 +66,7 @@ pub mod producers;
 pub mod read;
 mod recover;
 mod reload;
+pub mod reserve;
 mod retention;
 mod scan;
 mod segment;

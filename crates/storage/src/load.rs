@@ -74,8 +74,10 @@ impl Loader {
         let home = Home::new(Arc::clone(&opening.directory), opening.path.clone());
         let is_new = !home.disk().exists(&opening.path);
         if is_new {
-            let made = home.disk().create_dir_all(&opening.path);
-            made.map_err(StorageError::io("create", &opening.path))?;
+            opening.directory.with_reserve(|| {
+                let made = home.disk().create_dir_all(&opening.path);
+                made.map_err(StorageError::io("create", &opening.path))
+            })?;
         }
         Ok(Loader {
             opening,

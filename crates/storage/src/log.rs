@@ -16,6 +16,7 @@ use crate::config::LogConfig;
 use crate::directory::{Directory, Home};
 use crate::epochs::{self, EpochEnd, EpochEntry, Epochs};
 use crate::error::StorageError;
+use crate::names::is_internal;
 use crate::partition_metadata;
 use crate::producers::{Producer, Producers};
 use crate::segment::{Growth, Segment};
@@ -31,6 +32,8 @@ pub struct Log {
     pub(crate) home: Arc<Home>,
     /// `topic-partition`, for messages.
     pub(crate) name: String,
+    /// Whether the log goes on when the disk is full.
+    pub(crate) may_use_reserve: bool,
     topic_id: RwLock<Option<TopicId>>,
     config: RwLock<Arc<LogConfig>>,
     /// Held while something is synced; one at a time.
@@ -99,6 +102,7 @@ impl Log {
         let log = Arc::new_cyclic(|me| Log {
             me: Weak::clone(me),
             home: loaded.home,
+            may_use_reserve: is_internal(&loaded.name),
             name: loaded.name,
             topic_id: RwLock::new(loaded.topic_id),
             config: RwLock::new(loaded.config),
@@ -317,8 +321,10 @@ impl Log {
 pub(crate) fn write_unsynced(home: &Home, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
     let (path, temporary) = (home.file(name), home.file(&format!("{name}.tmp")));
     let disk = home.disk();
-    let written = disk.write(&temporary, bytes).and_then(|()| disk.rename(&temporary, &path));
-    written.map_err(StorageError::io("write", &path))
+    home.directory.with_reserve(|| {
+        let written = disk.write(&temporary, bytes).and_then(|()| disk.rename(&temporary, &path));
+        written.map_err(StorageError::io("write", &path))
+    })
 }
 
 /// Takes a lock; a thread that died with it left nothing half done that readers could see.

@@ -8,6 +8,15 @@ use ottla_wire::{Offset, PartitionIndex};
 /// The directory of the metadata log, which the log directories skip when they load partitions.
 pub const METADATA_DIR: &str = "__cluster_metadata-0";
 
+/// The topics that Apache Kafka itself writes to.
+const INTERNAL: [&str; 4] =
+    ["__cluster_metadata", "__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+/// Whether a partition's directory is that of one of Kafka's own topics.
+pub(crate) fn is_internal(dir: &str) -> bool {
+    dir.rsplit_once('-').is_some_and(|(topic, _)| INTERNAL.contains(&topic))
+}
+
 /// The suffix of a file that only waits to be removed.
 pub(crate) const DELETED: &str = ".deleted";
 /// The suffix of a cleaner's output that is not committed.

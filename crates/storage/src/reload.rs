@@ -68,8 +68,10 @@ pub(crate) fn write_snapshot(
     producers: &Producers,
 ) -> Result<String, StorageError> {
     let path = home.of(at, FileKind::Snapshot);
-    let written = home.disk().write(&path, &producer_snapshot::encode(producers));
-    written.map_err(StorageError::io("write", &path))?;
+    let bytes = producer_snapshot::encode(producers);
+    home.directory.with_reserve(|| {
+        home.disk().write(&path, &bytes).map_err(StorageError::io("write", &path))
+    })?;
     Ok(file_name(at, FileKind::Snapshot))
 }
 

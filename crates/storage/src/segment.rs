@@ -228,11 +228,11 @@ impl Segment {
 /// Renames a file to what waits for removal, if it is there.
 pub(crate) fn mark_deleted(home: &Home, name: &str) -> Result<Option<String>, StorageError> {
     let (from, deleted) = (home.file(name), format!("{name}{DELETED}"));
-    match home.disk().rename(&from, &home.file(&deleted)) {
-        Ok(()) => Ok(Some(deleted)),
+    home.directory.with_reserve(|| match home.disk().rename(&from, &home.file(&deleted)) {
+        Ok(()) => Ok(Some(deleted.clone())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StorageError::io("rename", &from)(error)),
-    }
+    })
 }
 
 /// Why a place was not found.

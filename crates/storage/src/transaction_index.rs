@@ -60,8 +60,10 @@ impl TransactionIndex {
         let path = self.home.of(self.base, FileKind::TransactionIndex);
         let file =
             self.file.open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?;
-        file.write_all_at(&encode(&entry), position as u64)
-            .map_err(StorageError::io("write to", &path))?;
+        self.home.directory.with_reserve(|| {
+            let written = file.write_all_at(&encode(&entry), position as u64);
+            written.map_err(StorageError::io("write to", &path))
+        })?;
         state.unsynced = true;
         self.read(&mut state)?.push(entry);
         Ok(())

@@ -1,10 +1,19 @@
 //! What a node does when its disk fails or is full.
 
+use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
+use ottla_client::{Acks, Client, CoordinatorKind, Producer, ProducerRecord, ProducerSettings};
+use ottla_env::{Env, Open};
 use ottla_sim::{Broken, World};
+use ottla_wire::messages::OffsetCommitRequest;
+use ottla_wire::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_wire::{ErrorCode, Offset, PartitionIndex};
 
-use crate::support::{client, create_topic, produce, start, values};
+use crate::support::{DATA, client, create_topic, produce, start, values};
 
 #[test]
 fn a_node_whose_metadata_folder_fails_says_so_and_ends() {
@@ -42,6 +51,120 @@ fn a_full_disk_ends_no_node_and_loses_nothing() {
         let second = client(&world.node(2)).await;
         assert_eq!(values(&second, "fish").await, ["one"]);
         assert_eq!(values(&second, "more").await, ["two"]);
+        node.stop().await;
+    });
+}
+
+/// The size of the small disk, of which 2 MiB are kept back.
+const SMALL: u64 = 64 << 20;
+
+/// Lets another program take whatever room there is.
+fn fill(env: &Env) {
+    let left = env.disk().space(Path::new("/")).expect("a disk").usable_bytes;
+    let other = env.disk().open(Path::new("/other"), Open::Create).expect("a file");
+    let len = other.len().expect("a length");
+    other.allocate(len + left).expect("it fits");
+}
+
+/// Writes one record, which is refused for as long as it is tried.
+async fn is_refused(client: &Client, topic: &'static str, bytes: usize) -> bool {
+    let settings =
+        ProducerSettings { acks: Acks::All, delivery_timeout_ms: 1_500, ..Default::default() };
+    let producer = Producer::new(client, settings);
+    let record = ProducerRecord {
+        topic: topic.into(),
+        partition: Some(PartitionIndex(0)),
+        value: Some(Bytes::from(vec![b'x'; bytes])),
+        ..Default::default()
+    };
+    let refused = producer.send(record).await.expect("it is taken").await;
+    producer.close().await;
+    refused.is_err()
+}
+
+/// Commits an offset with a long word beside it.
+async fn commit(client: &Client, topic: &'static str, offset: i64) -> Option<ErrorCode> {
+    let partition = OffsetCommitRequestPartition {
+        committed_offset: Offset(offset),
+        committed_metadata: Some("m".repeat(4_000).into()),
+        ..Default::default()
+    };
+    let topics = client.admin().topics().await.ok()?;
+    let request = OffsetCommitRequest {
+        group_id: "g".into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![OffsetCommitRequestTopic {
+            name: topic.into(),
+            topic_id: topics.get(topic)?.id,
+            partitions: vec![partition],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let told = client.call_coordinator(CoordinatorKind::Group, "g", &request).await.ok()?;
+    Some(told.topics[0].partitions[0].error_code)
+}
+
+#[test]
+fn on_a_full_disk_topics_can_be_deleted_and_then_records_are_taken_again() {
+    World::new(3).run(async |world: World| {
+        let env = world.node(1);
+        world.disk(1).set_capacity(SMALL);
+        let node = start(&env).await;
+        let client = client(&world.node(2)).await;
+        create_topic(&client, "fish").await;
+        create_topic(&client, "birds").await;
+        produce(&client, "fish", &["one"]).await;
+        produce(&client, "birds", &["two"]).await;
+        let large = "x".repeat(900_000);
+        let large: &'static str = Box::leak(large.into_boxed_str());
+        produce(&client, "fish", &[large; 4]).await;
+        fill(&env);
+        assert!(is_refused(&client, "birds", 100_000).await);
+        assert_eq!(commit(&client, "birds", 1).await, Some(ErrorCode::NONE));
+        create_topic(&client, "mammals").await;
+        let gone = client.admin().delete_topics(&["fish".into()]).await.expect("an answer");
+        assert!(gone.iter().all(|(_, result)| result.is_ok()), "{gone:?}");
+        env.sleep(Duration::from_secs(63)).await;
+        produce(&client, "birds", &["three"]).await;
+        produce(&client, "mammals", &["four"]).await;
+        assert_eq!(values(&client, "birds").await, ["two", "three"]);
+        assert!(env.timeout(Duration::from_secs(2), node.out_of_room()).await.is_err());
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_node_whose_disk_stays_full_stops_in_order_and_says_why() {
+    World::new(4).run(async |world: World| {
+        let env = world.node(1);
+        world.disk(1).set_capacity(SMALL);
+        let node = start(&env).await;
+        let client = client(&world.node(2)).await;
+        create_topic(&client, "fish").await;
+        produce(&client, "fish", &["one"]).await;
+        assert_eq!(commit(&client, "fish", 0).await, Some(ErrorCode::NONE));
+        fill(&env);
+        let mut committed = 0;
+        let why = loop {
+            if commit(&client, "fish", committed + 1).await == Some(ErrorCode::NONE) {
+                committed += 1;
+            }
+            if let Ok(why) = env.timeout(Duration::ZERO, node.out_of_room()).await {
+                break why;
+            }
+        };
+        assert!(committed > 100, "{committed} commits were taken");
+        assert!(why.contains(DATA) && why.contains("make room"), "{why}");
+        node.stop().await;
+        let mark = Path::new(DATA).join(".kafka_cleanshutdown");
+        assert!(env.disk().exists(&mark), "it stopped in order");
+        env.disk().remove_file(Path::new("/other")).expect("it is there");
+        let node = start(&env).await;
+        assert_eq!(values(&client, "fish").await, ["one"]);
+        let offsets = client.admin().group_offsets("g").await.expect("an answer");
+        let found = offsets[0].1.as_ref().expect("an offset").committed_offset;
+        assert_eq!(found, Offset(committed));
         node.stop().await;
     });
 }

@@ -151,8 +151,9 @@ impl LogDirs {
             self.env.random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
         let from = log.home.path();
         let to = directory.path().join(dir_name_with(topic, partition, kind, &unique));
-        let renamed = directory.disk().rename(&from, &to);
-        directory.judge(renamed.map_err(StorageError::io("rename", &from)))?;
+        directory.judge(directory.with_reserve(|| {
+            directory.disk().rename(&from, &to).map_err(StorageError::io("rename", &from))
+        }))?;
         log.home.moved(to);
         Ok(())
     }

@@ -55,8 +55,10 @@ impl LogDirs {
         if lock(&dir.checkpoints).loaded {
             let mark = directory.path().join(clean_shutdown::FILE);
             let text = clean_shutdown::format(epoch);
-            let written = directory.disk().replace(&mark, text.as_bytes());
-            directory.judge(written.map_err(StorageError::io("write", &mark)))?;
+            directory.judge(directory.with_reserve(|| {
+                let written = directory.disk().replace(&mark, text.as_bytes());
+                written.map_err(StorageError::io("write", &mark))
+            }))?;
         }
         Ok(())
     }

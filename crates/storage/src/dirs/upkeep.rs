@@ -78,6 +78,21 @@ impl LogDirs {
         dropped.sum()
     }
 
+    /// Where a disk was full, lets retention make room at once; keeps the reserves whole. To be
+    /// called every second.
+    pub fn keep_room(&self, now: Timestamp) {
+        let wanting = self.working().filter(|dir| dir.directory.take_want_of_room()).count();
+        if wanting > 0 {
+            self.retain(now);
+        }
+        self.directories().for_each(|directory| directory.keep_reserve());
+    }
+
+    /// Why the node has to stop for want of room on a disk, if it has to.
+    pub fn out_of_room(&self) -> Option<String> {
+        self.directories().find_map(|directory| directory.out_of_room())
+    }
+
     /// Removes files and directories whose delay is over; answers how many.
     pub fn remove_due(&self, now: Timestamp) -> usize {
         let removed = self.working().map(|dir| dir.directory.remove_due(now));
@@ -138,8 +153,11 @@ pub(super) fn write_checkpoint(
 ) -> Result<(), StorageError> {
     directory.check()?;
     let path = directory.path().join(file);
-    let written = directory.disk().replace(&path, format_offsets(offsets).as_bytes());
-    directory.judge(written.map_err(StorageError::io("write", &path)))
+    let text = format_offsets(offsets);
+    directory.judge(directory.with_reserve(|| {
+        let written = directory.disk().replace(&path, text.as_bytes());
+        written.map_err(StorageError::io("write", &path))
+    }))
 }
 
 fn sync_due(dir: &Dir, now: Timestamp) -> Result<bool, StorageError> {

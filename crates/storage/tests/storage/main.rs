@@ -4,6 +4,7 @@
 
 mod crash;
 mod dirs;
+mod full;
 mod kafka_folder;
 mod log;
 mod support;
