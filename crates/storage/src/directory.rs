@@ -15,7 +15,7 @@ use ottla_wire::{DirectoryId, Offset, Timestamp};
 use crate::error::StorageError;
 use crate::log::Log;
 use crate::names::{FileKind, file_name};
-use crate::reserve::Reserve;
+use crate::reserve::{Reserve, Share};
 
 /// A log directory in use, shared by the logs in it.
 #[derive(Debug)]
@@ -144,11 +144,20 @@ impl Directory {
     /// of the reserve is given up. What is tried again must come to the same.
     pub(crate) fn with_reserve<T>(
         &self,
+        act: impl FnMut() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        self.with_share(Share::All, act)
+    }
+
+    /// As `with_reserve`, with no more than a share of it.
+    pub(crate) fn with_share<T>(
+        &self,
+        share: Share,
         mut act: impl FnMut() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         loop {
             match act() {
-                Err(error) if error.is_full() && self.give_room() => {}
+                Err(error) if error.is_full() && self.give(share) => {}
                 result => return result,
             }
         }
@@ -157,8 +166,12 @@ impl Directory {
     /// Gives up a piece of the reserve, for those who keep other files in a log directory;
     /// answers whether there was one, so that trying again makes sense.
     pub fn give_room(&self) -> bool {
+        self.give(Share::All)
+    }
+
+    fn give(&self, share: Share) -> bool {
         self.wants_room.store(true, Ordering::Relaxed);
-        self.reserve.give()
+        self.reserve.give(share)
     }
 
     /// An error when records of clients must wait until the reserve is whole again.

@@ -22,6 +22,7 @@ use crate::partition_metadata;
 use crate::producers::Producers;
 use crate::recover::{Recovery, recover, scan_tail};
 use crate::reload::{self, Reloaded};
+use crate::reserve::Share;
 use crate::segment::{Growth, Segment};
 use crate::swap;
 
@@ -108,7 +109,7 @@ impl Loader {
         self.epochs.truncate_from_end(end);
         self.epochs.truncate_from_start(start);
         if self.epochs != before {
-            write_unsynced(&self.home, epochs::FILE, self.epochs.format().as_bytes())?;
+            write_unsynced(&self.home, epochs::FILE, self.epochs.format().as_bytes(), Share::All)?;
             self.changed_files.push(epochs::FILE.to_owned());
         }
         let reloaded = match recovered {

@@ -19,6 +19,7 @@ use crate::error::StorageError;
 use crate::names::is_internal;
 use crate::partition_metadata;
 use crate::producers::{Producer, Producers};
+use crate::reserve::Share;
 use crate::segment::{Growth, Segment};
 use crate::tail::Tail;
 
@@ -207,7 +208,8 @@ impl Log {
             ))),
             None => {
                 let text = partition_metadata::format(id);
-                self.replace_file(partition_metadata::FILE, text.as_bytes())?;
+                let share = if self.may_use_reserve { Share::All } else { Share::Half };
+                self.replace_file(partition_metadata::FILE, text.as_bytes(), share)?;
                 *known = Some(id);
                 Ok(())
             }
@@ -291,7 +293,7 @@ impl Log {
     ) -> Result<(), StorageError> {
         let mut epochs = lock(&self.epochs);
         if change(&mut epochs) {
-            self.replace_file(epochs::FILE, epochs.format().as_bytes())?;
+            self.replace_file(epochs::FILE, epochs.format().as_bytes(), Share::All)?;
         }
         Ok(())
     }
@@ -301,8 +303,8 @@ impl Log {
     }
 
     /// Writes a small file beside the segments; the next sync of the log makes it last.
-    pub(crate) fn replace_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
-        write_unsynced(&self.home, name, bytes)?;
+    fn replace_file(&self, name: &str, bytes: &[u8], share: Share) -> Result<(), StorageError> {
+        write_unsynced(&self.home, name, bytes, share)?;
         self.note_unsynced_file(name.to_owned());
         Ok(())
     }
@@ -318,10 +320,15 @@ impl Log {
 }
 
 /// Replaces a file in one step, without syncing it.
-pub(crate) fn write_unsynced(home: &Home, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
+pub(crate) fn write_unsynced(
+    home: &Home,
+    name: &str,
+    bytes: &[u8],
+    share: Share,
+) -> Result<(), StorageError> {
     let (path, temporary) = (home.file(name), home.file(&format!("{name}.tmp")));
     let disk = home.disk();
-    home.directory.with_reserve(|| {
+    home.directory.with_share(share, || {
         let written = disk.write(&temporary, bytes).and_then(|()| disk.rename(&temporary, &path));
         written.map_err(StorageError::io("write", &path))
     })

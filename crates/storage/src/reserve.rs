@@ -23,8 +23,19 @@ const PART_OF_DISK: u64 = 32;
 const PIECES: u64 = 16;
 /// With fewer pieces than this the node has to stop, as long as it can do so in order.
 const PIECES_TO_STOP: u64 = 4;
+/// What can wait, like new partitions, leaves so many of them.
+const PIECES_TO_LEAVE: u64 = 8;
 /// Pieces are whole blocks of every file system.
 const BLOCK: u64 = 64 << 10;
+
+/// How much of the reserve something may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// All of it: what deletes, what others wait for, what a stop in order needs.
+    All,
+    /// Half of it: what makes new partitions.
+    Half,
+}
 
 /// The space that one directory keeps back.
 #[derive(Debug)]
@@ -63,11 +74,14 @@ impl Reserve {
         self.is_short() && kept.was_missed && kept.is_low()
     }
 
-    /// Gives up a piece; answers whether there was one.
-    pub(crate) fn give(&self) -> bool {
+    /// Gives up a piece; answers whether there was one for this.
+    pub(crate) fn give(&self, share: Share) -> bool {
         let mut kept = self.kept();
         self.is_short.store(true, Ordering::Relaxed);
         let bytes = self.look(&mut kept);
+        if share == Share::Half && bytes <= PIECES_TO_LEAVE * kept.piece() {
+            return false;
+        }
         let left = bytes.saturating_sub(kept.piece());
         let cut = match bytes {
             0 => false,

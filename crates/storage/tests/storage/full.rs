@@ -100,6 +100,28 @@ fn clients_are_refused_and_groups_go_on_until_only_a_stop_in_order_is_left() {
 }
 
 #[test]
+fn new_partitions_take_no_more_than_half_of_it() {
+    let world = World::new(1);
+    let full = Full::new(&world);
+    full.fill();
+    let create = |id: u8| {
+        let (name, config) = (format!("new{id}"), Arc::new(LogConfig::default()));
+        full.dirs.create(topic(id), &name, PartitionIndex(0), None, config, NOW)
+    };
+    let mut made = 0;
+    while let Ok(log) = create(100 + made) {
+        let epoch = LeaderEpoch(1);
+        log.assign_epoch(epoch).unwrap();
+        made += 1;
+    }
+    assert!(made > 100, "{made} partitions were made");
+    assert_eq!(full.kept(), 1 << 20);
+    assert_eq!(full.dirs.out_of_room(), None);
+    full.append(&full.groups, &"g".repeat(50_000)).unwrap();
+    assert!(full.dirs.delete(topic(100), PartitionIndex(0), NOW).unwrap());
+}
+
+#[test]
 fn markers_that_end_transactions_go_on() {
     let world = World::new(1);
     let full = Full::new(&world);
