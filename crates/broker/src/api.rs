@@ -103,6 +103,7 @@ apis! {
     OffsetForLeaderEpoch 2..4, Describe Topic => offset_for_leader_epoch::handle;
     DescribeConfigs 1..4, DescribeConfigs Cluster => describe_configs::handle;
     AlterConfigs 0..2, AlterConfigs Cluster => forward;
+    AlterReplicaLogDirs 1..2, Alter Cluster => alter_replica_log_dirs::handle;
     DescribeLogDirs 1..5, Describe Cluster => describe_log_dirs::handle;
     CreatePartitions 0..3, Alter Topic => forward;
     DeleteGroups 0..3, Delete Group => delete_groups::handle;

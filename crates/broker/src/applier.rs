@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_env::Spawner;
-use ottla_metadata::{Changes, Image, Partition as Assigned, ResourceType, Topic};
+use ottla_metadata::{Changes, Image, MetadataVersion, Partition as Assigned, ResourceType, Topic};
 use ottla_replication::Leadership;
 use ottla_storage::{LogDirs, StorageError};
-use ottla_wire::{BrokerId, LeaderEpoch, PartitionIndex, Timestamp, TopicId};
+use ottla_wire::{BrokerId, DirectoryId, LeaderEpoch, PartitionIndex, Timestamp, TopicId};
 
 use crate::configs::log_config;
 use crate::context::Rooms;
@@ -31,15 +31,18 @@ pub(crate) struct Applier {
 }
 
 impl Applier {
-    /// Takes over what `new` says and `old` did not.
-    pub(crate) fn apply(&self, old: &Image, new: &Image) {
+    /// Takes over what `new` says and `old` did not. Answers whether other log directories are
+    /// cordoned than before.
+    pub(crate) fn apply(&self, old: &Image, new: &Image) -> bool {
         let changes = new.changes_since(old);
         if changes.is_empty() {
-            return;
+            return false;
         }
+        let mut is_cordoned = false;
         if changes.configs.iter().any(|of| of.kind == ResourceType::BROKER) {
             self.rooms.configs.apply(new);
             self.rooms.configure_groups();
+            is_cordoned = self.rooms.cordon();
         }
         self.delete(old, &changes);
         for id in &changes.topics_created {
@@ -54,10 +57,12 @@ impl Applier {
             if let Some(topic) = new.topic(id)
                 && let Some(assigned) = topic.partitions.get(&index)
             {
-                self.assign(new, topic, index, assigned);
+                let is_new = old.topic(id).is_none() && old.broker(self.rooms.broker_id).is_some();
+                self.assign(new, topic, index, assigned, is_new);
             }
         }
         self.configure(new, &changes);
+        is_cordoned
     }
 
     fn delete(&self, old: &Image, changes: &Changes) {
@@ -85,11 +90,19 @@ impl Applier {
         }
     }
 
-    fn assign(&self, image: &Image, topic: &Topic, index: PartitionIndex, assigned: &Assigned) {
+    /// `is_new` tells that the partition cannot have been here before.
+    fn assign(
+        &self,
+        image: &Image,
+        topic: &Topic,
+        index: PartitionIndex,
+        assigned: &Assigned,
+        is_new: bool,
+    ) {
         if !assigned.replicas.contains(&self.rooms.broker_id) {
             return;
         }
-        let partition = match self.open(image, topic, index, assigned) {
+        let partition = match self.open(image, topic, index, assigned, is_new) {
             Ok(partition) => partition,
             Err(error) => {
                 self.rooms.partitions.add_offline(topic.id, index);
@@ -137,15 +150,20 @@ impl Applier {
         topic: &Topic,
         index: PartitionIndex,
         assigned: &Assigned,
+        is_new: bool,
     ) -> Result<Arc<Partition>, StorageError> {
-        if let Ok(partition) = self.rooms.partitions.find(topic.id, index) {
+        if let Some(partition) = self.rooms.partitions.held(topic.id, index) {
             return Ok(partition);
         }
         let me = self.rooms.broker_id;
         let config = self.rooms.configs.topic(image, &topic.name);
         let config = Arc::new(log_config(&config, &self.rooms.configs.now()));
         let now = Timestamp(self.rooms.env.now_ms());
-        let place = assigned.directory(me);
+        let known = assigned.directory(me);
+        // The controller was not told yet where an older replica is: that may be a directory that
+        // is offline now, and an empty replica elsewhere would take its place.
+        let is_unassigned = known == Some(DirectoryId::UNASSIGNED);
+        let place = known.map(|id| if is_unassigned && !is_new { DirectoryId::LOST } else { id });
         let log =
             self.dirs.create(topic.id, &topic.name, index, place, Arc::clone(&config), now)?;
         // A log that was opened at the start may not have known its topic's configs.
@@ -153,7 +171,20 @@ impl Applier {
         let name = Arc::from(&*topic.name);
         let partition = Arc::new(Partition::new(me, topic.id, name, index, log));
         self.rooms.partitions.add(Arc::clone(&partition));
+        self.tell_directory(image, &partition, known);
         Ok(partition)
+    }
+
+    /// Lets the controller know where a replica is, unless it does or the replica is on its way
+    /// there.
+    fn tell_directory(&self, image: &Image, partition: &Partition, known: Option<DirectoryId>) {
+        let key = (partition.topic_id, partition.index);
+        let (here, future) = self.dirs.directory_of(key.0, key.1);
+        let is_served = image.features().metadata_version() >= MetadataVersion::DIRECTORIES;
+        let is_new = here != known && (future.is_none() || future != known);
+        if let Some(here) = here.filter(|_| is_served && known.is_some() && is_new) {
+            self.rooms.assignments.tell(key, here);
+        }
     }
 
     /// Gives logs the configs that hold for them now.
@@ -174,7 +205,7 @@ impl Applier {
                 let assigned = topic.and_then(|topic| topic.partitions.get(&partition.index));
                 if let (Some(topic), Some(assigned)) = (topic, assigned) {
                     // min.insync.replicas may be another one.
-                    self.assign(image, topic, partition.index, assigned);
+                    self.assign(image, topic, partition.index, assigned, false);
                 }
             }
         }

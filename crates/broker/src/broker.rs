@@ -16,9 +16,11 @@ use ottla_wire::BrokerId;
 use tokio::sync::watch;
 
 use crate::applier::Applier;
+use crate::assignments::{self, Assignments};
 use crate::configs::{Configs, group_settings, log_config};
 use crate::context::Rooms;
 use crate::fetch_sessions::FetchSessions;
+use crate::moves::{self, Moves};
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::service::BrokerService;
@@ -59,7 +61,10 @@ impl Broker {
         let tasks = env.tasks();
         let groups = Coordinator::start(env.clone(), group_settings(&settings));
         let sessions = settings.log.max_incremental_fetch_session_cache_slots;
+        let moves = Moves::new(&settings, tasks.spawner());
         let rooms = Arc::new(Rooms {
+            assignments: Assignments::default(),
+            moves,
             broker_id: id,
             cluster_id,
             fetch_bytes_max: usize::try_from(settings.log.fetch_max_bytes).unwrap_or(0),
@@ -76,19 +81,29 @@ impl Broker {
             env,
         });
         upkeep::spawn(&rooms, &tasks);
+        assignments::spawn(&rooms, &tasks);
         let applier = Applier { rooms, dirs, tasks: tasks.spawner() };
         Broker { applier, tasks }
     }
 
     /// Takes over what `new` says and `old` did not; images come in order, from one caller.
-    pub fn apply(&self, old: &Image, new: &Image) {
-        self.applier.apply(old, new);
+    /// Answers whether the controller should hear of it before the next heartbeat is due: other
+    /// log directories are cordoned.
+    pub fn apply(&self, old: &Image, new: &Image) -> bool {
+        self.applier.apply(old, new)
+    }
+
+    /// Goes on with the moves between log directories that a restart has interrupted; once the
+    /// first image is applied.
+    pub fn go_on_moving(&self) {
+        moves::go_on_with_all(&self.applier.rooms);
     }
 
     /// What the logs of each topic go by, as `image` says; for opening them before it is applied.
     pub fn log_configs(&self, image: Arc<Image>) -> Arc<ConfigOf> {
         let rooms = Arc::clone(&self.applier.rooms);
         rooms.configs.apply(&image);
+        rooms.cordon();
         Arc::new(move |topic| {
             let config = rooms.configs.topic(&image, topic);
             Arc::new(log_config(&config, &rooms.configs.now()))

@@ -3,6 +3,7 @@
 //! Handlers take what they need from [`Rooms`] field by field; nothing takes the whole broker.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ottla_coordination::{Caller, Coordinator};
@@ -16,8 +17,10 @@ use ottla_wire::{
 };
 use tokio::sync::watch;
 
+use crate::assignments::Assignments;
 use crate::configs::Configs;
 use crate::fetch_sessions::FetchSessions;
+use crate::moves::Moves;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
@@ -34,6 +37,9 @@ pub(crate) struct Rooms {
     pub(crate) image: watch::Receiver<Arc<Image>>,
     pub(crate) partitions: Arc<Partitions>,
     pub(crate) dirs: Arc<LogDirs>,
+    /// Which of these directories replicas are in, as the controller is told.
+    pub(crate) assignments: Assignments,
+    pub(crate) moves: Moves,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) groups: Arc<Coordinator>,
     pub(crate) producer_ids: ProducerIds,
@@ -46,6 +52,17 @@ impl Rooms {
     /// Lets the coordinator go by the configs that hold now.
     pub(crate) fn configure_groups(&self) {
         self.groups.configure(crate::configs::group_settings(&self.configs.now()));
+    }
+
+    /// Keeps new replicas out of the directories that are cordoned now. Answers whether they were
+    /// others before.
+    pub(crate) fn cordon(&self) -> bool {
+        let settings = self.configs.now();
+        let cordoned = &settings.log.cordoned_log_dirs;
+        let is_cordoned =
+            |dir: &&str| cordoned.iter().any(|cordoned| cordoned == "*" || cordoned == dir);
+        let dirs = settings.log_dirs().into_iter();
+        self.dirs.cordon(dirs.filter(is_cordoned).map(PathBuf::from).collect())
     }
 
     /// The epoch of this broker's registration; -1 before it is known.

@@ -49,7 +49,7 @@ impl PartitionLog for CoordinatedLog {
     }
 
     fn read(&self, from: Offset, bytes_max: usize) -> BoxFuture<'_, Result<Bytes, ErrorCode>> {
-        let log = Arc::clone(self.partition.log());
+        let log = self.partition.log();
         Box::pin(self.env.blocking(move || {
             let slice = log.read(from, bytes_max, log.end(), true).map_err(|error| error.code())?;
             bytes_of(&slice.records).map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)

@@ -3,6 +3,7 @@
 //! A handler asks for permission item by item, decides or appends, and returns an answer; which
 //! handlers there are is said in `api.rs`.
 
+pub(crate) mod alter_replica_log_dirs;
 pub(crate) mod api_versions;
 pub(crate) mod delete_groups;
 pub(crate) mod delete_records;

@@ -20,6 +20,7 @@
 mod answer;
 mod api;
 mod applier;
+mod assignments;
 mod broker;
 mod configs;
 mod context;
@@ -27,6 +28,7 @@ mod coordinated;
 mod fetch_sessions;
 mod forward;
 mod handlers;
+mod moves;
 mod partition;
 mod partitions;
 mod producer_ids;

@@ -4,13 +4,14 @@
 //! of every advance. Reads take neither the log's lock nor, but for one look, the state's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use ottla_env::{Env, Spawner};
 use ottla_net::{Parking, Wait};
 use ottla_replication::{Leadership, NotLeader, Partition as Replica};
+use ottla_storage::error::AppendError;
 use ottla_storage::{Appended, Log, Origin, StorageError};
 use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
 use tokio::sync::watch;
@@ -38,7 +39,10 @@ pub(crate) struct Partition {
     pub(crate) topic_id: TopicId,
     pub(crate) topic: Arc<str>,
     pub(crate) index: PartitionIndex,
-    log: Arc<Log>,
+    /// Another one once the replica was moved to another log directory.
+    log: RwLock<Arc<Log>>,
+    /// Held by whoever changes the log, so that a move can take over a log that does not change.
+    changing: RwLock<()>,
     replica: Mutex<Replicated>,
     parking: Parking,
     /// The topic was deleted.
@@ -61,11 +65,49 @@ impl Partition {
         let replica = Mutex::new(Replicated { life, hidden_bytes: 0 });
         let (parking, followed) = (Parking::default(), OnceLock::new());
         let (removed, syncing) = (AtomicBool::new(false), AtomicBool::new(false));
-        Partition { topic_id, topic, index, log, replica, parking, removed, syncing, followed }
+        let (log, changing) = (RwLock::new(log), RwLock::new(()));
+        Partition {
+            topic_id,
+            topic,
+            index,
+            log,
+            changing,
+            replica,
+            parking,
+            removed,
+            syncing,
+            followed,
+        }
     }
 
-    pub(crate) fn log(&self) -> &Arc<Log> {
-        &self.log
+    /// The log as it is now; a move may put another one in its place, with the same records.
+    pub(crate) fn log(&self) -> Arc<Log> {
+        Arc::clone(&self.log.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the log's directory has failed.
+    pub(crate) fn is_offline(&self) -> bool {
+        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        log.directory().failure().is_some()
+    }
+
+    /// Puts the log in place that `take_over` gives, while nobody changes the one that is there.
+    /// Answers whether it gave one.
+    ///
+    /// # Errors
+    /// Those of `take_over`.
+    pub(crate) fn replace_log(
+        &self,
+        take_over: impl FnOnce() -> Result<Option<Arc<Log>>, StorageError>,
+    ) -> Result<bool, StorageError> {
+        let _nobody_changes = self.changing.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = take_over()? else { return Ok(false) };
+        *self.log.write().unwrap_or_else(PoisonError::into_inner) = log;
+        Ok(true)
+    }
+
+    fn changing(&self) -> RwLockReadGuard<'_, ()> {
+        self.changing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over what the metadata says.
@@ -73,9 +115,10 @@ impl Partition {
     /// # Errors
     /// The start of a new epoch cannot be written down.
     pub(crate) fn assign(&self, to: &Leadership) -> Result<(), StorageError> {
+        let _changing = self.changing();
         let mut replica = self.replica();
         if replica.life.assign(to, self.replicated_end()) {
-            self.log.assign_epoch(to.leader_epoch)?;
+            self.log().assign_epoch(to.leader_epoch)?;
         }
         self.publish(replica.life.high_watermark());
         drop(replica);
@@ -87,6 +130,9 @@ impl Partition {
     pub(crate) fn check_leader(&self, epoch: LeaderEpoch) -> Result<LeaderEpoch, ErrorCode> {
         if self.removed.load(Ordering::Acquire) {
             return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        }
+        if self.is_offline() {
+            return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         self.replica().life.check_leader(epoch).map_err(code)
     }
@@ -110,8 +156,11 @@ impl Partition {
         to_all: bool,
     ) -> Result<Appended, Refusal> {
         let epoch = self.leading_epoch(to_all)?;
-        let appended = self.log.append(records, Origin::Leader { epoch, now });
-        let appended = appended.map_err(|error| Refusal::of_log(error, self.log.start()))?;
+        let changing = self.changing();
+        let log = self.log();
+        let appended = log.append(records, Origin::Leader { epoch, now });
+        let appended = appended.map_err(|error| Refusal::of_log(error, log.start()))?;
+        drop(changing);
         self.advance(if appended.duplicate { 0 } else { records.len() });
         Ok(appended)
     }
@@ -127,9 +176,20 @@ impl Partition {
         if epoch != decided_in {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into());
         }
-        let appended = self.log.append(records, Origin::Coordinator { epoch, now })?;
+        let changing = self.changing();
+        let appended = self.log().append(records, Origin::Coordinator { epoch, now })?;
+        drop(changing);
         self.advance(records.len());
         Ok(appended)
+    }
+
+    /// Moves the log's start, and answers what it is.
+    ///
+    /// # Errors
+    /// The offset is not one to delete up to, or the disk's.
+    pub(crate) fn delete_records(&self, offset: Offset) -> Result<Offset, AppendError> {
+        let _changing = self.changing();
+        self.log().delete_records(offset)
     }
 
     fn leading_epoch(&self, to_all: bool) -> Result<LeaderEpoch, Refusal> {
@@ -146,14 +206,15 @@ impl Partition {
     /// # Errors
     /// The disk's.
     pub(crate) async fn synced(&self, env: &Env, end: Offset) -> Result<(), StorageError> {
-        self.log.synced(env, end).await?;
+        let log = self.log();
+        log.synced(env, end).await?;
         self.advance(0);
         Ok(())
     }
 
     /// Whether readers wait for a sync that nobody who appends may have asked for.
     pub(crate) fn hides_unsynced(&self) -> bool {
-        self.replicated_end() < self.log.end()
+        self.replicated_end() < self.log().end()
     }
 
     /// Syncs what was appended so far in a task, of which there is one at a time: what comes
@@ -165,7 +226,7 @@ impl Partition {
         let (partition, env) = (Arc::clone(self), env.clone());
         tasks.spawn("sync of a partition", async move {
             loop {
-                let end = partition.log.end();
+                let end = partition.log().end();
                 if let Err(error) = partition.synced(&env, end).await {
                     let (topic, index) = (&partition.topic, partition.index);
                     tracing::error!(%topic, partition = %index, %error, "sync failed");
@@ -173,7 +234,7 @@ impl Partition {
                     return;
                 }
                 partition.syncing.store(false, Ordering::Release);
-                let is_done = partition.log.end() == end;
+                let is_done = partition.log().end() == end;
                 if is_done || partition.syncing.swap(true, Ordering::AcqRel) {
                     return;
                 }
@@ -196,11 +257,8 @@ impl Partition {
     /// How far this replica counts: with `flush.messages=1` nothing that a power cut could take
     /// back is ever shown to a reader.
     fn replicated_end(&self) -> Offset {
-        if self.log.config().flush_messages == 1 {
-            self.log.recovery_point()
-        } else {
-            self.log.end()
-        }
+        let log = self.log();
+        if log.config().flush_messages == 1 { log.recovery_point() } else { log.end() }
     }
 
     /// The high watermark as it moves.
@@ -216,22 +274,22 @@ impl Partition {
     }
 
     fn publish(&self, high_watermark: Offset) {
-        self.log.set_high_watermark(high_watermark);
+        self.log().set_high_watermark(high_watermark);
         if let Some(followed) = self.followed.get() {
             followed.send_replace(high_watermark);
         }
     }
 
     pub(crate) fn high_watermark(&self) -> Offset {
-        self.log.high_watermark()
+        self.log().high_watermark()
     }
 
     /// Where a reader must stop.
     pub(crate) fn readable_end(&self, isolation: Isolation) -> Offset {
         match isolation {
-            Isolation::Replica => self.log.end(),
-            Isolation::ReadUncommitted => self.log.high_watermark(),
-            Isolation::ReadCommitted => self.log.last_stable_offset(),
+            Isolation::Replica => self.log().end(),
+            Isolation::ReadUncommitted => self.log().high_watermark(),
+            Isolation::ReadCommitted => self.log().last_stable_offset(),
         }
     }
 

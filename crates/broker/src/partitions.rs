@@ -22,6 +22,7 @@ struct Topic {
 impl Topic {
     fn find(&self, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
         match self.partitions.get(&index) {
+            Some(partition) if partition.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
             Some(partition) => Ok(Arc::clone(partition)),
             None if self.offline.contains(&index) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
             None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
@@ -68,6 +69,11 @@ impl Partitions {
         let directory = self.read();
         let topic = directory.ids.get(topic).and_then(|id| directory.topics.get(id));
         topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.find(index)
+    }
+
+    /// The partition, also one whose log directory has failed.
+    pub(crate) fn held(&self, topic: TopicId, index: PartitionIndex) -> Option<Arc<Partition>> {
+        self.read().topics.get(&topic)?.partitions.get(&index).cloned()
     }
 
     /// The id of a topic.

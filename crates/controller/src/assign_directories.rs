@@ -1,6 +1,8 @@
 //! AssignReplicasToDirs (73), v0: a broker tells in which log directory its replicas are.
 //!
-//! A replica in a directory that the broker did not register is offline: it leaves the ISR.
+//! A replica in a directory that the broker did not register is offline: it leaves the ISR. One
+//! that was thought to be offline may lead again; Apache Kafka lets it wait for its broker's
+//! restart.
 //! Not served: nothing.
 
 use ottla_metadata::{Broker, MetadataRecord, Partition};
@@ -93,6 +95,9 @@ fn assigned(
         change.next.isr.retain(|member| *member != broker.id);
         let without = Electorate { without: Some(broker.id), ..electorate };
         records.extend(without.decide(topic, change));
+    } else if next.leader.is_none() && broker.has_directory(id) {
+        // It was thought to be lost: a move to a directory that failed was taken back.
+        records.extend(electorate.decide(topic, Change::new(topic.id, index, &next)));
     }
     Ok(records)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ottla_env::Env;
 use ottla_settings::Settings;
 use ottla_storage::dirs::DirsOpening;
-use ottla_storage::{Directory, LogDirs};
+use ottla_storage::{Directory, LogDirs, OnFailure};
 use ottla_wire::{BrokerEpoch, BrokerId};
 
 use crate::error::StartError;
@@ -55,6 +55,11 @@ impl Folders {
     /// Those of `log.dirs`, and that of the metadata log where it stands apart.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<LogDirs>> {
         std::iter::once(&self.logs).chain(&self.metadata)
+    }
+
+    /// Lets `on_failure` be called whenever a folder goes offline, and now if one is.
+    pub(crate) fn watch(&self, on_failure: &Arc<OnFailure>) {
+        self.all().for_each(|dirs| dirs.watch(on_failure));
     }
 
     /// The folder of the metadata log.

@@ -22,6 +22,7 @@
 //! ```
 
 mod error;
+mod failures;
 mod folders;
 pub mod format;
 mod lifecycle;

@@ -18,9 +18,10 @@ use ottla_wire::messages::{
     ControllerRegistrationRequest, controller_registration_request as controller,
 };
 use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId, ErrorCode, StrBytes, Uuid};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::error::StartError;
+use crate::failures::Failures;
 
 const BROKER_REGISTRATION_VERSION: i16 = 4;
 const BROKER_HEARTBEAT_VERSION: i16 = 2;
@@ -48,6 +49,9 @@ pub(crate) struct Lifecycle {
     pub(crate) interval: Duration,
     /// Where its logs are.
     pub(crate) dirs: Arc<LogDirs>,
+    pub(crate) failures: Failures,
+    /// Asks for a heartbeat ahead of its time.
+    pub(crate) is_due: Arc<Notify>,
     /// What the broker has applied.
     pub(crate) applied: watch::Receiver<Arc<Image>>,
 }
@@ -179,8 +183,14 @@ impl Lifecycle {
 
     /// Keeps the broker's session alive for as long as it runs.
     pub(crate) async fn keep_alive(self: Arc<Self>) {
+        let mut failed = self.failures.notices();
         loop {
-            self.env.sleep(self.interval).await;
+            tokio::select! {
+                biased;
+                Ok(()) = failed.changed() => {}
+                () = self.is_due.notified() => {}
+                () = self.env.sleep(self.interval) => {}
+            }
             if let Err(why) = self.beat(false).await {
                 tracing::warn!(why, "a heartbeat to the controller failed");
             }
@@ -208,20 +218,26 @@ impl Lifecycle {
     }
 
     async fn beat(&self, want_shut_down: bool) -> Result<BrokerHeartbeatResponse, String> {
-        let offline = self.dirs.states().into_iter().filter(|state| state.failure.is_some());
+        let offline_log_dirs = self.failures.offline();
+        let offline = offline_log_dirs.len();
+        let cordoned = self.dirs.states().into_iter().filter(|state| state.cordoned);
+        let cordoned = cordoned.map(|state| state.id).filter(|id| *id != DirectoryId::default());
         let request = BrokerHeartbeatRequest {
             broker_id: self.id,
             broker_epoch: self.epoch,
             current_metadata_offset: self.applied.borrow().provenance().offset,
             want_shut_down,
-            offline_log_dirs: offline.map(|state| state.id).collect(),
-            cordoned_log_dirs: Some(Vec::new()),
+            offline_log_dirs,
+            cordoned_log_dirs: Some(cordoned.collect()),
             ..Default::default()
         };
         let answer = self.controller.send(&request, BROKER_HEARTBEAT_VERSION).await;
         let answer = answer.map_err(|error| error.to_string())?;
         match answer.error_code {
-            ErrorCode::NONE => Ok(answer),
+            ErrorCode::NONE => {
+                self.failures.told(offline);
+                Ok(answer)
+            }
             code => Err(told(code)),
         }
     }

@@ -15,11 +15,12 @@ use ottla_net::{BoundListener, Channel, Limits, Server};
 use ottla_quorum::{Opening as QuorumOpening, Quorum};
 use ottla_security::Authorizer;
 use ottla_settings::{Endpoint, Settings};
-use ottla_storage::{Log, LogDirs};
-use ottla_wire::{BrokerEpoch, BrokerId};
-use tokio::sync::watch;
+use ottla_storage::{Loading, Log, LogDirs};
+use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId, PartitionIndex, Timestamp, TopicId};
+use tokio::sync::{Notify, watch};
 
 use crate::error::StartError;
+use crate::failures::Failures;
 use crate::folders::Folders;
 use crate::format;
 use crate::lifecycle::{Lifecycle, Registration, ToldListener, register_controller};
@@ -136,6 +137,8 @@ impl Node {
     pub async fn failed(&self) -> String {
         tokio::select! {
             biased;
+            // A failed folder is the cause of what the others say.
+            why = self.served.lifecycle.failures.fatal(&self.env) => why,
             why = self.quorum.failed() => why,
             failure = self.served.tasks.failed() => failure.to_string(),
             failure = self.served.broker.failed() => failure,
@@ -181,7 +184,6 @@ impl Node {
 
 /// Refuses what the configuration asks for and nobody here does.
 fn check_served(settings: &Settings) -> Result<(), StartError> {
-    settings.check_served().map_err(|error| StartError::NotServed(error.to_string()))?;
     if !settings.is_broker() || !settings.is_controller() {
         let roles = settings.node.process_roles.join(",");
         return Err(StartError::NotServed(format!(
@@ -282,7 +284,7 @@ async fn serve(parts: Parts<'_>, bound: Bound) -> Result<Served, StartError> {
         settings,
         cluster_id: dirs.logs.cluster_id(),
         listeners: to_brokers,
-        directories: dirs.logs.states().into_iter().map(|state| state.id).collect(),
+        directories: registered(&dirs.logs),
         previous_epoch: dirs.logs.previous_broker_epoch(),
     };
     let ((), epoch) = tokio::try_join!(
@@ -296,6 +298,12 @@ async fn serve(parts: Parts<'_>, bound: Bound) -> Result<Served, StartError> {
     let heartbeats = tasks.spawn("heartbeats", Arc::clone(&lifecycle).keep_alive());
     let room = Room::keep(env, &tasks, dirs);
     Ok(Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks, room })
+}
+
+/// The ids of the folders that work: of the others nothing is known.
+fn registered(dirs: &LogDirs) -> Vec<DirectoryId> {
+    let states = dirs.states().into_iter();
+    states.filter(|state| state.failure.is_none()).map(|state| state.id).collect()
 }
 
 fn limits(settings: &Settings) -> Limits {
@@ -330,6 +338,7 @@ async fn start_broker(
     let Parts { env, settings, dirs, .. } = parts;
     let id = BrokerId(settings.node.node_id);
     let (applied, applied_image) = watch::channel(Arc::<Image>::default());
+    let is_due = Arc::new(Notify::new());
     let broker = Arc::new(Broker::new(BrokerParts {
         env: env.clone(),
         id,
@@ -346,7 +355,11 @@ async fn start_broker(
     tell_what_is_not_served(&image);
     let tasks = env.tasks();
     let interval = u64::try_from(settings.node.broker_heartbeat_interval_ms).unwrap_or(0);
+    let tell_within = u64::try_from(settings.log.dir_failure_timeout_ms).unwrap_or(0);
+    let metadata = dirs.metadata().expect("the folder of the metadata log is one of those");
     let lifecycle = Arc::new(Lifecycle {
+        failures: Failures::watch(dirs, metadata, Duration::from_millis(tell_within)),
+        is_due: Arc::clone(&is_due),
         env: env.clone(),
         controller: channel,
         id,
@@ -356,10 +369,12 @@ async fn start_broker(
         applied: applied_image,
     });
     let opened = async {
-        load_logs(&broker, &dirs.logs, settings, &image).await?;
+        load_logs(parts, &broker, &image).await?;
         broker.apply(&Image::default(), &image);
         applied.send_replace(Arc::clone(&image));
-        tasks.spawn("metadata", follow(Arc::clone(&broker), images, applied));
+        broker.go_on_moving();
+        let following = Following { broker: Arc::clone(&broker), applied, is_due };
+        tasks.spawn("metadata", following.follow(images));
         lifecycle.unfence().await?;
         led(&lifecycle.applied, id).await;
         Ok(())
@@ -403,36 +418,76 @@ async fn led(applied: &watch::Receiver<Arc<Image>>, id: BrokerId) {
 
 /// Opens every log in the folders, and sets those aside that the cluster does not know.
 async fn load_logs(
+    parts: Parts<'_>,
     broker: &Broker,
-    dirs: &Arc<LogDirs>,
-    settings: &Settings,
     image: &Arc<Image>,
 ) -> Result<(), StartError> {
+    let Parts { env, settings, .. } = parts;
+    let dirs = Arc::clone(&parts.dirs.logs);
+    let me = BrokerId(settings.node.node_id);
     let threads = usize::try_from(settings.log.num_recovery_threads_per_data_dir).unwrap_or(1);
-    let delete_delay_ms = settings.log.segment_delete_delay_ms;
-    let config = broker.log_configs(Arc::clone(image));
-    let nothing = Arc::new(|_: &Arc<Log>| {});
-    dirs.load_all(threads, delete_delay_ms, config, nothing).await?;
-    for ((id, index), log) in dirs.logs() {
-        let known = image.topic(id).and_then(|topic| topic.partitions.get(&index));
-        let me = BrokerId(settings.node.node_id);
-        if known.is_none_or(|partition| !partition.replicas.contains(&me)) {
-            dirs.stray(&log)?;
+    let known = Arc::clone(image);
+    let loading = Loading {
+        threads_per_dir: threads,
+        delete_delay_ms: settings.log.segment_delete_delay_ms,
+        config: broker.log_configs(Arc::clone(image)),
+        known: Arc::new(move |log, topic, index| is_known(&known, me, log, topic, index)),
+        opened: Arc::new(|_| {}),
+    };
+    dirs.load_all(loading).await?;
+    let image = Arc::clone(image);
+    let now = Timestamp(env.now_ms());
+    env.blocking(move || {
+        for ((id, index), future) in dirs.futures() {
+            // A copy in the place that the metadata names, or the only one that there is, is the
+            // replica: a crash came when it had just been completed.
+            let place = assigned(&image, me, id, index);
+            if place == Some(future.directory().id()) || dirs.are_all_online() {
+                dirs.adopt(id, index)?;
+            }
         }
-    }
+        dirs.align_moves(now)
+    })
+    .await?;
     Ok(())
 }
 
+/// Whether the cluster has a replica here of a log that was found.
+fn is_known(image: &Image, me: BrokerId, log: &Log, name: &str, index: PartitionIndex) -> bool {
+    let topic = match log.topic_id() {
+        Some(id) => image.topic(id),
+        None => image.topic_by_name(name),
+    };
+    let partition = topic.and_then(|topic| topic.partitions.get(&index));
+    partition.is_some_and(|partition| partition.replicas.contains(&me))
+}
+
+fn assigned(
+    image: &Image,
+    me: BrokerId,
+    id: TopicId,
+    index: PartitionIndex,
+) -> Option<DirectoryId> {
+    image.topic(id)?.partitions.get(&index)?.directory(me)
+}
+
 /// Brings every new image to the broker.
-async fn follow(
+struct Following {
     broker: Arc<Broker>,
-    mut images: watch::Receiver<Arc<Image>>,
     applied: watch::Sender<Arc<Image>>,
-) {
-    while images.changed().await.is_ok() {
-        let new = images.borrow_and_update().clone();
-        let old = applied.borrow().clone();
-        broker.apply(&old, &new);
-        applied.send_replace(new);
+    is_due: Arc<Notify>,
+}
+
+impl Following {
+    async fn follow(self, mut images: watch::Receiver<Arc<Image>>) {
+        while images.changed().await.is_ok() {
+            let new = images.borrow_and_update().clone();
+            let old = self.applied.borrow().clone();
+            let is_news = self.broker.apply(&old, &new);
+            self.applied.send_replace(new);
+            if is_news {
+                self.is_due.notify_one();
+            }
+        }
     }
 }

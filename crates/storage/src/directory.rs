@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use ottla_env::{Disk, File, Open};
 use ottla_wire::{DirectoryId, Offset, Timestamp};
@@ -17,13 +17,16 @@ use crate::log::Log;
 use crate::names::{FileKind, file_name};
 use crate::reserve::{Reserve, Share};
 
+/// Who hears at once that a log directory went offline; called under locks, so it only notes it.
+pub type OnFailure = dyn Fn() + Send + Sync;
+
 /// A log directory in use, shared by the logs in it.
-#[derive(Debug)]
 pub struct Directory {
     disk: Disk,
     path: PathBuf,
     id: DirectoryId,
     failure: OnceLock<String>,
+    on_failure: OnceLock<Arc<OnFailure>>,
     is_full: AtomicBool,
     full_told: Seldom,
     /// Whether the disk was full since retention last looked.
@@ -75,6 +78,7 @@ impl Directory {
             path,
             id,
             failure: OnceLock::new(),
+            on_failure: OnceLock::new(),
             is_full: AtomicBool::new(false),
             full_told: Seldom::default(),
             wants_room: AtomicBool::new(false),
@@ -110,7 +114,24 @@ impl Directory {
     /// Takes the directory offline; only the first reason is kept.
     pub fn fail(&self, reason: &str) {
         if self.failure.set(reason.to_owned()).is_ok() {
-            tracing::error!(dir = %self.path.display(), reason, "log directory is offline");
+            tracing::error!(
+                dir = %self.path.display(),
+                reason,
+                "log directory is offline until a restart: its partitions are not served; \
+                 repair the disk, or take the directory out of log.dirs"
+            );
+            if let Some(on_failure) = self.on_failure.get() {
+                on_failure();
+            }
+        }
+    }
+
+    /// Lets `on_failure` be called when the directory goes offline. Only the first counts.
+    pub(crate) fn watch(&self, on_failure: &Arc<OnFailure>) {
+        // Whoever watches twice hears once.
+        let _ = self.on_failure.set(Arc::clone(on_failure));
+        if self.failure.get().is_some() {
+            on_failure();
         }
     }
 
@@ -260,6 +281,12 @@ impl Directory {
         removals.push(Removal { due, path });
     }
 
+    /// Takes back what `remove_later` said of a path.
+    pub(crate) fn keep(&self, path: &Path) {
+        let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        removals.retain(|removal| removal.path != path);
+    }
+
     /// Removes what waited long enough; answers how many files and directories that were.
     pub fn remove_due(&self, now: Timestamp) -> Result<usize, StorageError> {
         self.check()?;
@@ -295,16 +322,34 @@ impl Directory {
     }
 }
 
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Directory");
+        fields.field("path", &self.path).field("id", &self.id).field("failure", &self.failure);
+        fields.finish_non_exhaustive()
+    }
+}
+
 /// Where one partition's files are; renaming the partition's directory changes it for all.
+///
+/// A file is opened, looked at or removed under `path`, so that a rename never comes between the
+/// making of a path and its use. What names several files takes `pin`, before any lock of the log.
 #[derive(Debug)]
 pub(crate) struct Home {
     pub(crate) directory: Arc<Directory>,
+    pinned: RwLock<()>,
     path: RwLock<PathBuf>,
 }
 
 impl Home {
     pub(crate) fn new(directory: Arc<Directory>, path: PathBuf) -> Arc<Home> {
-        Arc::new(Home { directory, path: RwLock::new(path) })
+        Arc::new(Home { directory, pinned: RwLock::new(()), path: RwLock::new(path) })
+    }
+
+    /// Keeps the partition's directory under its name until the answer is dropped. Taken once per
+    /// operation, before the log's own locks.
+    pub(crate) fn pin(&self) -> RwLockReadGuard<'_, ()> {
+        self.pinned.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn disk(&self) -> &Disk {
@@ -315,8 +360,27 @@ impl Home {
         self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn moved(&self, to: PathBuf) {
-        *self.path.write().unwrap_or_else(PoisonError::into_inner) = to;
+    /// Renames the partition's directory.
+    pub(crate) fn rename(&self, to: PathBuf) -> Result<(), StorageError> {
+        let _nobody_pins = self.pinned.write().unwrap_or_else(PoisonError::into_inner);
+        let mut path = self.path.write().unwrap_or_else(PoisonError::into_inner);
+        let from = path.as_path();
+        self.directory.with_reserve(|| {
+            self.disk().rename(from, &to).map_err(StorageError::io("rename", from))
+        })?;
+        *path = to;
+        Ok(())
+    }
+
+    fn with<T>(
+        &self,
+        name: &str,
+        what: &'static str,
+        call: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> Result<T, StorageError> {
+        let home = self.path.read().unwrap_or_else(PoisonError::into_inner);
+        let path = home.join(name);
+        call(&path).map_err(StorageError::io(what, &path))
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -329,23 +393,21 @@ impl Home {
 
     /// The length of a file, or `None` when it is not there.
     pub(crate) fn len_of(&self, base: Offset, kind: FileKind) -> Result<Option<u64>, StorageError> {
-        let path = self.of(base, kind);
-        match self.disk().metadata(&path) {
-            Ok(meta) => Ok(Some(meta.len)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StorageError::io("read the length of", &path)(error)),
-        }
+        self.with(&file_name(base, kind), "read the length of", |path| {
+            match self.disk().metadata(path) {
+                Ok(meta) => Ok(Some(meta.len)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// Removes a file if it is there.
     pub(crate) fn remove(&self, name: &str) -> Result<(), StorageError> {
-        let path = self.file(name);
-        match self.disk().remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StorageError::io("remove", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        self.with(name, "remove", |path| match self.disk().remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
     }
 }
 
@@ -368,10 +430,9 @@ impl LazyFile {
         if let Some(file) = &*slot {
             return Ok(Arc::clone(file));
         }
-        let path = home.of(base, kind);
-        let file = home.directory.with_reserve(|| {
-            home.disk().open(&path, how).map_err(StorageError::io("open", &path))
-        })?;
+        let open = |path: &Path| home.disk().open(path, how);
+        let name = file_name(base, kind);
+        let file = home.directory.with_reserve(|| home.with(&name, "open", open))?;
         Ok(Arc::clone(slot.insert(Arc::new(file))))
     }
 

@@ -1,17 +1,20 @@
 //! The log directories of a node: a list from the start, each with its id, state and own failure.
 //!
 //! Here they are locked, checked and told apart; dirs/load.rs opens the logs in them,
-//! dirs/partitions.rs makes and removes partitions, dirs/upkeep.rs syncs and writes checkpoints,
-//! dirs/stop.rs closes them in order. Not here: which partitions a node should have. Must hold:
+//! dirs/partitions.rs makes and removes partitions where dirs/place.rs says, dirs/moves.rs moves
+//! them from one directory to another, dirs/upkeep.rs syncs and writes checkpoints, dirs/stop.rs
+//! closes them in order. Not here: which partitions a node should have. Must hold:
 //! one failed directory takes down its own partitions only, and nothing runs by itself: every
 //! periodic duty is a function that the node calls.
 
 mod load;
+mod moves;
 mod partitions;
+mod place;
 mod stop;
 mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -21,12 +24,13 @@ use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId, PartitionIndex, TopicId};
 
 use crate::checkpoint::{self, Offsets};
 use crate::clean_shutdown;
-use crate::directory::Directory;
+use crate::directory::{Directory, OnFailure};
 use crate::error::StorageError;
-use crate::log::Log;
+use crate::log::{Log, lock};
 use crate::meta_properties::{self, MetaProperties, directory_id, is_reserved};
 
-pub use load::{ConfigOf, Found, Opened};
+pub use load::{ConfigOf, Found, Known, Loading, Opened};
+pub use moves::Copied;
 
 /// The name of the file that is locked while a directory is in use.
 const LOCK: &str = ".lock";
@@ -38,6 +42,16 @@ pub struct LogDirs {
     cluster_id: String,
     dirs: Vec<Dir>,
     logs: RwLock<Logs>,
+    places: Mutex<Places>,
+}
+
+/// Where new replicas go and where not, as operators said.
+#[derive(Debug, Default)]
+struct Places {
+    /// `cordoned.log.dirs`: no new replica is put there by itself.
+    cordoned: BTreeSet<PathBuf>,
+    /// What AlterReplicaLogDirs said of replicas that are not here yet.
+    preferred: BTreeMap<(String, PartitionIndex), PathBuf>,
 }
 
 /// One log directory, which may be offline.
@@ -66,6 +80,8 @@ struct Checkpoints {
 struct Logs {
     by_id: BTreeMap<(TopicId, PartitionIndex), Arc<Log>>,
     by_name: BTreeMap<(String, PartitionIndex), Arc<Log>>,
+    /// Replicas that are to take the place of one in another directory once they are as long.
+    futures: BTreeMap<(TopicId, PartitionIndex), Arc<Log>>,
 }
 
 /// How to open a node's log directories.
@@ -84,8 +100,10 @@ pub struct DirsOpening {
 pub struct DirState {
     /// Where it is.
     pub path: PathBuf,
-    /// Its id.
+    /// Its id; the reserved id 0 when it could not be read.
     pub id: DirectoryId,
+    /// Whether `cordoned.log.dirs` keeps new replicas away.
+    pub cordoned: bool,
     /// Why it is offline, if it is.
     pub failure: Option<String>,
 }
@@ -117,7 +135,23 @@ impl LogDirs {
         let Some(cluster_id) = metas.iter().find_map(|(_, meta)| meta.cluster_id.clone()) else {
             return Err(StorageError::Refused("every log directory is offline".to_owned()));
         };
-        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs: RwLock::default() })
+        let (logs, places) = (RwLock::default(), Mutex::default());
+        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs, places })
+    }
+
+    /// Lets `on_failure` be called whenever a directory goes offline, and now if one is.
+    pub fn watch(&self, on_failure: &Arc<OnFailure>) {
+        self.directories().for_each(|directory| directory.watch(on_failure));
+    }
+
+    /// Whether every directory works.
+    pub fn are_all_online(&self) -> bool {
+        self.working().count() == self.dirs.len()
+    }
+
+    /// Whether no directory works any more.
+    pub fn are_all_offline(&self) -> bool {
+        self.working().next().is_none()
     }
 
     /// The cluster that all directories belong to.
@@ -132,9 +166,11 @@ impl LogDirs {
 
     /// The state of each directory, in the order of the configuration.
     pub fn states(&self) -> Vec<DirState> {
+        let cordoned = lock(&self.places).cordoned.clone();
         let state = |directory: &Arc<Directory>| DirState {
             path: directory.path().to_owned(),
             id: directory.id(),
+            cordoned: cordoned.contains(directory.path()),
             failure: directory.failure().map(str::to_owned),
         };
         self.directories().map(state).collect()

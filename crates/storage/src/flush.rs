@@ -20,7 +20,11 @@ const SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
 impl Log {
     /// Syncs everything appended so far; answers the recovery point. Waits for the disk.
     pub fn sync(&self) -> Result<Offset, StorageError> {
+        let _pin = self.home.pin();
         let _one = lock(&self.syncing);
+        if self.is_gone() {
+            return Ok(self.recovery_point());
+        }
         self.home.directory.check()?;
         let bytes = self.unsynced.swap(0, Ordering::AcqRel);
         self.home.directory.sub_unsynced(bytes);
@@ -134,6 +138,7 @@ impl Log {
     /// Ends appends, and leaves the files as Apache Kafka leaves them when it stops in order. What
     /// that wrote is made to last by `sync_closed`, or by a sync of the whole directory.
     pub fn close(&self) -> Result<(), StorageError> {
+        let _pin = self.home.pin();
         let mut writer = lock(&self.writer);
         if writer.closed {
             return Ok(());
@@ -167,8 +172,16 @@ impl Log {
     /// Ends appends to a log whose files will be removed.
     pub(crate) fn abandon(&self) {
         lock(&self.writer).closed = true;
+        self.is_gone.store(true, Ordering::Release);
         let bytes = self.unsynced.swap(0, Ordering::AcqRel);
         self.home.directory.sub_unsynced(bytes);
+    }
+
+    /// Takes back `abandon`: the log serves after all.
+    pub(crate) fn keep(&self, now: Timestamp) {
+        self.is_gone.store(false, Ordering::Release);
+        lock(&self.writer).closed = false;
+        self.note_unsynced(1, now);
     }
 
     /// Whether a sync would find anything to do.

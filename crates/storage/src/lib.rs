@@ -78,8 +78,8 @@ mod truncate;
 
 pub use append::{Appended, Origin};
 pub use config::LogConfig;
-pub use directory::Directory;
-pub use dirs::{DirsOpening, LogDirs};
+pub use directory::{Directory, OnFailure};
+pub use dirs::{Copied, DirsOpening, Loading, LogDirs};
 pub use epochs::{EpochEnd, EpochEntry};
 pub use error::{AppendError, StorageError};
 pub use load::Opening;

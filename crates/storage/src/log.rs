@@ -57,6 +57,8 @@ pub struct Log {
     pub(crate) high_watermark: AtomicI64,
     pub(crate) recovery_point: AtomicI64,
     pub(crate) first_unstable: AtomicI64,
+    /// The partition was deleted or moved away: nothing of it needs to last.
+    pub(crate) is_gone: AtomicBool,
 }
 
 /// What only who appends may touch.
@@ -123,6 +125,7 @@ impl Log {
             high_watermark: AtomicI64::new(clamped.0),
             recovery_point: AtomicI64::new(loaded.recovery_point.0),
             first_unstable: AtomicI64::new(first_unstable),
+            is_gone: AtomicBool::new(false),
         });
         if loaded.recovery_point < loaded.end {
             // What a crash left above the recovery point is synced like new appends.
@@ -199,6 +202,7 @@ impl Log {
 
     /// Tells the log which topic it belongs to; refuses one that differs from what is on disk.
     pub fn assign_topic_id(&self, id: TopicId) -> Result<(), StorageError> {
+        let _pin = self.home.pin();
         let mut known = self.topic_id.write().unwrap_or_else(PoisonError::into_inner);
         match *known {
             Some(known) if known == id => Ok(()),
@@ -243,7 +247,9 @@ impl Log {
 
     /// Notes that this replica leads with `epoch` from the log's end on.
     pub fn assign_epoch(&self, epoch: LeaderEpoch) -> Result<(), StorageError> {
+        let _pin = self.home.pin();
         let _writer = lock(&self.writer);
+        self.home.directory.check()?;
         self.change_epochs(|epochs| epochs.assign(epoch, self.end()))
     }
 
@@ -265,6 +271,11 @@ impl Log {
                 segment.close_idle();
             }
         }
+    }
+
+    /// Whether the partition was deleted, or moved to another directory.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
     }
 
     pub(crate) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {

@@ -24,6 +24,9 @@ pub(crate) const CLEANED: &str = ".cleaned";
 /// The suffix of a cleaner's output that is committed but does not have its final name.
 pub(crate) const SWAP: &str = ".swap";
 
+/// How many hex digits tell apart directories of one partition.
+const UNIQUE_DIGITS: usize = 32;
+
 /// The longest name that a directory may have after a suffix was added.
 const NAME_BYTES_MAX: usize = 255;
 
@@ -105,6 +108,13 @@ pub struct DirName {
     pub partition: PartitionIndex,
     /// What the directory is for.
     pub kind: DirKind,
+}
+
+/// Whether a move between directories is possible for a topic of this name: Apache Kafka refuses
+/// it when the name of the `-future` directory would pass 255 bytes (KAFKA-4893).
+pub fn can_move(topic: &str, partition: PartitionIndex) -> bool {
+    let unique = "0".repeat(UNIQUE_DIGITS);
+    dir_name_with(topic, partition, DirKind::Future, &unique).len() <= NAME_BYTES_MAX
 }
 
 /// The name of the directory of a served replica.

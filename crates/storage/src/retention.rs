@@ -17,7 +17,11 @@ impl Log {
     /// Drops what retention no longer keeps; answers how many segments went. Their files are
     /// removed later, by `Directory::remove_due`.
     pub fn retain(&self, now: Timestamp) -> Result<usize, StorageError> {
+        let _pin = self.home.pin();
         self.home.directory.check()?;
+        if self.is_gone() {
+            return Ok(0);
+        }
         let dropped = self.try_retain(now);
         self.home.directory.judge(dropped)
     }

@@ -20,6 +20,7 @@ impl Log {
     /// Drops everything at `offset` and above; answers whether there was anything. A log whose
     /// recovery point is checkpointed is cut by `LogDirs::truncate`.
     pub fn truncate(&self, offset: Offset, now: Timestamp) -> Result<bool, StorageError> {
+        let _pin = self.home.pin();
         let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
         self.home.directory.check()?;
@@ -40,6 +41,7 @@ impl Log {
     /// Drops everything and begins anew at `offset`. A log whose recovery point is checkpointed is
     /// cut by `LogDirs::truncate_fully`.
     pub fn truncate_fully(&self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        let _pin = self.home.pin();
         let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
         self.home.directory.check()?;
@@ -71,6 +73,7 @@ impl Log {
     pub fn advance_start(&self, offset: Offset) -> Result<Offset, StorageError> {
         let before = Offset(self.start.fetch_max(offset.0, Ordering::AcqRel));
         if offset > before {
+            let _pin = self.home.pin();
             let changed = self.change_epochs(|epochs| epochs.truncate_from_start(offset));
             self.home.directory.judge(changed)?;
         }

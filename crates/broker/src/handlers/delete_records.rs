@@ -53,5 +53,5 @@ fn delete(ctx: &Ctx, topic: &str, asked: &DeleteRecordsPartition) -> Result<Offs
     if config.cleanup_compact && !config.cleanup_delete {
         return Err(ErrorCode::POLICY_VIOLATION);
     }
-    partition.log().delete_records(asked.offset).map_err(|refused| refused.error)
+    partition.delete_records(asked.offset).map_err(|refused| refused.error)
 }

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ottla_metadata::MetadataVersion;
 use ottla_security::{Operation, Resource};
+use ottla_storage::Log;
 use ottla_storage::dirs::DirState;
 use ottla_wire::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -49,25 +51,30 @@ fn described(
 ) -> DescribeLogDirsResult {
     let mut topics: BTreeMap<StrBytes, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in ctx.rooms.partitions.all() {
-        let log = partition.log();
-        if log.directory().id() != state.id {
-            continue;
-        }
         let key = (StrBytes::copied(&partition.topic), partition.index);
         if wanted.is_some_and(|wanted| !wanted.contains(&key)) {
             continue;
         }
-        let lag = (partition.high_watermark() - log.end()).max(0);
-        topics.entry(key.0).or_default().push(DescribeLogDirsPartition {
-            partition_index: partition.index,
-            partition_size: i64::try_from(log.size()).unwrap_or(i64::MAX),
-            offset_lag: lag,
-            ..Default::default()
+        let log = partition.log();
+        let future = ctx.rooms.dirs.future(partition.topic_id, partition.index);
+        let replicas = [(Some(&log), false), (future.as_ref(), true)];
+        let in_here = replicas.into_iter().filter_map(|(replica, is_future_key)| {
+            let replica = replica.filter(|replica| replica.directory().path() == state.path)?;
+            Some(DescribeLogDirsPartition {
+                partition_index: partition.index,
+                partition_size: i64::try_from(replica.size()).unwrap_or(i64::MAX),
+                offset_lag: offset_lag(&log, replica, is_future_key),
+                is_future_key,
+                ..Default::default()
+            })
         });
+        let in_here: Vec<_> = in_here.collect();
+        if !in_here.is_empty() {
+            topics.entry(key.0).or_default().extend(in_here);
+        }
     }
     let topics = topics.into_iter();
-    let image = ctx.image();
-    let cordoned = image.broker(ctx.rooms.broker_id).and_then(|me| me.cordoned.as_ref());
+    let level = ctx.image().features().metadata_version();
     let space = ctx.rooms.env.disk().space(&state.path).ok();
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     DescribeLogDirsResult {
@@ -79,9 +86,21 @@ fn described(
                 ..Default::default()
             })
             .collect(),
-        is_cordoned: cordoned.is_some_and(|cordoned| cordoned.contains(&state.id)),
+        is_cordoned: state.cordoned && level >= MetadataVersion::CORDONED_LOG_DIRS,
         total_bytes: space.map_or(-1, |space| bytes(space.total_bytes)),
         usable_bytes: space.map_or(-1, |space| bytes(space.usable_bytes)),
         ..Default::default()
     }
 }
+
+/// How far a replica is behind: one on its way to another directory, behind the original.
+fn offset_lag(original: &Log, replica: &Log, is_future: bool) -> i64 {
+    match is_future {
+        true if original.directory().failure().is_some() => UNKNOWN_LAG,
+        true => original.end() - replica.end(),
+        false => (replica.high_watermark() - replica.end()).max(0),
+    }
+}
+
+/// What Kafka says where the original cannot be asked.
+const UNKNOWN_LAG: i64 = -1;

@@ -165,7 +165,7 @@ impl Fetching {
         if let Err(error) = partition.check_leader(wanted.leader_epoch) {
             return Ok(self.redirected(wanted.index, &partition, error));
         }
-        let log = partition.log();
+        let log = &partition.log();
         let end = partition.readable_end(self.isolation);
         let mut data = PartitionData {
             partition_index: wanted.index,

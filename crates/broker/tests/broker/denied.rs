@@ -230,6 +230,17 @@ fn rest_of(key: ApiKey, version: i16) -> Option<Bytes> {
             ];
             bytes(&DescribeConfigsRequest { resources, ..Default::default() }, version)
         }
+        ApiKey::AlterReplicaLogDirs => {
+            use alter_replica_log_dirs_request::*;
+            let topics = vec![AlterReplicaLogDirTopic {
+                name: topic(),
+                partitions: vec![index()],
+                ..Default::default()
+            }];
+            let path = "/data".into();
+            let dirs = vec![AlterReplicaLogDir { path, topics, ..Default::default() }];
+            bytes(&AlterReplicaLogDirsRequest { dirs, ..Default::default() }, version)
+        }
         ApiKey::DescribeLogDirs => {
             bytes(&DescribeLogDirsRequest { topics: None, ..Default::default() }, version)
         }

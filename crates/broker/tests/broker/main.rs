@@ -10,7 +10,6 @@ mod fetch;
 mod forwarded;
 mod groups;
 mod metadata;
-mod obeyed;
 mod offsets;
 mod produce;
 mod support;

@@ -13,7 +13,9 @@ use ottla_wire::messages::offset_commit_request::{
 };
 use ottla_wire::{ErrorCode, Offset, PartitionIndex};
 
-use crate::support::{DATA, client, create_topic, produce, start, values};
+use crate::support::{
+    DATA, alter_dirs, client, create_topic, describe_dirs, produce, start, start_with, values,
+};
 
 #[test]
 fn a_node_whose_metadata_folder_fails_says_so_and_ends() {
@@ -167,4 +169,98 @@ fn a_node_whose_disk_stays_full_stops_in_order_and_says_why() {
         assert_eq!(found, Offset(committed));
         node.stop().await;
     });
+}
+const THREE: [&str; 1] = ["log.dirs=/data,/more,/most"];
+
+#[test]
+fn one_failed_folder_takes_down_its_partitions_only() {
+    for broken in [Broken::Writes, Broken::Syncs, Broken::All] {
+        World::new(3).run(async |world: World| {
+            let env = world.node(1);
+            let node = start_with(&env, &THREE).await.expect("it starts");
+            let client = client(&world.node(2)).await;
+            for topic in ["a", "b", "c"] {
+                create_topic(&client, topic).await;
+                produce(&client, topic, &["one"]).await;
+            }
+            let whole = "/data: a-0 lag 0 | /more: b-0 lag 0 | /most: c-0 lag 0";
+            assert_eq!(describe_dirs(&client).await, whole);
+            world.disk(1).break_below("/more", broken);
+            // Whatever is done next in the folder finds out: here its deletion of a topic does.
+            alter_dirs(&client, "c", "/more").await;
+            env.sleep(Duration::from_secs(10)).await;
+            let left = "/data: a-0 lag 0 | /more: error 56 | /most: c-0 lag 0";
+            assert_eq!(describe_dirs(&client).await, left, "{broken:?}");
+            let topics = client.admin().topics().await.expect("an answer");
+            let leads = |name: &str| {
+                let partition = topics.get(name).expect("a topic").partitions.values().next();
+                partition.is_some_and(|partition| partition.leader.is_some())
+            };
+            assert_eq!(["a", "b", "c"].map(leads), [true, false, true], "{broken:?}");
+            for topic in ["a", "c"] {
+                produce(&client, topic, &["two"]).await;
+                assert_eq!(values(&client, topic).await, ["one", "two"]);
+            }
+            let refused = alter_dirs(&client, "a", "/more").await;
+            assert_eq!(refused, ErrorCode::KAFKA_STORAGE_ERROR);
+            assert_eq!(alter_dirs(&client, "b", "/most").await, ErrorCode::KAFKA_STORAGE_ERROR);
+            create_topic(&client, "d").await;
+            produce(&client, "d", &["one"]).await;
+            node.stop().await;
+            world.disk(1).repair();
+            let node = start_with(&env, &THREE).await.expect("it starts");
+            let client = crate::support::client(&world.node(2)).await;
+            assert_eq!(values(&client, "b").await, ["one"]);
+            node.stop().await;
+        });
+    }
+}
+
+#[test]
+fn a_folder_that_is_read_only_at_the_start_is_offline_and_the_others_serve() {
+    World::new(4).run(async |world: World| {
+        let env = world.node(1);
+        let node = start_with(&env, &THREE).await.expect("it starts");
+        let told = client(&world.node(2)).await;
+        for topic in ["a", "b", "c"] {
+            create_topic(&told, topic).await;
+            produce(&told, topic, &["one"]).await;
+        }
+        node.stop().await;
+        world.disk(1).break_below("/most", Broken::Writes);
+        let node = start_with(&env, &THREE).await.expect("it starts");
+        let told = client(&world.node(2)).await;
+        let left = "/data: a-0 lag 0 | /more: b-0 lag 0 | /most: error 56";
+        assert_eq!(describe_dirs(&told).await, left);
+        assert_eq!(values(&told, "a").await, ["one"]);
+        assert_eq!(values(&told, "b").await, ["one"]);
+        // Its partition is nowhere made anew, and its records are there when the disk is.
+        node.stop().await;
+        world.disk(1).repair();
+        let node = start_with(&env, &THREE).await.expect("it starts");
+        let told = client(&world.node(2)).await;
+        assert_eq!(values(&told, "c").await, ["one"]);
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_node_whose_last_folder_or_metadata_folder_fails_says_which_and_ends() {
+    for (config, broken, names) in [
+        ("log.dirs=/data,/more", "/data", "log directory /data holds the metadata log"),
+        ("log.dirs=/more", "/more", "log directory has failed: /more: "),
+    ] {
+        World::new(5).run(async |world: World| {
+            let env = world.node(1);
+            let configs = [config, "metadata.log.dir=/data"];
+            let node = start_with(&env, &configs).await.expect("it starts");
+            let client = client(&world.node(2)).await;
+            create_topic(&client, "a").await;
+            world.disk(1).break_below(broken, Broken::All);
+            let failed = env.timeout(Duration::from_secs(20), node.failed()).await;
+            let why = failed.expect("the node notices");
+            assert!(why.contains(names), "{why}");
+            node.crash().await;
+        });
+    }
 }

@@ -27,6 +27,7 @@ fn what_was_acknowledged_is_there_after_a_stop() {
         node.stop().await;
         assert!(text(&env, ".kafka_cleanshutdown").starts_with("{\"version\":0,\"brokerEpoch\":"));
         let node = start(&env).await;
+        let client = crate::support::client(&world.node(2)).await;
         assert_eq!(values(&client, "fish").await, ["one", "two"]);
         produce(&client, "fish", &["three"]).await;
         assert_eq!(values(&client, "fish").await, ["one", "two", "three"]);

@@ -3,6 +3,7 @@
 mod disks;
 mod folders;
 mod lives;
+mod moves;
 mod refusals;
 mod support;
 mod world;

@@ -5,15 +5,22 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
+use ottla_client::admin::resource_type;
 use ottla_client::{Acks, Client, ClientSettings, Producer, ProducerRecord, ProducerSettings};
 use ottla_env::{Disk, Env};
 use ottla_node::{Node, Opening, StartError};
 use ottla_records::{batches, read_batch};
 use ottla_settings::{Input, Settings};
-use ottla_wire::messages::FetchRequest;
+use ottla_wire::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic,
+};
 use ottla_wire::messages::create_topics_request::CreatableTopic;
 use ottla_wire::messages::fetch_request::{FetchPartition, FetchTopic};
-use ottla_wire::{Offset, PartitionIndex, TopicId};
+use ottla_wire::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use ottla_wire::messages::{AlterReplicaLogDirsRequest, DescribeLogDirsRequest, FetchRequest};
+use ottla_wire::{ErrorCode, Offset, PartitionIndex, TopicId};
 
 /// The folder of the node.
 pub(crate) const DATA: &str = "/data";
@@ -136,6 +143,65 @@ pub(crate) async fn values(client: &Client, topic: &str) -> Vec<String> {
         String::from_utf8_lossy(&value).into_owned()
     })
     .collect()
+}
+
+/// Asks for a move of partition 0 of a topic to another directory.
+pub(crate) async fn alter_dirs(client: &Client, topic: &str, to: &str) -> ErrorCode {
+    let request = AlterReplicaLogDirsRequest {
+        dirs: vec![AlterReplicaLogDir {
+            path: to.to_owned().into(),
+            topics: vec![AlterReplicaLogDirTopic {
+                name: topic.to_owned().into(),
+                partitions: vec![PartitionIndex(0)],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut answer = client.call(&request).await.expect("an answer");
+    answer.results.remove(0).partitions.remove(0).error_code
+}
+
+/// The log directories in one line: what lies in them, or their error.
+pub(crate) async fn describe_dirs(client: &Client) -> String {
+    let request = DescribeLogDirsRequest { topics: None, ..Default::default() };
+    let answer = client.call(&request).await.expect("an answer");
+    let dirs = answer.results.into_iter().map(|dir| {
+        let mut items = Vec::new();
+        if dir.error_code != ErrorCode::NONE {
+            items.push(format!(" error {}", dir.error_code.0));
+        }
+        if dir.is_cordoned {
+            items.push(" cordoned".to_owned());
+        }
+        for topic in dir.topics {
+            for partition in topic.partitions {
+                let future = if partition.is_future_key { "future " } else { "" };
+                let (index, lag) = (partition.partition_index, partition.offset_lag);
+                items.push(format!(" {}-{index} {future}lag {lag}", topic.name));
+            }
+        }
+        format!("{}:{}", dir.log_dir, items.join(","))
+    });
+    dirs.collect::<Vec<_>>().join(" | ")
+}
+
+/// Sets a config of a broker, or of all when `broker` is empty.
+pub(crate) async fn set_broker_config(client: &Client, broker: &str, key: &str, value: &str) {
+    let resource = AlterConfigsResource {
+        resource_type: resource_type::BROKER,
+        resource_name: broker.to_owned().into(),
+        configs: vec![AlterableConfig {
+            name: key.to_owned().into(),
+            config_operation: 0,
+            value: Some(value.to_owned().into()),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let answers = client.admin().alter_configs(vec![resource], false).await.expect("an answer");
+    answers.into_iter().for_each(|(_, result)| result.expect("it is set"));
 }
 
 async fn topic_id(client: &Client, topic: &str) -> TopicId {

@@ -4,6 +4,7 @@
 //! still read. Must hold: a directory that only waits for its removal, or was set aside, is never
 //! opened, and a name that means nothing stops the start instead of being guessed at.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,7 +31,27 @@ pub struct Found {
     pub topic: String,
     /// The partition.
     pub partition: PartitionIndex,
+    /// Whether it is to take the place of a replica in another directory.
+    is_future: bool,
 }
+
+/// How the logs are opened at a start.
+#[derive(Clone)]
+pub struct Loading {
+    /// `num.recovery.threads.per.data.dir`
+    pub threads_per_dir: usize,
+    /// `log.segment.delete.delay.ms`, for what waits for removal.
+    pub delete_delay_ms: i64,
+    /// The configs of each topic.
+    pub config: Arc<ConfigOf>,
+    /// Which logs the metadata knows; others are set aside.
+    pub known: Arc<Known>,
+    /// What to do with a log that can serve.
+    pub opened: Arc<Opened>,
+}
+
+/// Whether the metadata knows a replica here; told the log, and the topic's name.
+pub type Known = dyn Fn(&Log, &str, PartitionIndex) -> bool + Send + Sync;
 
 /// The configs of a topic.
 pub type ConfigOf = dyn Fn(&str) -> Arc<LogConfig> + Send + Sync;
@@ -63,17 +84,20 @@ impl LogDirs {
                     )));
                 };
                 match name.kind {
-                    DirKind::Live => {
+                    DirKind::Live | DirKind::Future => {
                         found.push(Found {
                             at,
                             path,
                             topic: name.topic,
                             partition: name.partition,
+                            is_future: name.kind == DirKind::Future,
                         });
                     }
                     DirKind::Delete => directory.remove_later(path, now + delete_delay_ms),
-                    DirKind::Future | DirKind::Stray => {
-                        tracing::warn!(dir = %path.display(), "set aside and not opened");
+                    DirKind::Stray => {
+                        tracing::warn!(dir = %path.display(),
+                            "a partition that was set aside is not opened; remove the directory \
+                             when nobody misses it");
                     }
                 }
             }
@@ -83,6 +107,18 @@ impl LogDirs {
 
     /// Opens one partition. An error of the disk takes its directory offline and is no error here.
     pub fn load(
+        &self,
+        found: &Found,
+        config: Arc<LogConfig>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Log>>, StorageError> {
+        match self.open_found(found, config, now)? {
+            Some(log) => self.insert(found, log).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn open_found(
         &self,
         found: &Found,
         config: Arc<LogConfig>,
@@ -109,7 +145,7 @@ impl LogDirs {
             }
         };
         match Log::open(opening) {
-            Ok(log) => self.insert(key, log).map(Some),
+            Ok(log) => Ok(Some(log)),
             Err(StorageError::Io { .. } | StorageError::Offline { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -122,39 +158,34 @@ impl LogDirs {
         }
     }
 
-    /// Opens all partitions, `threads` at a time, and calls `opened` for each. Waits for the disk.
-    pub async fn load_all(
-        self: &Arc<Self>,
-        threads: usize,
-        delete_delay_ms: i64,
-        config: Arc<ConfigOf>,
-        opened: Arc<Opened>,
-    ) -> Result<(), StorageError> {
+    /// Opens all partitions, in each directory with its own threads, sets those aside that the
+    /// metadata does not know, and calls `opened` for each of the others. Waits for the disk.
+    pub async fn load_all(self: &Arc<Self>, loading: Loading) -> Result<(), StorageError> {
         let now = Timestamp(self.env.now_ms());
-        let found = Arc::new(self.find(now, delete_delay_ms)?);
-        let next = Arc::new(AtomicUsize::new(0));
+        let mut by_dir: BTreeMap<usize, Vec<Found>> = BTreeMap::new();
+        for found in self.find(now, loading.delete_delay_ms)? {
+            by_dir.entry(found.at).or_default().push(found);
+        }
         let failed: Arc<Mutex<Option<StorageError>>> = Arc::default();
         let tasks = self.env.tasks();
-        for _ in 0..threads.clamp(1, found.len().max(1)) {
-            let (dirs, found, next) = (Arc::clone(self), Arc::clone(&found), Arc::clone(&next));
-            let (config, opened, failed) =
-                (Arc::clone(&config), Arc::clone(&opened), Arc::clone(&failed));
-            tasks.spawn("load logs", async move {
-                let env = dirs.env.clone();
-                env.blocking(move || {
-                    while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        match dirs.load(found, config(&found.topic), now) {
-                            Ok(Some(log)) => opened(&log),
-                            Ok(None) => {}
-                            Err(error) => {
+        for found in by_dir.into_values() {
+            let (found, next) = (Arc::new(found), Arc::new(AtomicUsize::new(0)));
+            for _ in 0..loading.threads_per_dir.clamp(1, found.len()) {
+                let (dirs, found, next) = (Arc::clone(self), Arc::clone(&found), Arc::clone(&next));
+                let (loading, failed) = (loading.clone(), Arc::clone(&failed));
+                tasks.spawn("load logs", async move {
+                    let env = dirs.env.clone();
+                    env.blocking(move || {
+                        while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            if let Err(error) = dirs.load_known(found, &loading, now) {
                                 lock(&failed).get_or_insert(error);
                                 return;
                             }
                         }
-                    }
-                })
-                .await;
-            });
+                    })
+                    .await;
+                });
+            }
         }
         tasks.join_all().await;
         if let Some(error) = lock(&failed).take() {
@@ -164,23 +195,44 @@ impl LogDirs {
         Ok(())
     }
 
-    fn insert(
+    fn load_known(
         &self,
-        (topic, partition): (String, PartitionIndex),
-        log: Arc<Log>,
-    ) -> Result<Arc<Log>, StorageError> {
+        found: &Found,
+        loading: &Loading,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let Some(log) = self.open_found(found, (loading.config)(&found.topic), now)? else {
+            return Ok(());
+        };
+        let is_nameless_copy = found.is_future && log.topic_id().is_none();
+        if is_nameless_copy || !(loading.known)(&log, &found.topic, found.partition) {
+            // An error has taken the directory offline.
+            let _ = self.stray(&log);
+            return Ok(());
+        }
+        let log = self.insert(found, log)?;
+        if !found.is_future {
+            (loading.opened)(&log);
+        }
+        Ok(())
+    }
+
+    fn insert(&self, found: &Found, log: Arc<Log>) -> Result<Arc<Log>, StorageError> {
         let mut logs = self.write_logs();
-        let other = match log.topic_id() {
-            Some(id) => logs.by_id.insert((id, partition), Arc::clone(&log)),
-            None => logs.by_name.insert((topic, partition), Arc::clone(&log)),
+        let partition = found.partition;
+        let other = match (log.topic_id(), found.is_future) {
+            (Some(id), true) => logs.futures.insert((id, partition), Arc::clone(&log)),
+            (Some(id), false) => logs.by_id.insert((id, partition), Arc::clone(&log)),
+            (None, _) => logs.by_name.insert((found.topic.clone(), partition), Arc::clone(&log)),
         };
         match other {
             None => Ok(log),
             Some(other) => Err(StorageError::Refused(format!(
-                "{} is in {} and in {}: move the older one away",
+                "{} is in {} and in {}: a disk failed while the partition was moved from one to \
+                 the other; move the directory away that failed, or the older one",
                 log.name(),
-                other.directory().path().display(),
-                log.directory().path().display()
+                other.home.path().display(),
+                log.home.path().display()
             ))),
         }
     }

@@ -33,8 +33,8 @@ impl LogDirs {
         self.read_logs().by_name.values().cloned().collect()
     }
 
-    /// The log of a partition, made where it is not there: in the directory `place`, or in the one
-    /// with the fewest partitions.
+    /// The log of a partition, made where it is not there: where AlterReplicaLogDirs said, in the
+    /// directory `place`, or in the one with the fewest partitions.
     pub fn create(
         &self,
         topic: TopicId,
@@ -55,20 +55,47 @@ impl LogDirs {
             logs.by_id.insert((topic, partition), Arc::clone(&log));
             return Ok(log);
         }
-        let dir = self.place(&logs, place)?;
-        let path = dir.directory.path().join(dir_name(name, partition));
+        let mut refused = None;
+        for dir in self.places(&logs, &key, place)? {
+            match self.make(dir, topic, &key, &config, now) {
+                Ok(log) => {
+                    logs.by_id.insert((topic, partition), Arc::clone(&log));
+                    drop(logs);
+                    self.prefer_nothing(name, partition);
+                    return Ok(log);
+                }
+                // The directory is offline now, or full: the next one may not be.
+                Err(error @ StorageError::Io { .. }) => refused = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| {
+            StorageError::Refused("no log directory takes a new partition".to_owned())
+        }))
+    }
+
+    fn make(
+        &self,
+        dir: &Dir,
+        topic: TopicId,
+        key: &(String, PartitionIndex),
+        config: &Arc<LogConfig>,
+        now: Timestamp,
+    ) -> Result<Arc<Log>, StorageError> {
+        let name = dir_name(&key.0, key.1);
+        let path = dir.directory.path().join(&name);
         if dir.directory.disk().exists(&path) {
             return Err(StorageError::Refused(format!(
                 "{} belongs to another topic: it must be removed or set aside first",
                 path.display()
             )));
         }
-        self.forget(dir, &key)?;
+        self.forget(dir, key)?;
         let log = Log::open(Opening {
             directory: Arc::clone(&dir.directory),
             path,
-            name: dir_name(name, partition),
-            config,
+            name,
+            config: Arc::clone(config),
             clean: true,
             start: Offset(0),
             recovery_point: Offset(0),
@@ -77,25 +104,32 @@ impl LogDirs {
             random: self.env.random_u64(),
         })?;
         dir.directory.judge(log.assign_topic_id(topic))?;
-        logs.by_id.insert((topic, partition), Arc::clone(&log));
         Ok(log)
     }
 
-    /// Removes a partition: its directory is renamed now and its files go after
-    /// `file.delete.delay.ms`, by `remove_due`. Answers whether it was there.
+    /// Removes a partition, and the copy of it that is on its way to another directory: their
+    /// directories are renamed now and their files go after `file.delete.delay.ms`, by
+    /// `remove_due`. Answers whether it was there.
     pub fn delete(
         &self,
         topic: TopicId,
         partition: PartitionIndex,
         now: Timestamp,
     ) -> Result<bool, StorageError> {
+        let cancelled = self.cancel_move(topic, partition, now);
         let Some(log) = self.write_logs().by_id.remove(&(topic, partition)) else {
-            return Ok(false);
+            return cancelled;
         };
+        self.remove_later(&log, now)?;
+        cancelled.map(|_| true)
+    }
+
+    /// Renames a replica's directory to what waits for removal.
+    pub(super) fn remove_later(&self, log: &Log, now: Timestamp) -> Result<(), StorageError> {
         let due = now + log.config().file_delete_delay_ms;
-        self.set_aside(&log, DirKind::Delete)?;
+        self.set_aside(log, DirKind::Delete)?;
         log.directory().remove_later(log.home.path(), due);
-        Ok(true)
+        Ok(())
     }
 
     /// Sets a partition aside that the metadata does not know; its directory is kept.
@@ -103,9 +137,13 @@ impl LogDirs {
         let mut logs = self.write_logs();
         logs.by_id.retain(|_, known| !Arc::ptr_eq(known, log));
         logs.by_name.retain(|_, known| !Arc::ptr_eq(known, log));
+        logs.futures.retain(|_, known| !Arc::ptr_eq(known, log));
         drop(logs);
-        tracing::warn!(log = log.name(), "partition is not in the metadata: set aside as -stray");
-        self.set_aside(log, DirKind::Stray)
+        self.set_aside(log, DirKind::Stray)?;
+        tracing::warn!(log = log.name(), dir = %log.home.path().display(),
+            "partition is not in the metadata: it is set aside; remove the directory when nobody \
+             misses it");
+        Ok(())
     }
 
     /// Cuts a log. Its recovery point is lowered on the disk before, so that a start after a crash
@@ -147,44 +185,21 @@ impl LogDirs {
         }
         let Some((topic, partition)) = log.name().rsplit_once('-') else { return Ok(()) };
         let partition = PartitionIndex(partition.parse().unwrap_or(0));
-        let unique: String =
-            self.env.random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let from = log.home.path();
-        let to = directory.path().join(dir_name_with(topic, partition, kind, &unique));
-        directory.judge(directory.with_reserve(|| {
-            directory.disk().rename(&from, &to).map_err(StorageError::io("rename", &from))
-        }))?;
-        log.home.moved(to);
-        Ok(())
+        let name = dir_name_with(topic, partition, kind, &self.unique());
+        directory.judge(log.home.rename(directory.path().join(name)))
     }
 
-    fn place(&self, logs: &Logs, place: Option<DirectoryId>) -> Result<&Dir, StorageError> {
-        if let Some(id) = place {
-            let dir = self.dirs.iter().find(|dir| dir.directory.id() == id);
-            let dir = dir.ok_or_else(|| {
-                StorageError::Refused(format!("no log directory of this node has the id {id}"))
-            })?;
-            return dir.directory.check().map(|()| dir);
-        }
-        let mut working: Vec<(usize, &Dir)> = self.working().map(|dir| (0, dir)).collect();
-        if working.len() > 1 {
-            for log in logs.by_id.values().chain(logs.by_name.values()) {
-                let count = working
-                    .iter_mut()
-                    .find(|(_, dir)| Arc::ptr_eq(&dir.directory, log.directory()));
-                if let Some((count, _)) = count {
-                    *count += 1;
-                }
-            }
-        }
-        let fewest = working.into_iter().min_by_key(|(count, _)| *count);
-        fewest
-            .map(|(_, dir)| dir)
-            .ok_or_else(|| StorageError::Refused("every log directory is offline".to_owned()))
+    /// 32 hex digits that tell apart directories of one partition.
+    pub(super) fn unique(&self) -> String {
+        self.env.random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Rewrites the checkpoints when they still know a partition of this name.
-    fn forget(&self, dir: &Dir, key: &(String, PartitionIndex)) -> Result<(), StorageError> {
+    pub(super) fn forget(
+        &self,
+        dir: &Dir,
+        key: &(String, PartitionIndex),
+    ) -> Result<(), StorageError> {
         let known = &mut *lock(&dir.checkpoints);
         for (file, offsets) in [
             (checkpoint::RECOVERY_POINTS, &mut known.recovery_points),

@@ -47,28 +47,24 @@ impl LogDirs {
     /// Writes `log-start-offset-checkpoint`, every minute: logs that start inside a segment.
     pub fn write_log_starts(&self) {
         for dir in self.working() {
-            let offsets = self.offsets(dir, |log| {
-                let start = log.start();
-                (start > log.segments()[0].base).then_some(start)
-            });
-            let known = &mut lock(&dir.checkpoints).log_starts;
-            let _ = update(&dir.directory, checkpoint::LOG_STARTS, known, offsets);
+            // An error has taken the directory offline; the others go on.
+            let _ = self.write_log_starts_of(dir);
         }
     }
 
     /// Writes `replication-offset-checkpoint`, every five seconds.
     pub fn write_high_watermarks(&self) {
         for dir in self.working() {
-            let offsets = self.offsets(dir, |log| Some(log.high_watermark()));
-            let known = &mut lock(&dir.checkpoints).high_watermarks;
-            let _ = update(&dir.directory, checkpoint::HIGH_WATERMARKS, known, offsets);
+            // An error has taken the directory offline; the others go on.
+            let _ = self.write_high_watermarks_of(dir);
         }
     }
 
     /// Drops segments that retention does not keep; answers how many.
     pub fn retain(&self, now: Timestamp) -> usize {
         let logs = self.logs();
-        let dropped = logs.iter().map(|(_, log)| match log.retain(now) {
+        let working = logs.iter().filter(|(_, log)| log.directory().failure().is_none());
+        let dropped = working.map(|(_, log)| match log.retain(now) {
             Ok(dropped) => dropped,
             Err(error) => {
                 tracing::warn!(log = log.name(), %error, "retention did not run");
@@ -112,10 +108,25 @@ impl LogDirs {
         update(&dir.directory, checkpoint::RECOVERY_POINTS, known, offsets)
     }
 
-    /// The logs of one directory.
+    pub(super) fn write_log_starts_of(&self, dir: &Dir) -> Result<(), StorageError> {
+        let offsets = self.offsets(dir, |log| {
+            let start = log.start();
+            (start > log.segments()[0].base).then_some(start)
+        });
+        let known = &mut lock(&dir.checkpoints).log_starts;
+        update(&dir.directory, checkpoint::LOG_STARTS, known, offsets)
+    }
+
+    pub(super) fn write_high_watermarks_of(&self, dir: &Dir) -> Result<(), StorageError> {
+        let offsets = self.offsets(dir, |log| Some(log.high_watermark()));
+        let known = &mut lock(&dir.checkpoints).high_watermarks;
+        update(&dir.directory, checkpoint::HIGH_WATERMARKS, known, offsets)
+    }
+
+    /// The logs of one directory, those that are yet to take another's place too.
     pub(super) fn logs_in(&self, dir: &Dir) -> Vec<Arc<Log>> {
         let logs = self.read_logs();
-        let all = logs.by_id.values().chain(logs.by_name.values());
+        let all = logs.by_id.values().chain(logs.by_name.values()).chain(logs.futures.values());
         all.filter(|log| Arc::ptr_eq(log.directory(), &dir.directory)).cloned().collect()
     }
 

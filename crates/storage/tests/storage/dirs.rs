@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ottla_env::{Disk, Env};
 use ottla_sim::{Broken, World};
-use ottla_storage::{LogConfig, LogDirs, StorageError};
+use ottla_storage::{Loading, LogConfig, LogDirs, StorageError};
 use ottla_wire::{BrokerEpoch, DirectoryId, Offset, PartitionIndex, Uuid};
 
 use crate::support::{NOW, batch, contents, dirs_opening, format, lead, start, topic};
@@ -107,6 +107,82 @@ fn new_partitions_go_where_the_fewest_are_or_where_they_are_told() {
                 dirs.create(topic(id), "more", PartitionIndex(id.into()), Some(told), config, NOW);
             assert_eq!(place(&log.unwrap()), Path::new("/b"));
         }
+    });
+}
+
+#[test]
+fn new_partitions_keep_out_of_cordoned_directories_unless_they_are_sent_there() {
+    with_dirs(async |_, env| {
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        let make = |id: u8, place: Option<DirectoryId>| {
+            let made = dirs.create(
+                topic(id),
+                "more",
+                PartitionIndex(id.into()),
+                place,
+                Arc::default(),
+                NOW,
+            );
+            made.map(|log| log.directory().path().display().to_string()).map_err(|e| e.to_string())
+        };
+        dirs.cordon([Path::new("/a").to_owned()].into());
+        assert_eq!(
+            dirs.states().iter().map(|state| state.cordoned).collect::<Vec<_>>(),
+            [true, false]
+        );
+        assert_eq!(make(1, None), Ok("/b".to_owned()));
+        assert_eq!(make(2, Some(DirectoryId::UNASSIGNED)), Ok("/b".to_owned()));
+        assert_eq!(make(3, Some(DirectoryId(Uuid([0xaa; 16])))), Ok("/a".to_owned()));
+        dirs.prefer("more", PartitionIndex(4), Path::new("/a"));
+        assert_eq!(make(4, Some(DirectoryId(Uuid([0xbb; 16])))), Ok("/a".to_owned()));
+        // It was asked for once.
+        assert_eq!(make(5, None), Ok("/b".to_owned()));
+        dirs.cordon([Path::new("/a").to_owned(), Path::new("/b").to_owned()].into());
+        assert!(make(6, None).unwrap_err().contains("cordoned.log.dirs"));
+        dirs.cordon([].into());
+        assert_eq!(make(7, None), Ok("/a".to_owned()));
+    });
+}
+
+#[test]
+fn a_replica_that_may_lie_in_an_offline_directory_is_not_made_anew() {
+    with_dirs(async |world, env| {
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        world.disk(1).break_below("/b", Broken::All);
+        let make = |id: u8, place: DirectoryId| {
+            let made = dirs.create(
+                topic(id),
+                "more",
+                PartitionIndex(id.into()),
+                Some(place),
+                Arc::default(),
+                NOW,
+            );
+            made.map(|log| log.directory().path().display().to_string()).map_err(|e| e.to_string())
+        };
+        let lost = DirectoryId(Uuid([0xcc; 16]));
+        assert_eq!(make(1, lost), Ok("/a".to_owned()));
+        assert!(make(2, DirectoryId(Uuid([0xbb; 16]))).unwrap_err().contains("/b"));
+        assert!(make(3, lost).unwrap_err().contains("/b is offline"));
+        assert!(make(4, DirectoryId::LOST).unwrap_err().contains("/b is offline"));
+        assert_eq!(make(5, DirectoryId::UNASSIGNED), Ok("/a".to_owned()));
+    });
+}
+
+#[test]
+fn a_directory_whose_disk_fails_gives_new_partitions_to_the_next_one() {
+    with_dirs(async |world, env| {
+        let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        let told = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&told);
+        let on_failure: Arc<ottla_storage::OnFailure> = Arc::new(move || {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        });
+        dirs.watch(&on_failure);
+        world.disk(1).break_below("/a", Broken::Writes);
+        assert_eq!(create(&dirs, 1, "orders").directory().path(), Path::new("/b"));
+        assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert!(dirs.states()[0].failure.is_some());
     });
 }
 
@@ -240,9 +316,14 @@ fn all_logs_are_opened_in_parallel() {
         dirs.close(BrokerEpoch(3));
         drop(dirs);
         let dirs = Arc::new(LogDirs::open(&env, &dirs_opening(&["/a", "/b"])).unwrap());
-        let config = Arc::new(LogConfig::default());
-        let config = Arc::new(move |_: &str| Arc::clone(&config));
-        dirs.load_all(4, 60_000, config, Arc::new(|_| {})).await.unwrap();
+        let loading = Loading {
+            threads_per_dir: 4,
+            delete_delay_ms: 60_000,
+            config: Arc::new(|_: &str| Arc::default()),
+            known: Arc::new(|_, _, _| true),
+            opened: Arc::new(|_| {}),
+        };
+        dirs.load_all(loading).await.unwrap();
         assert_eq!(dirs.logs().len(), 19);
         assert!(dirs.logs().iter().all(|(_, log)| log.end() == Offset(1)));
     });

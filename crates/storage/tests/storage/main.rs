@@ -7,4 +7,6 @@ mod dirs;
 mod full;
 mod kafka_folder;
 mod log;
+mod moves;
+mod start_rules;
 mod support;
