@@ -103,6 +103,9 @@ fn a_moved_replica_takes_everything_along_and_leaves_nothing_behind() {
         assert_eq!(names(&env, "/a"), ["orders-0-delete"]);
         assert!(dirs.future(topic(1), P0).is_none());
         assert!(Arc::ptr_eq(&dirs.get(topic(1), P0).unwrap(), &moved));
+        let origin = Origin::Leader { epoch: LeaderEpoch(4), now: NOW };
+        moved.append(&batch(None, false, &["later"]), origin).unwrap();
+        moved.set_high_watermark(moved.end());
         let before = known(&moved);
         assert_eq!(dirs.remove_due(NOW + 1_000), 1);
         assert!(names(&env, "/a").is_empty());
