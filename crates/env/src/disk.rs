@@ -327,29 +327,41 @@ impl File {
         self.write_all_vectored_at(&[IoSlice::new(bytes)], position)
     }
 
-    /// Writes all parts one after the other, in one call where the system has one. After an
-    /// error some bytes may be written.
+    /// Writes all parts one after the other, in one call where the system has one and they are
+    /// not long. After an error some bytes may be written.
     pub fn write_all_vectored_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        let (mut first, mut skip, mut position) = (0, 0, position);
-        while first < parts.len() {
-            if skip == parts[first].len() {
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let (mut first, mut skip, mut done) = (0, 0, 0);
+        while done < total {
+            let at = position + done as u64;
+            while parts[first].len() == skip {
                 (first, skip) = (first + 1, 0);
-                continue;
             }
-            let written = match &self.kind {
-                FileKind::Real(file) if skip == 0 && parts.len() - first > 1 => {
-                    real::system::write_vectored_at(file, &parts[first..], position)?
+            let mut written = match &self.kind {
+                FileKind::Real(file) => {
+                    let room = real::disk::piece(at, total - done);
+                    let part = &parts[first][skip..];
+                    match parts.get(first + 1) {
+                        Some(next) if part.len() < room => {
+                            let next = &next[..next.len().min(room - part.len())];
+                            let two = [IoSlice::new(part), IoSlice::new(next)];
+                            real::system::write_vectored_at(file, &two, at)?
+                        }
+                        _ => self.write_at(&part[..part.len().min(room)], at)?,
+                    }
                 }
-                _ => self.write_at(&parts[first][skip..], position)?,
+                FileKind::Sim(_) => self.write_at(&parts[first][skip..], at)?,
             };
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            position += written as u64;
-            skip += written;
-            while first < parts.len() && skip >= parts[first].len() {
-                skip -= parts[first].len();
-                first += 1;
+            done += written;
+            while written > 0 {
+                let step = written.min(parts[first].len() - skip);
+                (skip, written) = (skip + step, written - step);
+                if written > 0 {
+                    (first, skip) = (first + 1, 0);
+                }
             }
         }
         Ok(())

