@@ -45,7 +45,7 @@ use real::Real;
 use sim_api::SimWorld;
 
 pub use disk::{DirEntry, Disk, File, FileLock, Meta, Open, Space};
-pub use net::{Listener, Net, ReadHalf, Stream, WriteHalf};
+pub use net::{Listener, Net, ReadHalf, SocketOptions, Stream, WriteHalf};
 pub use tasks::{Spawner, Task, TaskFailure, Tasks};
 pub use time::{Elapsed, Instant, Sleep};
 

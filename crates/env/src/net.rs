@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::disk::File;
 use crate::real;
@@ -45,8 +45,21 @@ impl Net {
     /// # Errors
     /// The operating system's: the address is taken, not this machine's, or not allowed.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
+        self.listen_with(address, SocketOptions::default()).await
+    }
+
+    /// As `listen`, with options for the listening socket and those it accepts.
+    ///
+    /// # Errors
+    /// As `listen`.
+    #[expect(clippy::unused_async, reason = "a world may have to ask its system")]
+    pub async fn listen_with(
+        &self,
+        address: SocketAddr,
+        options: SocketOptions,
+    ) -> io::Result<Listener> {
         let kind = match &self.kind {
-            Kind::Real => ListenerKind::Real(TcpListener::bind(address).await?),
+            Kind::Real => ListenerKind::Real(options.bind(address)?),
             Kind::Sim(world) => ListenerKind::Sim(world.listen(address)?),
         };
         Ok(Listener { kind })
@@ -82,6 +95,43 @@ impl Net {
 impl fmt::Debug for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Net")
+    }
+}
+
+/// What a listening socket asks of its system; the simulated one has no use for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Bytes of the send buffer of each accepted socket (`SO_SNDBUF`); else the system decides.
+    pub send_buffer_bytes: Option<u32>,
+    /// Bytes of the receive buffer of each accepted socket (`SO_RCVBUF`); else the system decides.
+    pub receive_buffer_bytes: Option<u32>,
+    /// How many connections may wait to be accepted.
+    pub backlog: u32,
+}
+
+impl Default for SocketOptions {
+    fn default() -> SocketOptions {
+        SocketOptions { send_buffer_bytes: None, receive_buffer_bytes: None, backlog: 1024 }
+    }
+}
+
+impl SocketOptions {
+    /// Accepted sockets inherit the buffers, and the window that a peer is told at first depends
+    /// on them, so they are set before anything is accepted.
+    fn bind(self, address: SocketAddr) -> io::Result<TcpListener> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        if let Some(bytes) = self.send_buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.receive_buffer_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        socket.bind(address)?;
+        socket.listen(self.backlog)
     }
 }
 
@@ -386,3 +436,38 @@ fn write_parts(
 
 /// The buffer of a file that is sent without sendfile.
 const COPY_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_sockets_have_the_buffers_that_were_asked_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let accepted = async |options| {
+                let address = "127.0.0.1:0".parse().unwrap();
+                let listener = Net::real().listen_with(address, options).await.unwrap();
+                let port = listener.local_addr().unwrap().port();
+                let net = Net::real();
+                let (ours, theirs) =
+                    tokio::join!(net.connect("127.0.0.1", port), listener.accept());
+                let (StreamKind::Real(stream), Ok(_)) = (theirs.unwrap().0.kind, ours) else {
+                    unreachable!("the network is real");
+                };
+                let sent = rustix::net::sockopt::socket_send_buffer_size(&stream).unwrap();
+                (sent, rustix::net::sockopt::socket_recv_buffer_size(&stream).unwrap())
+            };
+            let options = SocketOptions {
+                send_buffer_bytes: Some(20_480),
+                receive_buffer_bytes: Some(10_240),
+                ..SocketOptions::default()
+            };
+            // Linux doubles them for its own needs.
+            let (send, receive) = accepted(options).await;
+            assert!([20_480, 40_960].contains(&send) && [10_240, 20_480].contains(&receive));
+            let (send, receive) = accepted(SocketOptions::default()).await;
+            assert!(send > 40_960 && receive > 20_480);
+        });
+    }
+}

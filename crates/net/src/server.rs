@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ottla_env::{Env, Listener, Spawner, Stream, Tasks};
+use ottla_env::{Env, Listener, SocketOptions, Spawner, Stream, Tasks};
 
 use crate::budget::Budget;
 use crate::connection::{Connection, Ended};
@@ -31,8 +31,13 @@ impl BoundListener {
     ///
     /// # Errors
     /// What the system says, such as that the address is in use.
-    pub async fn bind(env: &Env, name: &str, address: SocketAddr) -> io::Result<Self> {
-        let listener = env.net().listen(address).await?;
+    pub async fn bind(
+        env: &Env,
+        name: &str,
+        address: SocketAddr,
+        options: SocketOptions,
+    ) -> io::Result<Self> {
+        let listener = env.net().listen_with(address, options).await?;
         let address = listener.local_addr()?;
         Ok(BoundListener { name: name.into(), listener, address })
     }

@@ -6,10 +6,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ottla_env::Env;
+use ottla_env::{Env, SocketOptions};
 use ottla_net::BoundListener;
 use ottla_quorum::VoterEndpoint;
-use ottla_settings::{Bind, Endpoint};
+use ottla_settings::{Bind, Endpoint, NetworkSettings};
 
 use crate::error::StartError;
 
@@ -23,10 +23,15 @@ pub struct Address {
 }
 
 /// Binds one listener, on as many addresses as its host stands for.
-pub(crate) async fn bind(env: &Env, endpoint: &Endpoint) -> Result<Vec<BoundListener>, StartError> {
+pub(crate) async fn bind(
+    env: &Env,
+    network: &NetworkSettings,
+    endpoint: &Endpoint,
+) -> Result<Vec<BoundListener>, StartError> {
     let failed = |source: io::Error| StartError::Listen { listener: endpoint.to_string(), source };
     let one = async |ip: IpAddr, port: u16| {
-        BoundListener::bind(env, &endpoint.listener, SocketAddr::from((ip, port))).await
+        let address = SocketAddr::from((ip, port));
+        BoundListener::bind(env, &endpoint.listener, address, socket_options(network)).await
     };
     match endpoint.bind() {
         Bind::Address(ip) => Ok(vec![one(ip, endpoint.port).await.map_err(failed)?]),
@@ -62,6 +67,17 @@ pub(crate) async fn bind(env: &Env, endpoint: &Endpoint) -> Result<Vec<BoundList
             let first = first.ok_or_else(unknown)?;
             Ok(vec![one(first.ip(), first.port()).await.map_err(failed)?])
         }
+    }
+}
+
+/// Of sizes below 1 Kafka says that the system decides.
+fn socket_options(network: &NetworkSettings) -> SocketOptions {
+    let size = |bytes: i32| u32::try_from(bytes).ok().filter(|bytes| *bytes > 0);
+    let usual = SocketOptions::default();
+    SocketOptions {
+        send_buffer_bytes: size(network.socket_send_buffer_bytes),
+        receive_buffer_bytes: size(network.socket_receive_buffer_bytes),
+        backlog: size(network.socket_listen_backlog_size).unwrap_or(usual.backlog),
     }
 }
 

@@ -84,8 +84,8 @@ impl Node {
         let Opening { settings, cluster_id } = opening;
         check_served(&settings)?;
         let bound = Bound {
-            broker: bind_all(env, &settings.listeners.broker).await?,
-            controller: bind_all(env, &settings.listeners.controller).await?,
+            broker: bind_all(env, &settings, &settings.listeners.broker).await?,
+            controller: bind_all(env, &settings, &settings.listeners.controller).await?,
         };
         let addresses = addresses(&bound);
         let to_brokers = told_all(env, &settings.listeners.advertised, &bound.broker);
@@ -202,10 +202,14 @@ fn check_served(settings: &Settings) -> Result<(), StartError> {
     }
 }
 
-async fn bind_all(env: &Env, endpoints: &[Endpoint]) -> Result<Vec<BoundListener>, StartError> {
+async fn bind_all(
+    env: &Env,
+    settings: &Settings,
+    endpoints: &[Endpoint],
+) -> Result<Vec<BoundListener>, StartError> {
     let mut bound = Vec::new();
     for endpoint in endpoints {
-        bound.extend(bind(env, endpoint).await?);
+        bound.extend(bind(env, &settings.network, endpoint).await?);
     }
     Ok(bound)
 }
