@@ -36,10 +36,11 @@ struct Places {
 }
 
 impl Places {
-    fn new() -> Result<Self, String> {
+    /// Empties the folder of this kind of run.
+    fn new(run: &str) -> Result<Self, String> {
         let root = crate::root();
         let cache = root.join("target/conform");
-        let scratch = cache.join("run");
+        let scratch = cache.join(run);
         let _absent = fs::remove_dir_all(&scratch);
         fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
         Ok(Self { root, cache, scratch })
@@ -108,7 +109,7 @@ fn ottla() -> String {
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let asked = Asked::parse(args)?;
-    let places = Places::new()?;
+    let places = Places::new(if asked.diff { "diff" } else { "run" })?;
     if asked.diff {
         clients::install_kafka(&places)?;
         return diff::run(&places, &asked.broker);

@@ -4,7 +4,8 @@
 //! 44 sets, deletes, appends to lists and subtracts from them; what changes nothing makes no
 //! record. 33 replaces all configs of a resource. A new `min.insync.replicas` clears the eligible
 //! leader replicas that were kept by the old one (KIP-966).
-//! Not served: log levels (resource 8), which are the addressed broker's own business.
+//! Not served: levels of loggers (resource 8), of which a node has the root one alone; its level is
+//! given at start, and changing it is refused as Kafka refuses what it cannot do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,9 @@ const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
+
+/// The one logger of a node.
+const ROOT_LOGGER: &str = "root";
 
 /// What becomes of some configs of a resource: a new value, or none.
 type Edits = BTreeMap<String, Option<String>>;
@@ -159,6 +163,9 @@ fn incremental_edits(
     resource: &AlterConfigsResource,
 ) -> Result<Edits, Refusal> {
     check_keys(resource.configs.iter().map(|config| &config.name))?;
+    if kind == ResourceType::BROKER_LOGGER {
+        return resource.configs.iter().try_for_each(refuse_level).map(|()| Edits::new());
+    }
     let present = image.configs(kind, &resource.resource_name);
     let mut edits = Edits::new();
     for config in &resource.configs {
@@ -179,6 +186,26 @@ fn incremental_edits(
         edits.insert(key.to_owned(), value);
     }
     Ok(edits)
+}
+
+/// Why the level of a logger is not changed.
+fn refuse_level(config: &AlterableConfig) -> Result<(), Refusal> {
+    let name = config.name.as_str();
+    let (code, why) = match config.config_operation {
+        operation @ (APPEND | SUBTRACT) => {
+            let word = if operation == APPEND { "APPEND" } else { "SUBTRACT" };
+            let why = format!("{word} operation is not allowed for the BROKER_LOGGER resource");
+            (ErrorCode::INVALID_REQUEST, why)
+        }
+        _ if name != ROOT_LOGGER => {
+            (ErrorCode::INVALID_CONFIG, format!("Logger {name} does not exist!"))
+        }
+        _ => {
+            let why = "The level of the root logger is given when the node starts";
+            (ErrorCode::INVALID_REQUEST, why.to_owned())
+        }
+    };
+    Err(Refusal::new(code, why))
 }
 
 /// What a config is where the resource does not say.
@@ -218,6 +245,9 @@ fn replacing_edits(
     resource: &alter_configs_request::AlterConfigsResource,
 ) -> Result<Edits, Refusal> {
     check_keys(resource.configs.iter().map(|config| &config.name))?;
+    if kind == ResourceType::BROKER_LOGGER {
+        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, "Unknown resource type 8"));
+    }
     let present = image.configs(kind, &resource.resource_name);
     let mut edits: Edits = present.keys().map(|key| (key.clone(), None)).collect();
     for config in &resource.configs {

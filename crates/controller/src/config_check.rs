@@ -75,9 +75,11 @@ pub(crate) fn check_resource(image: &Image, kind: ResourceType, name: &str) -> R
             invalid("Subscription name can't be empty")
         }
         ResourceType::GROUP | ResourceType::CLIENT_METRICS => Ok(()),
-        ResourceType::BROKER_LOGGER => {
-            invalid("Log levels belong to the broker itself: send the request to it")
-        }
+        ResourceType::BROKER_LOGGER => match name.parse().map(BrokerId) {
+            Ok(id) if image.broker(id).is_some() || image.controller(id).is_some() => Ok(()),
+            Ok(id) => invalid(&format!("Unexpected node id: no node {id} is known")),
+            Err(_) => invalid(&format!("Node id must be an integer, but it is: {name}")),
+        },
         ResourceType(number) => invalid(&format!("Unknown resource type {number}")),
     }
 }

@@ -165,21 +165,26 @@ struct Created {
 impl Created {
     fn result(&self, settings: &Settings) -> CreatableTopicResult {
         let overrides = self.configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        // Kafka tells what was given as it was given, and all of it by name.
+        let given = |name: &str| self.configs.get(name).cloned();
         let config = |entry: ottla_settings::Entry| CreatableTopicConfigs {
+            value: given(&entry.name).or(entry.value).map(StrBytes::from),
             name: StrBytes::from(entry.name),
-            value: entry.value.map(StrBytes::from),
             read_only: entry.is_read_only,
             config_source: entry.source as i8,
             is_sensitive: entry.is_sensitive,
             ..Default::default()
         };
+        let mut configs: Vec<_> =
+            settings.describe_topic(overrides).into_iter().map(config).collect();
+        configs.sort_by(|a, b| a.name.cmp(&b.name));
         CreatableTopicResult {
             name: self.name.clone(),
             topic_id: self.id,
             error_message: None,
             num_partitions: i32::try_from(self.partitions).unwrap_or(i32::MAX),
             replication_factor: i16::try_from(self.replicas).unwrap_or(i16::MAX),
-            configs: Some(settings.describe_topic(overrides).into_iter().map(config).collect()),
+            configs: Some(configs),
             ..Default::default()
         }
     }

@@ -1,6 +1,7 @@
 //! DeleteTopics (20), v1-6: by name, from v6 on by id as well.
 //!
-//! A topic that occurs twice is answered once, behind the others, as Kafka does.
+//! A topic that occurs twice is answered once, behind the others, and stays, as Kafka does; twice
+//! is also once by name and once by id.
 //! Not served: nothing.
 
 use std::collections::BTreeSet;
@@ -28,31 +29,32 @@ impl Controller {
         let asked: Vec<DeleteTopicState> = request.topics.iter().cloned().chain(by_name).collect();
         let (_, names_twice) = once_and_twice(asked.iter().filter_map(|topic| topic.name.as_ref()));
         let ids_twice = ids_twice(&asked);
+        let both_ways = by_name_and_id(live.image, &asked);
         let mut records = Vec::new();
         let mut responses = Vec::with_capacity(asked.len());
-        let mut gone = BTreeSet::new();
         for topic in &asked {
             let is_twice = topic.name.as_ref().is_some_and(|name| names_twice.contains(name))
                 || ids_twice.contains(&topic.topic_id);
             if is_twice {
                 continue;
             }
-            responses.push(match self.delete_topic(live.image, topic) {
-                Ok((name, id)) if gone.insert(id) => {
-                    records.push(MetadataRecord::from(RemoveTopicRecord {
-                        topic_id: id,
-                        ..Default::default()
-                    }));
-                    result(Some(name), id, None)
+            match self.delete_topic(live.image, topic) {
+                Ok((name, id)) if !both_ways.contains(&id) => {
+                    let gone = RemoveTopicRecord { topic_id: id, ..Default::default() };
+                    records.push(MetadataRecord::from(gone));
+                    responses.push(result(Some(name), id, None));
                 }
-                // The name of one entry and the id of another are the same topic.
-                Ok((name, id)) => result(
-                    Some(name),
-                    id,
-                    Some(Refusal::new(ErrorCode::INVALID_REQUEST, "Duplicate topic id.")),
-                ),
-                Err(refusal) => result(topic.name.clone(), topic.topic_id, Some(refusal)),
-            });
+                Ok((name, id)) if topic.name.is_some() => {
+                    let why = "The provided topic name maps to an ID that was already supplied.";
+                    let refusal = Refusal::new(ErrorCode::INVALID_REQUEST, why);
+                    responses.push(result(Some(name), id, Some(refusal)));
+                }
+                // Answered by its name.
+                Ok(_) => {}
+                Err(refusal) => {
+                    responses.push(result(topic.name.clone(), topic.topic_id, Some(refusal)));
+                }
+            }
         }
         let twice = |what: &str| {
             Some(Refusal::new(ErrorCode::INVALID_REQUEST, format!("Duplicate topic {what}.")))
@@ -106,6 +108,15 @@ fn ids_twice(asked: &[DeleteTopicState]) -> BTreeSet<TopicId> {
     let mut seen = BTreeSet::new();
     let ids = asked.iter().filter(|topic| topic.name.is_none()).map(|topic| topic.topic_id);
     ids.filter(|id| *id != TopicId::ZERO && !seen.insert(*id)).collect()
+}
+
+/// The topics that are named once by name and once by id.
+fn by_name_and_id(image: &Image, asked: &[DeleteTopicState]) -> BTreeSet<TopicId> {
+    let ids = asked.iter().filter(|topic| topic.name.is_none()).map(|topic| topic.topic_id);
+    let ids: BTreeSet<TopicId> = ids.collect();
+    let names = asked.iter().filter_map(|topic| topic.name.as_ref());
+    let named = names.filter_map(|name| image.topics().id(name));
+    named.filter(|id| ids.contains(id)).collect()
 }
 
 fn result(name: Option<StrBytes>, id: TopicId, refusal: Option<Refusal>) -> DeletableTopicResult {

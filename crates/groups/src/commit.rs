@@ -230,6 +230,9 @@ impl Groups {
     ) -> OffsetDeleteResponse {
         let refused =
             |error_code| OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() };
+        if request.group_id.is_empty() {
+            return refused(ErrorCode::INVALID_GROUP_ID);
+        }
         if self.group(&request.group_id).is_none() {
             return refused(ErrorCode::GROUP_ID_NOT_FOUND);
         }

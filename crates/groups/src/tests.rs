@@ -216,6 +216,7 @@ fn deleted_topics_take_their_offsets_along() {
 #[test]
 fn offsets_are_deleted_unless_someone_subscribes() {
     check("forget t:0", expect!["forget: OffsetDelete GROUP_ID_NOT_FOUND"]);
+    check("forget group= t:0", expect!["forget: OffsetDelete INVALID_GROUP_ID"]);
     check(
         "commit x t:0@1 t:1@1 | forget t:0 t:3 nope:0 | fetch",
         expect![[r#"

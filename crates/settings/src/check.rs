@@ -8,6 +8,10 @@ use crate::row::Update;
 use crate::settings::Settings;
 use crate::table::{self, Scope};
 
+/// Configs that may be set for one listener of all brokers at once.
+const OF_LISTENERS_OF_ALL: &[&str] =
+    &["max.connection.creation.rate", "max.connections", "num.network.threads"];
+
 /// Configs of certificates, which change at run time for single listeners only.
 const PER_LISTENER: &[&str] = &[
     "ssl.key.password",
@@ -57,7 +61,8 @@ pub(crate) fn change(key: &str, value: &str, one_broker: bool) -> Result<(), Con
     if row.update() == Update::ReadOnly || (!is_prefixed && PER_LISTENER.contains(&key)) {
         return Err(ConfigError::ReadOnly { key: own_key() });
     }
-    if !one_broker && (row.update() == Update::PerBroker || is_prefixed) {
+    let is_of_one_listener = is_prefixed && !OF_LISTENERS_OF_ALL.contains(&row.name);
+    if !one_broker && (row.update() == Update::PerBroker || is_of_one_listener) {
         return Err(ConfigError::PerBroker { key: own_key() });
     }
     row.parse(value).map(|_| ())

@@ -2,10 +2,12 @@
 //! and who else could have given it.
 //!
 //! Synonyms stand in Kafka's order: changes for this broker, changes for all, the file, the
-//! default; the first is the source. Must hold: a secret's value is never in an entry.
+//! default; the first is the source. Entries stand in Kafka's order too (order.rs). Must hold: a
+//! secret's value is never in an entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::order::as_kafka_lists;
 use crate::overrides::fallback_text;
 use crate::row::{Row, Update};
 use crate::settings::Settings;
@@ -82,25 +84,32 @@ enum View {
 }
 
 impl Settings {
-    /// Every config of this broker, by name.
+    /// Every config of this broker: given ones that no row defines first, as in Kafka.
     pub fn describe_broker(&self) -> Vec<Entry> {
         let texts = &self.texts;
-        let shown = table::rows(Scope::Broker).filter(|row| !row.is_internal());
-        let mut names: Vec<&str> = shown.map(|row| row.name).collect();
         let given = texts.given.keys().chain(texts.for_all.keys()).chain(texts.for_this.keys());
-        names.extend(given.map(String::as_str));
-        names.sort_unstable();
-        names.dedup();
-        names.into_iter().map(|name| broker_entry(texts, name, View::ThisBroker)).collect()
+        let given: BTreeSet<&str> = given.map(String::as_str).collect();
+        let others = given.into_iter().filter(|name| table::find(Scope::Broker, name).is_none());
+        let shown = table::rows(Scope::Broker).filter(|row| !row.is_internal());
+        let described = |name: &str| broker_entry(texts, name, View::ThisBroker);
+        let mut entries: Vec<Entry> = others.map(described).collect();
+        as_kafka_lists(&mut entries);
+        let mut defined: Vec<Entry> = shown.map(|row| described(row.name)).collect();
+        as_kafka_lists(&mut defined);
+        entries.append(&mut defined);
+        entries
     }
 
-    /// The configs that were changed at run time for all brokers, by name.
+    /// The configs that were changed at run time for all brokers.
     pub fn describe_all_brokers(&self) -> Vec<Entry> {
         let names = self.texts.for_all.keys();
-        names.map(|name| broker_entry(&self.texts, name, View::AllBrokers)).collect()
+        let mut entries: Vec<Entry> =
+            names.map(|name| broker_entry(&self.texts, name, View::AllBrokers)).collect();
+        as_kafka_lists(&mut entries);
+        entries
     }
 
-    /// Every config of a topic with these overrides, by name.
+    /// Every config of a topic with these overrides.
     pub fn describe_topic<'a>(
         &self,
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -108,7 +117,7 @@ impl Settings {
         self.describe(Scope::Topic, Source::Topic, overrides)
     }
 
-    /// Every config of a group with these overrides, by name.
+    /// Every config of a group with these overrides.
     pub fn describe_group<'a>(
         &self,
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -116,7 +125,7 @@ impl Settings {
         self.describe(Scope::Group, Source::Group, overrides)
     }
 
-    /// Every config of a subscription to the metrics of clients with these overrides, by name.
+    /// Every config of a subscription to the metrics of clients with these overrides.
     pub fn describe_client_metrics<'a>(
         &self,
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -134,7 +143,7 @@ impl Settings {
         let rows = table::rows(scope).filter(|row| !row.is_internal());
         let mut entries: Vec<_> =
             rows.map(|row| entry(&self.texts, row, source, overrides.get(row.name))).collect();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        as_kafka_lists(&mut entries);
         entries
     }
 }

@@ -32,6 +32,7 @@ pub mod environment;
 mod error;
 mod listeners;
 mod nearest;
+mod order;
 mod overrides;
 pub mod properties;
 mod row;

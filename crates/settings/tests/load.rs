@@ -392,6 +392,51 @@ fn described_line(resource: &str, entry: &ottla_settings::Entry) -> String {
     .join("\t")
 }
 
+const ORDER: &str = include_str!("kafka-configs/order.txt");
+
+#[test]
+fn configs_are_described_in_the_order_of_apache_kafka() {
+    let settings = combined("");
+    let of: [(&str, Vec<ottla_settings::Entry>); 4] = [
+        ("TOPIC", settings.describe_topic([])),
+        ("BROKER", settings.describe_broker()),
+        ("GROUP", settings.describe_group([])),
+        ("CLIENT_METRICS", settings.describe_client_metrics([])),
+    ];
+    let told = of.iter().flat_map(|(kind, entries)| {
+        let names = entries.iter().map(|entry| entry.name.clone());
+        std::iter::once(format!("# {kind}")).chain(names)
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ORDER.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn changed_configs_are_described_in_the_order_of_apache_kafka() {
+    let for_all = [
+        "log.retention.ms",
+        "log.cleaner.io.buffer.load.factor",
+        "log.retention.bytes",
+        "num.io.threads",
+        "min.insync.replicas",
+        "log.cleaner.threads",
+        "max.connections",
+        "background.threads",
+    ];
+    let for_this =
+        ["listener.name.plaintext.max.connections", "follower.replication.throttled.rate"];
+    let all_to =
+        |names: &[&str], value| map(&names.iter().map(|n| (*n, value)).collect::<Vec<_>>());
+    let settings = combined("");
+    let (settings, _) = settings.changed(&all_to(&for_all, "1"), &all_to(&for_this, "60"));
+    let names = |entries: Vec<ottla_settings::Entry>| -> Vec<String> {
+        entries.into_iter().map(|entry| entry.name).collect()
+    };
+    assert_eq!(names(settings.describe_all_brokers()), for_all);
+    let first = ORDER.lines().skip_while(|line| *line != "# BROKER").nth(1);
+    let expect = [for_this[0], for_this[1], first.expect("there is one")];
+    assert_eq!(names(settings.describe_broker())[..3], expect);
+}
+
 #[test]
 fn a_node_describes_itself_as_a_node_of_apache_kafka_does() {
     let for_all = map(&[
@@ -419,7 +464,8 @@ fn a_node_describes_itself_as_a_node_of_apache_kafka_does() {
     ];
     let added: Vec<_> = ADDED_BY_4_4.lines().filter_map(|line| line.split('\t').nth(1)).collect();
     let mut ours = Vec::new();
-    for (resource, entries) in &resources {
+    for (resource, mut entries) in resources {
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
         let known = entries.iter().filter(|entry| !added.contains(&entry.name.as_str()));
         ours.extend(known.map(|entry| described_line(resource, entry)));
     }

@@ -1,6 +1,6 @@
 //! The differential mode: the same questions to Apache Kafka and to the node, field by field.
 //!
-//! `conform/diff/script.txt` holds the questions, `conform/java` asks them with Kafka's own classes
+//! `conform/diff` holds the questions, `conform/java` asks them with Kafka's own classes
 //! and prints answers as JSON, `conform/differences.toml` says what may differ and why. Not here:
 //! what the questions mean. Must hold: a difference that nobody allowed is a failure, and so is an
 //! allowance that nothing needs any more.
@@ -16,7 +16,9 @@ use super::Places;
 use super::broker::{Broker, Kind};
 
 const ASK: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
-    -cp {cache}/java/classes:{cache}/java/libs/* Diff {root}/conform/diff/script.txt";
+    -cp {cache}/java/classes:{cache}/java/libs/* Diff \
+    {root}/conform/diff/script.txt {root}/conform/diff/edges.txt \
+    {root}/conform/diff/unserved.txt";
 
 /// What names an element of an array, so that order does not matter; the first that it has.
 const NAMES: &[&str] = &[
@@ -40,6 +42,9 @@ const NAMES: &[&str] = &[
     "batchIndex",
 ];
 
+/// Arrays whose order counts as well.
+const IN_ORDER: &[&str] = &["].configs"];
+
 /// Another value on every run: only whether it is set counts.
 const CHANCE: &[&str] = &[
     "clusterId",
@@ -54,6 +59,11 @@ const CHANCE: &[&str] = &[
     "topicId",
     "clientHost",
     "finalizedFeaturesEpoch",
+    "lastCaughtUpTimestamp",
+    "lastFetchTimestamp",
+    "logAppendTimeMs",
+    "logEndOffset",
+    "replicaDirectoryId",
     "controllerId",
 ];
 
@@ -95,8 +105,12 @@ pub(crate) fn run(places: &Places, kind: &Kind) -> Result<(), String> {
     let file = places.root.join("conform/differences.toml");
     let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
     let allowed = parse(&text)?;
-    let kafka = answers(places, &Kind::Kafka, "kafka")?;
-    let ours = answers(places, kind, "node")?;
+    let (kafka, ours) = std::thread::scope(|scope| {
+        let kafka = scope.spawn(|| answers(places, &Kind::Kafka, "kafka"));
+        let ours = answers(places, kind, "node");
+        (kafka.join().unwrap_or_else(|_| Err("asking Apache Kafka panicked".into())), ours)
+    });
+    let (kafka, ours) = (kafka?, ours?);
     let found = compare(&kafka, &ours);
     let mut used = vec![false; allowed.len()];
     let mut failures = Vec::new();
@@ -164,6 +178,10 @@ fn flatten(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
         Value::Array(elements) => {
             into.insert(format!("{path}.length"), elements.len().to_string());
             let keys: Vec<_> = elements.iter().map(key).collect();
+            if IN_ORDER.iter().any(|name| path.ends_with(name)) {
+                let names: Vec<_> = keys.iter().flatten().map(String::as_str).collect();
+                into.insert(format!("{path}.order"), names.join(" "));
+            }
             let is_ordered = path.ends_with("synonyms") || keys.iter().any(Option::is_none);
             for (at, element) in elements.iter().enumerate() {
                 let twin = keys[..at].iter().filter(|key| **key == keys[at]).count();

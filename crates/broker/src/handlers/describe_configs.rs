@@ -1,7 +1,8 @@
 //! DescribeConfigs (32), v1-4: configs of topics, brokers, groups and client metrics, with their
 //! sources. v1 synonyms; v3 documentation and types; v4 flexible. A broker's configs are answered
 //! by that broker; an empty broker name asks for what was changed for all of them. Secrets have
-//! no value. Not served: log levels (BROKER_LOGGER).
+//! no value. Of loggers (KIP-412) there is the root one with the level that the node logs at.
+//! Not served: nothing.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +15,14 @@ use ottla_wire::messages::describe_configs_response::{
 };
 use ottla_wire::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use ottla_wire::{ErrorCode, StrBytes};
+use tracing::level_filters::LevelFilter;
 
 use crate::answer::Answer;
 use crate::context::Ctx;
 use crate::topics;
+
+/// Where the level of a logger comes from: `DYNAMIC_BROKER_LOGGER_CONFIG`.
+const LOGGER_SOURCE: i8 = 6;
 
 /// A code and what to tell.
 type Refusal = (ErrorCode, String);
@@ -32,15 +37,15 @@ pub(crate) async fn handle(
     let results = request.resources.iter().map(|resource| {
         let (resource_type, resource_name) =
             (resource.resource_type, resource.resource_name.clone());
-        let entries = match unknown {
+        let configs = match unknown {
             Some(kind) => Err(spoiled(kind)),
-            None => entries(&ctx, resource),
+            None => configs(&ctx, &request, resource),
         };
-        match entries {
-            Ok(entries) => DescribeConfigsResult {
+        match configs {
+            Ok(configs) => DescribeConfigsResult {
                 resource_type,
                 resource_name,
-                configs: wanted(&request, resource, entries),
+                configs,
                 error_message: Some(StrBytes::from("")),
                 ..Default::default()
             },
@@ -62,6 +67,7 @@ fn has_configs(kind: i8) -> bool {
         ResourceType(kind),
         ResourceType::TOPIC
             | ResourceType::BROKER
+            | ResourceType::BROKER_LOGGER
             | ResourceType::GROUP
             | ResourceType::CLIENT_METRICS
     )
@@ -70,6 +76,22 @@ fn has_configs(kind: i8) -> bool {
 fn spoiled(kind: i8) -> Refusal {
     let message = format!("resources of type {kind} have no configs here");
     (ErrorCode::INVALID_REQUEST, message)
+}
+
+fn configs(
+    ctx: &Ctx,
+    request: &DescribeConfigsRequest,
+    resource: &DescribeConfigsResource,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+    let told: Vec<_> = match ResourceType(resource.resource_type) {
+        ResourceType::BROKER_LOGGER => vec![root_logger(ctx, &resource.resource_name)?],
+        _ => entries(ctx, resource)?.into_iter().map(|entry| told(request, entry)).collect(),
+    };
+    let is_wanted = |config: &DescribeConfigsResourceResult| match &resource.configuration_keys {
+        Some(keys) if !keys.is_empty() => keys.contains(&config.name),
+        _ => true,
+    };
+    Ok(told.into_iter().filter(is_wanted).collect())
 }
 
 fn entries(ctx: &Ctx, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, Refusal> {
@@ -133,32 +155,34 @@ fn broker(ctx: &Ctx, settings: &Settings, name: &str) -> Result<Vec<Entry>, Refu
     if name.is_empty() {
         return Ok(settings.describe_all_brokers());
     }
-    let me = ctx.rooms.broker_id;
-    match name.parse::<i32>() {
-        Ok(id) if id == me.0 => Ok(settings.describe_broker()),
-        Ok(id) => {
-            let message =
-                format!("Unexpected broker id, expected {me} or empty string, but received {id}");
-            Err((ErrorCode::INVALID_REQUEST, message))
-        }
-        Err(_) => {
-            let message = format!("Broker id must be an integer, but it is: {name}");
-            Err((ErrorCode::INVALID_REQUEST, message))
-        }
-    }
+    is_me(ctx, name, " or empty string")?;
+    Ok(settings.describe_broker())
 }
 
-fn wanted(
-    request: &DescribeConfigsRequest,
-    resource: &DescribeConfigsResource,
-    entries: Vec<Entry>,
-) -> Vec<DescribeConfigsResourceResult> {
-    let is_wanted = |entry: &Entry| match &resource.configuration_keys {
-        Some(keys) if !keys.is_empty() => keys.iter().any(|key| **key == *entry.name),
-        _ => true,
+/// Whether this broker is meant.
+fn is_me(ctx: &Ctx, name: &str, otherwise: &str) -> Result<(), Refusal> {
+    let me = ctx.rooms.broker_id;
+    let message = match name.parse::<i32>() {
+        Ok(id) if id == me.0 => return Ok(()),
+        Ok(id) => format!("Unexpected broker id, expected {me}{otherwise}, but received {id}"),
+        Err(_) => format!("Broker id must be an integer, but it is: {name}"),
     };
-    let wanted = entries.into_iter().filter(is_wanted);
-    wanted.map(|entry| told(request, entry)).collect()
+    Err((ErrorCode::INVALID_REQUEST, message))
+}
+
+/// The one logger, whose level is given when the node starts.
+fn root_logger(ctx: &Ctx, name: &str) -> Result<DescribeConfigsResourceResult, Refusal> {
+    allowed(ctx, Resource::Cluster, ErrorCode::CLUSTER_AUTHORIZATION_FAILED)?;
+    named(name, "Broker id must not be empty")?;
+    is_me(ctx, name, "")?;
+    Ok(DescribeConfigsResourceResult {
+        name: StrBytes::from_static("root"),
+        value: Some(LevelFilter::current().to_string().to_uppercase().into()),
+        config_source: LOGGER_SOURCE,
+        // Kafka has none, and says so by an empty text, asked for or not.
+        documentation: Some(StrBytes::default()),
+        ..Default::default()
+    })
 }
 
 fn told(request: &DescribeConfigsRequest, entry: Entry) -> DescribeConfigsResourceResult {

@@ -10,6 +10,7 @@ use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, StrBytes};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
+use crate::topics;
 
 pub(crate) async fn handle(
     ctx: Ctx,
@@ -46,7 +47,11 @@ fn producers(
     topic: &str,
     index: PartitionIndex,
 ) -> Result<Vec<ProducerState>, ErrorCode> {
-    let partition = ctx.partition(Operation::Read, topic, index)?;
+    let partition = ctx.partition(Operation::Read, topic, index);
+    if partition.is_err() && !topics::is_valid_name(topic) {
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    let partition = partition?;
     partition.check_leader(LeaderEpoch(-1))?;
     let producers = partition.log().producers();
     let states = producers.into_iter().map(|(producer_id, producer)| ProducerState {

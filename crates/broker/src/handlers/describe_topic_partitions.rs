@@ -23,7 +23,7 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: DescribeTopicPartitionsRequest,
 ) -> Answer<DescribeTopicPartitionsResponse> {
-    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < PartitionIndex(0)) {
+    if !has_good_cursor(&request) {
         return malformed(request).into();
     }
     let image = ctx.image();
@@ -78,6 +78,13 @@ pub(crate) async fn handle(
         }
     }
     response.into()
+}
+
+/// Whether the page begins somewhere: at a partition, and within the topics that are named.
+fn has_good_cursor(request: &DescribeTopicPartitionsRequest) -> bool {
+    let Some(cursor) = &request.cursor else { return true };
+    let is_named = || request.topics.iter().any(|topic| topic.name == cursor.topic_name);
+    cursor.partition_index >= PartitionIndex(0) && (request.topics.is_empty() || is_named())
 }
 
 /// Refuses each topic of a request whose cursor is none.

@@ -65,6 +65,8 @@ struct Fetching {
     ctx: Ctx,
     plan: Plan,
     isolation: Isolation,
+    /// The broker that follows, where it is no client that asks.
+    follower: Option<BrokerId>,
     min_bytes: usize,
     max_bytes: usize,
     deadline: Instant,
@@ -80,6 +82,7 @@ pub(crate) async fn handle(ctx: Ctx, request: FetchRequest) -> Answer<FetchRespo
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let fetching = Fetching {
         isolation: isolation(&request),
+        follower: follower(&request),
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(ctx.rooms.fetch_bytes_max),
         deadline: env.monotonic() + wait,
@@ -125,9 +128,13 @@ fn asked(ctx: &Ctx, request: &FetchRequest) -> Asked {
     }
 }
 
+fn follower(request: &FetchRequest) -> Option<BrokerId> {
+    let id = request.replica_id.max(request.replica_state.replica_id);
+    (id >= BrokerId(0)).then_some(id)
+}
+
 fn isolation(request: &FetchRequest) -> Isolation {
-    let replica = request.replica_id.max(request.replica_state.replica_id);
-    if replica >= BrokerId(0) {
+    if follower(request).is_some() {
         Isolation::Replica
     } else if request.isolation_level == READ_COMMITTED {
         Isolation::ReadCommitted
@@ -164,6 +171,10 @@ impl Fetching {
         let partition = self.find(wanted)?;
         if let Err(error) = partition.check_leader(wanted.leader_epoch) {
             return Ok(self.redirected(wanted.index, &partition, error));
+        }
+        if let Err(error) = self.check_follower(&partition, wanted.leader_epoch) {
+            let refused = refused(wanted.index, error);
+            return Ok(Piece::at_once(PartitionData { aborted_transactions: None, ..refused }));
         }
         let log = &partition.log();
         let end = partition.readable_end(self.isolation);
@@ -209,6 +220,20 @@ impl Fetching {
             data.records = Some(slice.records);
         }
         Ok(Piece { data, source: Some((partition, end)), is_cut })
+    }
+
+    /// Whether the partition has a replica on the broker that asks. A broker that knows the epoch
+    /// may know of a replica that this one has not heard of yet.
+    fn check_follower(&self, of: &Partition, known: LeaderEpoch) -> Result<(), ErrorCode> {
+        let Some(id) = self.follower else { return Ok(()) };
+        let image = self.ctx.image();
+        let topic = image.topic(of.topic_id);
+        let assigned = topic.and_then(|topic| topic.partitions.get(&of.index));
+        match assigned.is_some_and(|assigned| assigned.replicas.contains(&id)) {
+            true => Ok(()),
+            false if known >= LeaderEpoch(0) => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+            false => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
     }
 
     /// The code as clients of the request's version know it.

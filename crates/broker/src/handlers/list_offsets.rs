@@ -81,8 +81,11 @@ pub(crate) async fn handle(ctx: Ctx, request: ListOffsetsRequest) -> Answer<List
             }
             partitions.push(response);
         }
-        let name = topic.name.clone();
-        topics.push(ListOffsetsTopicResponse { name, partitions, ..Default::default() });
+        // Kafka says nothing of a topic of which it has nothing to say.
+        if !partitions.is_empty() {
+            let name = topic.name.clone();
+            topics.push(ListOffsetsTopicResponse { name, partitions, ..Default::default() });
+        }
     }
     ListOffsetsResponse { topics, ..Default::default() }.into()
 }

@@ -3,9 +3,11 @@
 //! cluster id; v4 the client says whether topics may be made; v5 offline replicas; v7 leader
 //! epochs; v8-10 what the client may do; v9 flexible; v10 topic ids; v12 topics by id; v13 an
 //! error for the whole. The controller that is named is a broker: clients cannot reach
-//! controllers in KRaft.
+//! controllers in KRaft. As in Kafka, a topic is answered once however often it is named, and where
+//! one topic is named by its id, names alone count for nothing.
 //! Not served: nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_metadata::{Image, Partition, Topic};
@@ -36,8 +38,7 @@ pub(crate) async fn handle(ctx: Ctx, request: MetadataRequest) -> Answer<Metadat
     let image = ctx.image();
     let topics = match &request.topics {
         Some(asked) if !asked.is_empty() || ctx.version >= NULL_IS_ALL_SINCE => {
-            let named = |asked| one(&ctx, &image, asked, request.allow_auto_topic_creation);
-            asked.iter().map(named).collect()
+            some(&ctx, &image, asked, request.allow_auto_topic_creation)
         }
         _ => all(&ctx, &image),
     };
@@ -74,21 +75,17 @@ pub(crate) async fn handle(ctx: Ctx, request: MetadataRequest) -> Answer<Metadat
 /// Refuses the whole of a request whose topics have no name where they must have one.
 fn malformed(ctx: &Ctx, request: &MetadataRequest) -> Option<MetadataResponse> {
     let topics = request.topics.as_deref().unwrap_or_default();
-    let is_nameless = |topic: &MetadataRequestTopic| {
-        let has_id = topic.topic_id != TopicId::default();
-        if ctx.version < IDS_SINCE {
-            has_id || topic.name.is_none()
-        } else {
-            !has_id && topic.name.is_none()
-        }
-    };
-    if !topics.iter().any(is_nameless) {
+    let has_ids = topics.iter().any(has_id);
+    let is_nameless = topics.iter().any(|topic| topic.name.is_none());
+    let is_whole = if has_ids { ctx.version >= IDS_SINCE } else { !is_nameless };
+    if is_whole {
         return None;
     }
-    let topics = topics.iter().map(|topic| {
-        let name = topic.name.clone().unwrap_or_default();
-        let error_code = ErrorCode::INVALID_REQUEST;
-        MetadataResponseTopic { error_code, name: Some(name), ..Default::default() }
+    let topics = topics.iter().map(|topic| MetadataResponseTopic {
+        error_code: ErrorCode::INVALID_REQUEST,
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..Default::default()
     });
     Some(MetadataResponse { topics: topics.collect(), ..Default::default() })
 }
@@ -113,13 +110,27 @@ fn all(ctx: &Ctx, image: &Image) -> Vec<MetadataResponseTopic> {
     image.topics().iter().filter(visible).map(|topic| described(ctx, image, topic)).collect()
 }
 
-fn one(
+fn has_id(topic: &MetadataRequestTopic) -> bool {
+    topic.topic_id != TopicId::ZERO
+}
+
+/// The topics of a request, by id or by name.
+fn some(
     ctx: &Ctx,
     image: &Image,
-    asked: &MetadataRequestTopic,
+    asked: &[MetadataRequestTopic],
     may_create: bool,
-) -> MetadataResponseTopic {
-    let Some(name) = &asked.name else { return by_id(ctx, image, asked.topic_id) };
+) -> Vec<MetadataResponseTopic> {
+    if asked.iter().any(has_id) {
+        let ids = asked.iter().filter(|topic| has_id(topic)).map(|topic| topic.topic_id);
+        let ids: BTreeSet<TopicId> = ids.collect();
+        return ids.into_iter().map(|id| by_id(ctx, image, id)).collect();
+    }
+    let names: BTreeSet<&StrBytes> = asked.iter().filter_map(|topic| topic.name.as_ref()).collect();
+    names.into_iter().map(|name| by_name(ctx, image, name, may_create)).collect()
+}
+
+fn by_name(ctx: &Ctx, image: &Image, name: &StrBytes, may_create: bool) -> MetadataResponseTopic {
     if !ctx.allows(Operation::Describe, Resource::Topic(name)) {
         return hidden(Some(name), TopicId::default());
     }

@@ -57,8 +57,10 @@ impl Pending {
 pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceResponse> {
     let mut pending = Vec::new();
     let refusal = refusal(&ctx, &request);
+    // Kafka says nothing of a topic without partitions.
+    let topics = request.topic_data.iter().filter(|topic| !topic.partition_data.is_empty());
     let responses = (0..)
-        .zip(&request.topic_data)
+        .zip(topics)
         .map(|(at, topic)| append_topic(&ctx, &request, topic, refusal, at, &mut pending))
         .collect();
     let mut response = ProduceResponse { responses, ..Default::default() };

@@ -74,6 +74,20 @@ fn a_broker_describes_itself_and_no_other() {
 }
 
 #[test]
+fn a_broker_has_one_logger() {
+    const LOGGERS: i8 = 8;
+    let house = House::new();
+    let told = describe(&house, LOGGERS, "1", &[]);
+    let names: Vec<_> =
+        told.configs.iter().map(|config| (&*config.name, config.config_source)).collect();
+    assert_eq!((told.error_code, names), (ErrorCode::NONE, vec![("root", 6)]));
+    assert_eq!(describe(&house, LOGGERS, "1", &["other"]).configs, []);
+    for other in ["", "7", "x"] {
+        assert_eq!(describe(&house, LOGGERS, other, &[]).error_code, ErrorCode::INVALID_REQUEST);
+    }
+}
+
+#[test]
 fn resources_that_are_not_there_have_kafkas_codes() {
     let house = House::new();
     for (kind, name, code) in [

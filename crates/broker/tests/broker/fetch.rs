@@ -142,6 +142,20 @@ fn unknown_topics_and_partitions_are_told_by_name_and_by_id() {
 }
 
 #[test]
+fn a_broker_without_a_replica_reads_nothing() {
+    let house = with_topic();
+    put(&house, "t", 0, "a");
+    let of = |replica: i32, epoch: i32| {
+        let mut request = FetchRequest { replica_id: BrokerId(replica), ..fetch("t", 0) };
+        request.topics[0].partitions[0].current_leader_epoch = LeaderEpoch(epoch);
+        only(house.ask(12, request)).error_code
+    };
+    assert_eq!(of(5, -1), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert_eq!(of(5, 0), ErrorCode::UNKNOWN_LEADER_EPOCH);
+    assert_eq!(of(1, -1), ErrorCode::NONE);
+}
+
+#[test]
 fn offsets_below_the_start_and_above_the_end_are_out_of_range() {
     let house = with_topic();
     for _ in 0..4 {

@@ -52,6 +52,12 @@ fn timed() -> House {
 }
 
 #[test]
+fn nothing_is_said_of_a_topic_of_which_nothing_is_asked() {
+    let house = timed();
+    assert_eq!(house.ask(7, request("t", &[], -1)).topics, []);
+}
+
+#[test]
 fn special_values_find_the_ends_of_a_log() {
     let house = timed();
     assert_eq!(list(&house, 11, "t", -1), Ok((4, -1, 0)));

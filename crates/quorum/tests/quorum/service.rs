@@ -23,6 +23,41 @@ use ottla_wire::{ApiKey, ErrorCode, Message, Reader, Request};
 use crate::support::{NODE, create, format, opening, start};
 
 #[test]
+fn the_quorum_is_described_in_every_version() {
+    use ottla_wire::messages::describe_quorum_request::{PartitionData, TopicData};
+    World::new(1).run(async |world: World| {
+        let env = world.node(1);
+        format(&env);
+        let quorum = start(&env).await;
+        let channel = Channel::pipe(quorum.service(), "test");
+        let of = |name: &'static str, partitions: usize| DescribeQuorumRequest {
+            topics: vec![TopicData {
+                topic_name: name.into(),
+                partitions: vec![PartitionData::default(); partitions],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        for version in 0..=2 {
+            let metadata = of("__cluster_metadata", 1);
+            let told = channel.send(&metadata, version).await.expect("an answer");
+            let partition = &told.topics[0].partitions[0];
+            assert_eq!((told.error_code, partition.error_code), (ErrorCode::NONE, ErrorCode::NONE));
+            assert!(partition.high_watermark.0 > 0);
+            assert_eq!(partition.current_voters.len(), 1);
+            assert_eq!(told.nodes.len(), usize::from(version >= 2));
+            for (name, partitions) in [("other", 1), ("__cluster_metadata", 2)] {
+                let told = channel.send(&of(name, partitions), version).await.expect("an answer");
+                assert_eq!((told.error_code, told.nodes.len()), (ErrorCode::NONE, 0));
+                let codes = told.topics[0].partitions.iter().map(|partition| partition.error_code);
+                let expect = vec![ErrorCode::UNKNOWN_TOPIC_OR_PARTITION; partitions];
+                assert_eq!(codes.collect::<Vec<_>>(), expect);
+            }
+        }
+    });
+}
+
+#[test]
 fn api_versions_names_what_has_a_row() {
     World::new(1).run(async |world: World| {
         let env = world.node(1);

@@ -1,5 +1,5 @@
-// Asks a broker the questions of a script and prints each answer as a line of JSON:
-// `Diff <script> <bootstrap>`. The script's form stands in ../../../../diff/README.md.
+// Asks a broker the questions of scripts and prints each answer as a line of JSON:
+// `Diff <script>... <bootstrap>`. Their form stands in ../../../../diff/README.md.
 // Fields that a version lacks are left out of its request, so that one question serves them all.
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -38,6 +39,9 @@ import org.apache.kafka.common.record.internal.MemoryRecords;
 public final class Diff {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int ANSWER_WITHIN_MS = 4_000;
+    /** How long `until` goes on, and how long it rests between two questions. */
+    private static final int UNTIL_MS_MAX = 20_000;
+    private static final int UNTIL_REST_MS = 50;
     /** `name: Api v1-3 {json} -> variable=path ...` */
     private static final Pattern QUESTION = Pattern.compile(
         "(?<name>\\S+): +(?<api>\\w+)( +v(?<min>\\d+)(-(?<max>\\d+))?)? +(?<body>.*?)( -> (?<keep>.*))?");
@@ -56,15 +60,18 @@ public final class Diff {
     }
 
     public static void main(String[] args) throws Exception {
-        Diff diff = new Diff(args[1]);
+        int last = args.length - 1;
+        Diff diff = new Diff(args[last]);
         diff.ask(ApiKeys.API_VERSIONS, (short) 3, new ApiVersionsRequestData()
             .setClientSoftwareName("diff").setClientSoftwareVersion("1"), diff.announced);
-        for (String question : questions(Path.of(args[0]))) {
-            Matcher match = QUESTION.matcher(question);
-            if (!match.matches()) {
-                throw new IllegalArgumentException("cannot understand: " + question);
+        for (String script : Arrays.copyOf(args, last)) {
+            for (String question : questions(Path.of(script))) {
+                Matcher match = QUESTION.matcher(question);
+                if (!match.matches()) {
+                    throw new IllegalArgumentException("cannot understand: " + question);
+                }
+                diff.run(match);
             }
-            diff.run(match);
         }
     }
 
@@ -107,6 +114,10 @@ public final class Diff {
             String last = question.group("max");
             max = Math.min(max, Integer.parseInt(last == null ? question.group("min") : last));
         }
+        if (name.equals("until")) {
+            until(question, api, (short) min);
+            return;
+        }
         for (int version = min; version <= max; version++) {
             JsonNode body = JSON.readTree(fill(question.group("body"), version));
             ApiMessage request = api.messageType.newRequest();
@@ -114,6 +125,19 @@ public final class Diff {
             JsonNode answer = ask(api, (short) version, request, null);
             keep(question.group("keep"), answer);
             print(name, version, answer);
+        }
+    }
+
+    /** Asks until the answer holds what is wanted of it; what then differs is told by others. */
+    private void until(Matcher question, ApiKeys api, short version) throws Exception {
+        String[] wanted = question.group("keep").split("=", 2);
+        for (int waited = 0; waited < UNTIL_MS_MAX; waited += UNTIL_REST_MS) {
+            ApiMessage request = api.messageType.newRequest();
+            Filler.fill(request, JSON.readTree(fill(question.group("body"), version)), version);
+            if (ask(api, version, request, null).at(wanted[1]).asText().equals(wanted[0])) {
+                return;
+            }
+            Thread.sleep(UNTIL_REST_MS);
         }
     }
 
