@@ -9,6 +9,7 @@
 mod broker;
 mod clients;
 mod diff;
+mod page;
 mod table;
 
 use std::fs;
@@ -21,10 +22,12 @@ use table::{Mark, Row};
 
 const USAGE: &str =
     "usage: cargo xtask conform [--kafka | --broker '<command>'] [--only <client>,... | --diff]
+       cargo xtask conform --page
   --broker  how to start the broker; {config} is its server.properties [ottla start {config}]
   --kafka   Apache Kafka from its Maven artifacts
   --only    these clients, without the others
-  --diff    no clients: the same questions to Apache Kafka and the broker, answers compared";
+  --diff    no clients: the same questions to Apache Kafka and the broker, answers compared
+  --page    writes docs/differences.md from conform/differences.toml";
 
 /// Where things are: the workspace and what lies outside of git.
 struct Places {
@@ -108,6 +111,9 @@ fn ottla() -> String {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
+    if args == ["--page"] {
+        return page::write(&crate::root());
+    }
     let asked = Asked::parse(args)?;
     let places = Places::new(if asked.diff { "diff" } else { "run" })?;
     if asked.diff {

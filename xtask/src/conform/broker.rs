@@ -25,12 +25,15 @@ const FORMAT: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     -cp {cache}/java/classes:{cache}/java/libs/* kafka.tools.StorageTool format \
     --standalone --release-version 4.3-IV0 --cluster-id ottlaConformSuite00000Q --config {config}";
 
+const CONFIG: &str = "server.properties";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_millis(20);
 
 /// One running broker.
 pub(crate) struct Broker {
     command: Vec<String>,
+    /// Whether a folder must be formatted before it is started.
+    needs_format: bool,
     log: PathBuf,
     port: u16,
     controller: u16,
@@ -42,7 +45,7 @@ impl Broker {
     pub(crate) fn start(places: &Places, kind: &Kind, name: &str) -> Result<Self, String> {
         let folder = places.scratch.join(name);
         let [port, controller] = free_ports().map_err(|e| format!("no free ports: {e}"))?;
-        let config = folder.join("server.properties");
+        let config = folder.join(CONFIG);
         let properties = properties(port, controller, &folder.join("data").to_string_lossy());
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&config, properties))
@@ -53,8 +56,9 @@ impl Broker {
         };
         let command = places.words(line, &config);
         let log = folder.join("broker.log");
-        let mut broker = Self { command, log, port, controller, child: None };
-        if *kind == Kind::Kafka {
+        let needs_format = *kind == Kind::Kafka;
+        let mut broker = Self { command, needs_format, log, port, controller, child: None };
+        if needs_format {
             let format = broker.spawn(&places.words(FORMAT, &config))?;
             broker.child = Some(format);
             let status = broker.child.as_mut().map(Child::wait);
@@ -69,6 +73,12 @@ impl Broker {
     /// Where clients find it.
     pub(crate) fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How it is started, its configuration last; nothing where that takes more than a command.
+    pub(crate) fn command_line(&self) -> String {
+        let ends_with_config = self.command.last().is_some_and(|word| word.ends_with(CONFIG));
+        if self.needs_format || !ends_with_config { String::new() } else { self.command.join(" ") }
     }
 
     /// The text without this run's ports and folder.

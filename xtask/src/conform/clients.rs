@@ -120,6 +120,11 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client { name: "payments", needs: &["python3"], kit: Some(&PYTHON),
         command: "{cache}/python/bin/python {root}/conform/payments/suite.py",
         features: &["nothing-lost", "dead-letters"] },
+    Client { name: "network", needs: &["kcat", "ip", "ss"], kit: None,
+        command: "{root}/conform/network/suite",
+        features: &[
+            "named-address", "advertised-address", "bound-to-nothing-else", "loopback-alone",
+        ] },
 ];
 
 /// The longest that one client may take for everything.
@@ -196,7 +201,7 @@ pub(crate) fn run(places: &Places, client: &Client, broker: &mut Broker) -> Resu
     let started = Instant::now();
     let mut row = Row::new(client);
     let log = places.scratch.join(client.name).with_extension("log");
-    let mut child = match spawn(places, client, &broker.bootstrap(), &log) {
+    let mut child = match spawn(places, client, broker, &log) {
         Ok(child) => child,
         Err(why) => return Ok(Row::skipped(client, why)),
     };
@@ -220,14 +225,15 @@ pub(crate) fn run(places: &Places, client: &Client, broker: &mut Broker) -> Resu
     Ok(row)
 }
 
-fn spawn(places: &Places, client: &Client, at: &str, log: &Path) -> Result<Child, String> {
+fn spawn(places: &Places, client: &Client, broker: &Broker, log: &Path) -> Result<Child, String> {
     let words = places.words(client.command, Path::new(""));
     let [program, arguments @ ..] = &words[..] else { return Err("no command".into()) };
     let log = File::create(log).map_err(|e| format!("{}: {e}", log.display()))?;
     Command::new(program)
         .args(arguments)
-        .arg(at)
+        .arg(broker.bootstrap())
         .env("TMPDIR", &places.scratch)
+        .env("BROKER_COMMAND", broker.command_line())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)

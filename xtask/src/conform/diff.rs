@@ -72,12 +72,12 @@ type Answers = BTreeMap<(String, i64), BTreeMap<String, String>>;
 
 /// What may differ: patterns in which `*` stands for anything.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Allowed {
-    question: String,
-    field: String,
+pub(super) struct Allowed {
+    pub(super) question: String,
+    pub(super) field: String,
     /// What the node may say: `absent` is nothing at all, `text` some words; empty is anything.
-    ours: String,
-    reason: String,
+    pub(super) ours: String,
+    pub(super) reason: String,
 }
 
 impl Allowed {
@@ -288,7 +288,7 @@ fn report(failures: &[&Difference]) {
 }
 
 /// Whether the text is the pattern, `*` standing for any text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(tail) = text.strip_prefix(head) else { return false };
     let mut ends = tail.char_indices().map(|(at, _)| at).chain([tail.len()]);
@@ -296,7 +296,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Tables `[[allowed]]` of `question`, `field`, `ours` and `reason`, each a string on one line.
-fn parse(text: &str) -> Result<Vec<Allowed>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<Allowed>, String> {
     let mut found: Vec<Allowed> = Vec::new();
     for (number, line) in text.lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {

@@ -82,8 +82,10 @@ impl fmt::Display for Row {
         let (ok, lacks, took) = (self.count(Mark::Ok), self.count(Mark::Lacks), self.took);
         write!(f, "{:<16} {ok} ok, {lacks} lacking, {:.0} s", self.name, took.as_secs_f64())?;
         for (feature, (mark, detail)) in &self.marks {
-            if *mark == Mark::Fail {
-                write!(f, "\n  FAIL {feature}: {detail}")?;
+            match mark {
+                Mark::Fail => write!(f, "\n  FAIL {feature}: {detail}")?,
+                Mark::Lacks => write!(f, "\n  lacks {feature}: {detail}")?,
+                Mark::Ok => {}
             }
         }
         Ok(())
