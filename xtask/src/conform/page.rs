@@ -17,10 +17,11 @@ const LIST: &str = "conform/differences.toml";
 const SCRIPTS: &str = "conform/diff";
 const INTRODUCTION: &str = "# Answers that differ from Apache Kafka's
 
-Each change of Ottla is compared with Apache Kafka 4.4: the same requests go to both, in every version
-that both know, and the answers are compared field by field ([conform/diff](../conform/diff/README.md)).
-What may differ stands below, with its reason; anything else fails the build. This page is written by
-`cargo xtask conform --page` from [conform/differences.toml](../conform/differences.toml).
+Each change of Ottla is compared with Apache Kafka 4.4: the same requests go to both, in every
+version that both know, and the answers are compared field by field
+([conform/diff](../conform/diff/README.md)). What may differ stands below, with its reason; anything
+else fails the build. This page is written by `cargo xtask conform --page` from
+[conform/differences.toml](../conform/differences.toml).
 
 | API | what differs | why |
 |---|---|---|
