@@ -45,7 +45,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "replication",
         ],
     ),
-    shell("coordination", &["groups", "machine", "records", "env"]),
+    shell("coordination", &["groups", "transactions", "machine", "records", "env"]),
     shell("quorum", &["raft", "controller", "storage", "net"]),
     shell("net", &["wire", "security", "env"]),
     shell("client", &["wire", "records", "env", "security"]),

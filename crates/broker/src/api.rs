@@ -22,6 +22,8 @@ pub enum ResourceKind {
     Topic,
     /// Groups.
     Group,
+    /// Transactional ids.
+    TransactionalId,
     /// The cluster.
     Cluster,
     /// No permission is needed.
@@ -101,6 +103,10 @@ apis! {
     DeleteRecords 0..2, Delete Topic => delete_records::handle;
     InitProducerId 0..5, IdempotentWrite Cluster => init_producer_id::handle;
     OffsetForLeaderEpoch 2..4, Describe Topic => offset_for_leader_epoch::handle;
+    AddPartitionsToTxn 0..5, Write TransactionalId => add_partitions_to_txn::handle;
+    AddOffsetsToTxn 0..4, Write TransactionalId => add_offsets_to_txn::handle;
+    EndTxn 0..5, Write TransactionalId => end_txn::handle;
+    WriteTxnMarkers 1..2, ClusterAction Cluster => write_txn_markers::handle;
     DescribeConfigs 1..4, DescribeConfigs Cluster => describe_configs::handle;
     AlterConfigs 0..2, AlterConfigs Cluster => forward;
     AlterReplicaLogDirs 1..2, Alter Cluster => alter_replica_log_dirs::handle;
@@ -112,6 +118,8 @@ apis! {
     DescribeQuorum 0..2, Describe Cluster => forward_question;
     DescribeCluster 0..2, Describe Cluster => describe_cluster::handle;
     DescribeProducers 0..0, Read Topic => describe_producers::handle;
+    DescribeTransactions 0..0, Describe TransactionalId => describe_transactions::handle;
+    ListTransactions 0..2, Describe TransactionalId => list_transactions::handle;
     ListConfigResources 0..1, DescribeConfigs Cluster => list_config_resources::handle;
     DescribeTopicPartitions 0..0, Describe Topic => describe_topic_partitions::handle;
 }

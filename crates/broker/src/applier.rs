@@ -39,10 +39,13 @@ impl Applier {
             return false;
         }
         let mut is_cordoned = false;
-        if changes.configs.iter().any(|of| of.kind == ResourceType::BROKER) {
+        let of_brokers = changes.configs.iter().any(|of| of.kind == ResourceType::BROKER);
+        if of_brokers {
             self.rooms.configs.apply(new);
-            self.rooms.configure_groups();
             is_cordoned = self.rooms.cordon();
+        }
+        if of_brokers || changes.features {
+            self.rooms.configure_coordinators(new);
         }
         self.delete(old, &changes);
         for id in &changes.topics_created {
@@ -50,9 +53,9 @@ impl Applier {
                 self.rooms.partitions.add_topic(*id, &Arc::from(&*topic.name));
             }
         }
-        if let Some(offsets) = new.topic_by_name(topics::CONSUMER_OFFSETS) {
-            self.rooms.groups.partitions(i32::try_from(offsets.partitions.len()).ok());
-        }
+        let count = |home: &str| i32::try_from(new.topic_by_name(home)?.partitions.len()).ok();
+        self.rooms.groups.partitions(count(topics::CONSUMER_OFFSETS));
+        self.rooms.transactions.partitions(count(topics::TRANSACTION_STATE));
         for (id, index) in changes.partitions(new).collect::<Vec<_>>() {
             if let Some(topic) = new.topic(id)
                 && let Some(assigned) = topic.partitions.get(&index)
@@ -71,18 +74,13 @@ impl Applier {
             for partition in self.rooms.partitions.remove_topic(*id) {
                 partition.remove();
                 let now = Timestamp(self.rooms.env.now_ms());
-                if *partition.topic == *topics::CONSUMER_OFFSETS {
-                    self.rooms.groups.resign(partition.index, LAST_EPOCH);
-                }
+                self.resign(&partition, LAST_EPOCH);
                 if let Err(error) = self.dirs.delete(*id, partition.index, now) {
                     let (topic, partition) = (&partition.topic, partition.index);
                     tracing::error!(%topic, %partition, %error, "deleting a partition failed");
                 }
             }
             let Some(topic) = old.topic(*id) else { continue };
-            if *topic.name == *topics::CONSUMER_OFFSETS {
-                self.rooms.groups.partitions(None);
-            }
             deleted.push((topic.name.clone(), *id));
         }
         if !deleted.is_empty() {
@@ -127,20 +125,34 @@ impl Applier {
         if partition.hides_unsynced() {
             partition.sync_soon(&self.rooms.env, &self.tasks);
         }
-        if *topic.name == *topics::CONSUMER_OFFSETS {
+        if topics::is_coordinated(&topic.name) {
             self.coordinate(partition, assigned.leader, assigned.leader_epoch);
         }
     }
 
-    /// Serves the groups of a partition, or ceases to.
+    /// Serves what lives on a partition of a coordinator's topic, or ceases to.
     fn coordinate(&self, home: Arc<Partition>, leader: Option<BrokerId>, epoch: LeaderEpoch) {
+        if leader != Some(self.rooms.broker_id) {
+            self.resign(&home, epoch);
+            return;
+        }
         let index = home.index;
-        if leader == Some(self.rooms.broker_id) {
-            let (env, tasks) = (self.rooms.env.clone(), self.tasks.clone());
-            let log = CoordinatedLog { partition: home, env, tasks };
-            self.rooms.groups.lead(index, epoch, Arc::new(log));
+        let is_of_groups = *home.topic == *topics::CONSUMER_OFFSETS;
+        let (env, tasks) = (self.rooms.env.clone(), self.tasks.clone());
+        let log = Arc::new(CoordinatedLog { partition: home, env, tasks });
+        if is_of_groups {
+            self.rooms.groups.lead(index, epoch, log);
         } else {
-            self.rooms.groups.resign(index, epoch);
+            self.rooms.transactions.lead(index, epoch, log);
+        }
+    }
+
+    /// Ceases to serve what lives on a partition, if anything does.
+    fn resign(&self, home: &Partition, epoch: LeaderEpoch) {
+        match &*home.topic {
+            topics::CONSUMER_OFFSETS => self.rooms.groups.resign(home.index, epoch),
+            topics::TRANSACTION_STATE => self.rooms.transactions.resign(home.index, epoch),
+            _ => {}
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ottla_coordination::Coordinator;
+use ottla_coordination::{GroupCoordinator, TransactionCoordinator};
 use ottla_env::{Env, Tasks};
 use ottla_metadata::Image;
 use ottla_net::{Channel, Service};
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::applier::Applier;
 use crate::assignments::{self, Assignments};
-use crate::configs::{Configs, group_settings, log_config};
+use crate::configs::{Configs, group_settings, log_config, transaction_settings};
 use crate::context::Rooms;
 use crate::fetch_sessions::FetchSessions;
 use crate::moves::{self, Moves};
@@ -25,6 +25,7 @@ use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::service::BrokerService;
 use crate::topic_creation::TopicCreation;
+use crate::transaction_markers::Surroundings;
 use crate::upkeep;
 
 /// What a broker is made of.
@@ -59,10 +60,11 @@ impl Broker {
         let BrokerParts { env, id, cluster_id, settings, dirs, image, controller, authorizer } =
             parts;
         let tasks = env.tasks();
-        let groups = Coordinator::start(env.clone(), group_settings(&settings));
+        let groups = GroupCoordinator::start(env.clone(), group_settings(&settings), ());
+        let transaction_settings = transaction_settings(&settings, image.borrow().features());
         let sessions = settings.log.max_incremental_fetch_session_cache_slots;
         let moves = Moves::new(&settings, tasks.spawner());
-        let rooms = Arc::new(Rooms {
+        let rooms = Arc::new_cyclic(|rooms| Rooms {
             assignments: Assignments::default(),
             moves,
             broker_id: id,
@@ -74,6 +76,11 @@ impl Broker {
             partitions: Arc::new(Partitions::default()),
             dirs: Arc::clone(&dirs),
             groups: Arc::new(groups),
+            transactions: Arc::new(TransactionCoordinator::start(
+                env.clone(),
+                transaction_settings,
+                Arc::new(Surroundings(rooms.clone())),
+            )),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::new(controller.clone(), tasks.spawner()),
             controller,
@@ -122,6 +129,7 @@ impl Broker {
 
     /// Ends what runs by itself; the log directories stay open for whoever closes them.
     pub async fn stop(&self) {
+        self.applier.rooms.transactions.stop().await;
         self.applier.rooms.groups.stop().await;
         self.tasks.shutdown().await;
     }

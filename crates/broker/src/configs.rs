@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use ottla_coordination::CoordinatorSettings;
-use ottla_metadata::{Image, ResourceType};
+use ottla_metadata::{Features, Image, ResourceType};
 use ottla_records::validate::Compression;
 use ottla_records::{Codec, TimestampType as BatchTimestampType};
 use ottla_settings::{CompressionType, Settings, TimestampType, TopicConfig};
@@ -101,13 +101,13 @@ fn compression(topic: &TopicConfig) -> Compression {
 }
 
 /// What the configs mean for the coordinator of groups.
-pub(crate) fn group_settings(settings: &Settings) -> CoordinatorSettings {
+pub(crate) fn group_settings(settings: &Settings) -> CoordinatorSettings<ottla_groups::Settings> {
     const MINUTE_MS: i64 = 60_000;
     let groups = &settings.groups;
     let size = |value: i32| usize::try_from(value).unwrap_or(0);
     let codec = u8::try_from(groups.offsets_topic_compression_codec).ok();
     CoordinatorSettings {
-        groups: ottla_groups::Settings {
+        limits: ottla_groups::Settings {
             session_timeout_ms_min: groups.min_session_timeout_ms,
             session_timeout_ms_max: groups.max_session_timeout_ms,
             group_size_max: size(groups.max_size),
@@ -118,5 +118,25 @@ pub(crate) fn group_settings(settings: &Settings) -> CoordinatorSettings {
         },
         codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
         load_bytes_max: size(groups.offsets_load_buffer_size),
+    }
+}
+
+/// What configs and features mean for the coordinator of transactions.
+pub(crate) fn transaction_settings(
+    settings: &Settings,
+    features: &Features,
+) -> CoordinatorSettings<ottla_transactions::Settings> {
+    let transactions = &settings.transactions;
+    CoordinatorSettings {
+        limits: ottla_transactions::Settings {
+            timeout_ms_max: transactions.max_timeout_ms,
+            abort_interval_ms: transactions.abort_timed_out_transaction_cleanup_interval_ms.into(),
+            expiry_interval_ms: transactions.remove_expired_transaction_cleanup_interval_ms.into(),
+            expiration_ms: transactions.transactional_id_expiration_ms.into(),
+            two_phase_commit: transactions.two_phase_commit_enable,
+            transaction_version: features.level("transaction.version"),
+        },
+        codec: Codec::None,
+        load_bytes_max: usize::try_from(transactions.state_log_load_buffer_size).unwrap_or(0),
     }
 }

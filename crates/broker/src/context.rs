@@ -6,19 +6,20 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_coordination::{Caller, Coordinator};
+use ottla_coordination::{Caller, GroupCoordinator, TransactionCoordinator};
 use ottla_env::Env;
 use ottla_metadata::{Broker, Endpoint, Image};
 use ottla_net::{Channel, ConnectionInfo};
 use ottla_security::{Authorizer, Operation, Resource};
 use ottla_storage::LogDirs;
 use ottla_wire::{
-    ApiKey, BrokerEpoch, BrokerId, ErrorCode, PartitionIndex, StrBytes, Timestamp, TopicId,
+    ApiKey, BrokerEpoch, BrokerId, ErrorCode, PartitionIndex, ProducerId, StrBytes, Timestamp,
+    TopicId,
 };
 use tokio::sync::watch;
 
 use crate::assignments::Assignments;
-use crate::configs::Configs;
+use crate::configs::{self, Configs};
 use crate::fetch_sessions::FetchSessions;
 use crate::moves::Moves;
 use crate::partition::Partition;
@@ -41,7 +42,8 @@ pub(crate) struct Rooms {
     pub(crate) assignments: Assignments,
     pub(crate) moves: Moves,
     pub(crate) fetch_sessions: FetchSessions,
-    pub(crate) groups: Arc<Coordinator>,
+    pub(crate) groups: Arc<GroupCoordinator>,
+    pub(crate) transactions: Arc<TransactionCoordinator>,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) topic_creation: TopicCreation,
     pub(crate) controller: Channel,
@@ -49,9 +51,17 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    /// Lets the coordinator go by the configs that hold now.
-    pub(crate) fn configure_groups(&self) {
-        self.groups.configure(crate::configs::group_settings(&self.configs.now()));
+    /// Lets the coordinators go by the configs and features that hold now.
+    pub(crate) fn configure_coordinators(&self, image: &Image) {
+        let settings = self.configs.now();
+        self.groups.configure(configs::group_settings(&settings));
+        self.transactions.configure(configs::transaction_settings(&settings, image.features()));
+    }
+
+    /// A producer id that nobody has had.
+    pub(crate) async fn next_producer_id(&self) -> Result<ProducerId, ErrorCode> {
+        let epoch = self.broker_epoch();
+        self.producer_ids.next(&self.controller, self.broker_id, epoch).await
     }
 
     /// Keeps new replicas out of the directories that are cordoned now. Answers whether they were

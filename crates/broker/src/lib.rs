@@ -36,6 +36,7 @@ mod refusal;
 mod service;
 mod topic_creation;
 pub mod topics;
+mod transaction_markers;
 mod upkeep;
 
 pub use api::{APIS, Api, ResourceKind, api};

@@ -176,6 +176,25 @@ impl Partition {
         if epoch != decided_in {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into());
         }
+        self.append_coordinated(records, epoch, now)
+    }
+
+    /// Appends the end of a transaction, which its coordinator has decided.
+    pub(crate) fn append_marker(
+        &self,
+        marker: &Bytes,
+        now: Timestamp,
+    ) -> Result<Appended, Refusal> {
+        let epoch = self.leading_epoch(true)?;
+        self.append_coordinated(marker, epoch, now)
+    }
+
+    fn append_coordinated(
+        &self,
+        records: &Bytes,
+        epoch: LeaderEpoch,
+        now: Timestamp,
+    ) -> Result<Appended, Refusal> {
         let changing = self.changing();
         let appended = self.log().append(records, Origin::Coordinator { epoch, now })?;
         drop(changing);

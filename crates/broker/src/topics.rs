@@ -13,6 +13,11 @@ pub(crate) fn is_internal(topic: &str) -> bool {
     matches!(topic, CONSUMER_OFFSETS | TRANSACTION_STATE | SHARE_GROUP_STATE)
 }
 
+/// Whether a coordinator of this broker keeps its state in it.
+pub(crate) fn is_coordinated(topic: &str) -> bool {
+    matches!(topic, CONSUMER_OFFSETS | TRANSACTION_STATE)
+}
+
 /// The longest legal name.
 const NAME_MAX: usize = 249;
 

@@ -29,7 +29,7 @@ impl<T: Send + 'static> Answer<T> {
     }
 
     /// All answers in order, there when the last one is.
-    pub(crate) fn all(answers: Vec<Answer<T>>) -> Answer<Vec<T>> {
+    pub fn all(answers: Vec<Answer<T>>) -> Answer<Vec<T>> {
         if answers.iter().all(|answer| matches!(answer, Answer::Now(_))) {
             let values = answers.into_iter().filter_map(|answer| match answer {
                 Answer::Now(value) => Some(value),

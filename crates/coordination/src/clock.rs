@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use ottla_env::{Env, Instant};
-use ottla_groups::Now;
+use ottla_machine::Now;
 use ottla_wire::{PartitionIndex, Timestamp};
 use tokio::sync::Notify;
 

@@ -1,4 +1,5 @@
-//! The group coordinator of one broker: its shards, and who of them answers for which group.
+//! A coordinator of one broker: its shards, and who of them answers for which group or
+//! transactional id.
 //!
 //! Told from outside which partitions it leads ([`Coordinator::lead`]), how many there are, and
 //! which topics are gone. Not here: requests (requests/). Must hold: a shard belongs to one leader
@@ -9,38 +10,40 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ottla_env::{Env, Spawner, Tasks};
-use ottla_groups::Now;
+use ottla_groups::Groups;
+use ottla_machine::Now;
 use ottla_records::Codec;
 use ottla_wire::{ErrorCode, LeaderEpoch, PartitionIndex, StrBytes, TopicId};
 
 use crate::clock::{Clock, Timers};
+use crate::hosted::Hosted;
 use crate::log::PartitionLog;
 use crate::place;
 use crate::shard::{Shard, ShardState};
 
-/// The coordinator of groups. Dropping it ends its tasks.
+/// The coordinator of what `M` keeps. Dropping it ends its tasks.
 #[derive(Debug)]
-pub struct Coordinator {
-    pub(crate) shared: Arc<Shared>,
+pub struct Coordinator<M: Hosted> {
+    pub(crate) shared: Arc<Shared<M>>,
     tasks: Tasks,
 }
 
 /// What a coordinator goes by.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CoordinatorSettings {
-    /// The limits of groups and offsets.
-    pub groups: ottla_groups::Settings,
-    /// `offsets.topic.compression.codec`
+pub struct CoordinatorSettings<L> {
+    /// What its machine's decisions go by.
+    pub limits: L,
+    /// `offsets.topic.compression.codec`; the log of transactions is never compressed.
     pub codec: Codec,
-    /// `offsets.load.buffer.size`
+    /// `offsets.load.buffer.size`, `transaction.state.log.load.buffer.size`
     pub load_bytes_max: usize,
 }
 
-impl Default for CoordinatorSettings {
+impl<L: Default> Default for CoordinatorSettings<L> {
     /// Kafka's defaults.
     fn default() -> Self {
         CoordinatorSettings {
-            groups: ottla_groups::Settings::default(),
+            limits: L::default(),
             codec: Codec::None,
             load_bytes_max: 5 * 1_024 * 1_024,
         }
@@ -56,41 +59,46 @@ pub struct Caller<'a> {
     pub client_host: &'a str,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct Shared<M: Hosted> {
     pub(crate) env: Env,
     pub(crate) timers: Timers,
     pub(crate) spawner: Spawner,
+    pub(crate) world: M::World,
     clock: Clock,
-    settings: RwLock<Arc<CoordinatorSettings>>,
-    directory: RwLock<Directory>,
+    settings: RwLock<Arc<CoordinatorSettings<M::Limits>>>,
+    directory: RwLock<Directory<M>>,
 }
 
-#[derive(Default)]
-struct Directory {
+struct Directory<M: Hosted> {
     /// How many partitions the topic has; none while there is no topic.
     partitions: Option<i32>,
-    shards: BTreeMap<PartitionIndex, Arc<Shard>>,
+    shards: BTreeMap<PartitionIndex, Arc<Shard<M>>>,
 }
 
-impl std::fmt::Debug for Shared {
+impl<M: Hosted> std::fmt::Debug for Shared<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Shared")
     }
 }
 
-impl Coordinator {
+impl<M: Hosted> Coordinator<M> {
     /// A coordinator that leads nothing yet.
-    pub fn start(env: Env, settings: CoordinatorSettings) -> Coordinator {
+    pub fn start(
+        env: Env,
+        settings: CoordinatorSettings<M::Limits>,
+        world: M::World,
+    ) -> Coordinator<M> {
         let tasks = env.tasks();
         let shared = Arc::new(Shared {
             clock: Clock::new(&env),
             timers: Timers::default(),
             spawner: tasks.spawner(),
+            world,
             settings: RwLock::new(Arc::new(settings)),
-            directory: RwLock::default(),
+            directory: RwLock::new(Directory { partitions: None, shards: BTreeMap::new() }),
             env,
         });
-        tasks.spawn("group timers", keep_time(shared.clone()));
+        tasks.spawn("coordinator timers", keep_time(shared.clone()));
         Coordinator { shared, tasks }
     }
 
@@ -104,16 +112,16 @@ impl Coordinator {
     }
 
     /// Other limits are in force.
-    pub fn configure(&self, settings: CoordinatorSettings) {
+    pub fn configure(&self, settings: CoordinatorSettings<M::Limits>) {
         *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
-    /// The topic `__consumer_offsets` has this many partitions, or does not exist.
+    /// The coordinator's topic has this many partitions, or does not exist.
     pub fn partitions(&self, count: Option<i32>) {
         self.shared.write().partitions = count;
     }
 
-    /// This broker leads a partition in `epoch`: loads it and then serves its groups.
+    /// This broker leads a partition in `epoch`: loads it and then serves what is in it.
     pub fn lead(&self, partition: PartitionIndex, epoch: LeaderEpoch, log: Arc<dyn PartitionLog>) {
         let shard = Arc::new(Shard::new(partition, epoch, log));
         {
@@ -125,7 +133,7 @@ impl Coordinator {
                 former.close(&self.shared);
             }
         }
-        self.tasks.spawn("group load", shard.load(self.shared.clone()));
+        self.tasks.spawn("coordinator load", shard.load(self.shared.clone()));
     }
 
     /// This broker leads a partition no longer, as of `epoch`.
@@ -138,16 +146,9 @@ impl Coordinator {
         }
     }
 
-    /// Topics are deleted: what was committed for them goes.
-    pub fn topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) {
-        for shard in self.shared.shards() {
-            shard.tell(&self.shared, |groups, soft, _| groups.topics_deleted(soft, deleted));
-        }
-    }
-
-    /// The partition whose leader is the group's coordinator; none while there is no topic.
-    pub fn partition_of(&self, group: &str) -> Option<PartitionIndex> {
-        place::partition_of(group, self.shared.read().partitions?)
+    /// The partition whose leader is the coordinator of `key`; none while there is no topic.
+    pub fn partition_of(&self, key: &str) -> Option<PartitionIndex> {
+        place::partition_of(key, self.shared.read().partitions?)
     }
 
     /// What each shard is doing.
@@ -157,38 +158,47 @@ impl Coordinator {
     }
 }
 
-impl Shared {
+impl Coordinator<Groups> {
+    /// Topics are deleted: what was committed for them goes.
+    pub fn topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) {
+        for shard in self.shared.shards() {
+            shard.tell(&self.shared, |groups, soft, _, _| groups.topics_deleted(soft, deleted));
+        }
+    }
+}
+
+impl<M: Hosted> Shared<M> {
     pub(crate) fn now(&self) -> Now {
         self.clock.now(&self.env)
     }
 
-    pub(crate) fn settings(&self) -> Arc<CoordinatorSettings> {
+    pub(crate) fn settings(&self) -> Arc<CoordinatorSettings<M::Limits>> {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Directory> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Directory<M>> {
         self.directory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Directory> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Directory<M>> {
         self.directory.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn shards(&self) -> Vec<Arc<Shard>> {
+    pub(crate) fn shards(&self) -> Vec<Arc<Shard<M>>> {
         self.read().shards.values().cloned().collect()
     }
 
-    /// The shard that answers for a group.
-    pub(crate) fn shard_of(&self, group: &str) -> Result<Arc<Shard>, ErrorCode> {
+    /// The shard that answers for a group or a transactional id.
+    pub(crate) fn shard_of(&self, key: &str) -> Result<Arc<Shard<M>>, ErrorCode> {
         let directory = self.read();
-        let partition = directory.partitions.and_then(|count| place::partition_of(group, count));
+        let partition = directory.partitions.and_then(|count| place::partition_of(key, count));
         let partition = partition.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         directory.shards.get(&partition).cloned().ok_or(ErrorCode::NOT_COORDINATOR)
     }
 }
 
 /// The one task that wakes shards.
-async fn keep_time(shared: Arc<Shared>) {
+async fn keep_time<M: Hosted>(shared: Arc<Shared<M>>) {
     loop {
         let Some((at, partition)) = shared.timers.first() else {
             shared.timers.changed().await;

@@ -2,24 +2,26 @@
 //!
 //! Start reading at [`Coordinator`]: which shards there are (coordinator.rs), what one does
 //! (shard.rs), how it begins (load.rs). requests/ has a function per request of a client, from the
-//! generated request to the generated response. [`PartitionLog`] is what the broker's partition
-//! must offer.
+//! generated request to the generated response. [`Hosted`] is what a machine must offer,
+//! [`PartitionLog`] what the broker's partition must.
 //!
-//! Not here: what is decided (groups), authorization, topics (both the caller's). Must hold: when
-//! a function returns its [`Answer`], the decision is taken and appended; a reply leaves when all
-//! that its decision saw is committed; a partition whose log cannot be applied stops alone.
+//! Not here: what is decided (groups, transactions), authorization, topics (both the caller's).
+//! Must hold: when a function returns its [`Answer`], the decision is taken and appended; a reply
+//! leaves when all that its decision saw is committed; a partition whose log cannot be applied
+//! stops alone.
 //!
 //! Not served: `offsets.commit.timeout.ms`. A reply waits for its commit, or until
 //! leadership moves.
 //!
 //! ```
-//! use ottla_coordination::{Caller, Coordinator, CoordinatorSettings};
+//! use ottla_coordination::{Caller, CoordinatorSettings, GroupCoordinator};
 //! use ottla_wire::ErrorCode;
 //! use ottla_wire::messages::HeartbeatRequest;
 //!
 //! let world = ottla_sim::World::new(1);
 //! let response = world.run(async |world: ottla_sim::World| {
-//!     let coordinator = Coordinator::start(world.node(1), CoordinatorSettings::default());
+//!     let settings = CoordinatorSettings::default();
+//!     let coordinator = GroupCoordinator::start(world.node(1), settings, ());
 //!     let caller = Caller { client_id: "reader", client_host: "/127.0.0.1" };
 //!     let request = HeartbeatRequest { group_id: "payments".into(), ..Default::default() };
 //!     coordinator.heartbeat(caller, 4, &request).await
@@ -30,6 +32,7 @@
 mod answer;
 mod clock;
 mod coordinator;
+mod hosted;
 mod load;
 mod log;
 mod place;
@@ -40,7 +43,13 @@ mod tests;
 
 pub use answer::Answer;
 pub use coordinator::{Caller, Coordinator, CoordinatorSettings};
+pub use hosted::{DecidedOf, Hosted, MarkerResults, TransactionEvent, TransactionWorld};
 pub use load::LoadError;
 pub use log::{BoxFuture, PartitionLog};
 pub use place::partition_of;
 pub use shard::ShardState;
+
+/// The coordinator of groups.
+pub type GroupCoordinator = Coordinator<ottla_groups::Groups>;
+/// The coordinator of transactions.
+pub type TransactionCoordinator = Coordinator<ottla_transactions::Transactions>;

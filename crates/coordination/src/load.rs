@@ -7,11 +7,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use ottla_env::Env;
-use ottla_groups::{GroupRecord, GroupReply, Groups};
 use ottla_machine::Host;
 use ottla_records::{BatchView, ControlRecord, batches, read_batch};
 use ottla_wire::{ErrorCode, Offset, ProducerId};
 
+use crate::hosted::Hosted;
 use crate::log::PartitionLog;
 
 /// Why a partition cannot be loaded.
@@ -30,14 +30,14 @@ impl fmt::Display for LoadError {
 }
 
 /// A loading in progress.
-pub(crate) struct Load {
-    pub(crate) host: Host<Groups, GroupReply>,
+pub(crate) struct Load<M: Hosted> {
+    pub(crate) host: Host<M, M::Reply>,
     position: Offset,
 }
 
-impl Load {
+impl<M: Hosted> Load<M> {
     pub(crate) fn from(start: Offset) -> Self {
-        Load { host: Host::new(Groups::default(), start), position: start }
+        Load { host: Host::new(M::default(), start), position: start }
     }
 
     /// Where it has come to.
@@ -89,14 +89,16 @@ impl Load {
             self.position = record.offset;
             let entry = if batch.is_control() {
                 let control = ControlRecord::decode(&record);
-                match marker(control.map_err(|e| self.stop(e.to_string()))?, batch.producer_id()) {
+                match marker::<M>(
+                    control.map_err(|e| self.stop(e.to_string()))?,
+                    batch.producer_id(),
+                ) {
                     Some(marker) => marker,
                     None => continue,
                 }
             } else {
                 let key = record.key.ok_or_else(|| self.stop("a record without key".to_owned()))?;
-                GroupRecord::decode(key, record.value, producer)
-                    .map_err(|error| self.stop(error.to_string()))?
+                M::decode(key, record.value, producer).map_err(|reason| self.stop(reason))?
             };
             self.host.load(record.offset, &entry);
         }
@@ -109,14 +111,10 @@ impl Load {
 }
 
 /// The end of a producer's transaction, if the control record is one.
-fn marker(control: ControlRecord, producer: ProducerId) -> Option<GroupRecord> {
+fn marker<M: Hosted>(control: ControlRecord, producer: ProducerId) -> Option<M::Record> {
     match control {
-        ControlRecord::Commit { .. } => {
-            Some(GroupRecord::EndTransaction { producer, committed: true })
-        }
-        ControlRecord::Abort { .. } => {
-            Some(GroupRecord::EndTransaction { producer, committed: false })
-        }
+        ControlRecord::Commit { .. } => M::marker(producer, true),
+        ControlRecord::Abort { .. } => M::marker(producer, false),
         _ => None,
     }
 }

@@ -6,24 +6,27 @@
 mod admin;
 mod members;
 mod offsets;
+mod transactions;
+
+use std::sync::Arc;
 
 use ottla_groups::{Ask, Decided, GroupReply, Groups, Soft};
 use ottla_wire::ErrorCode;
 
-use crate::coordinator::{Caller, Coordinator};
-use crate::shard::{Reply, Shard};
+use crate::coordinator::{Caller, Coordinator, Shared};
+use crate::hosted::{DecidedOf, Hosted};
+use crate::shard::{Reply, Seat, Shard};
 use crate::{Answer, log::BoxFuture};
-use std::sync::Arc;
 
 /// How a request becomes its response.
-struct Shape<R, T> {
+struct Shape<R, T, Of = GroupReply> {
     /// The response out of the reply that belongs to it.
-    take: fn(GroupReply) -> Option<T>,
+    take: fn(Of) -> Option<T>,
     /// The response that says why there is no other.
     refused: fn(&R, ErrorCode) -> T,
 }
 
-impl Coordinator {
+impl Coordinator<Groups> {
     /// Asks the coordinator of one group.
     fn ask<R, T: Send + 'static>(
         &self,
@@ -42,28 +45,47 @@ impl Coordinator {
 
     fn ask_shard<R, T: Send + 'static>(
         &self,
-        shard: &Arc<Shard>,
+        shard: &Arc<Shard<Groups>>,
         caller: Caller<'_>,
         version: i16,
         request: &R,
         shape: &Shape<R, T>,
         decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>) -> Decided,
     ) -> Answer<T> {
-        let wrong = |request| (shape.refused)(request, ErrorCode::UNKNOWN_SERVER_ERROR);
-        match shard.ask(&self.shared, caller, version, decide) {
-            Err(error) => Answer::Now((shape.refused)(request, error)),
-            Ok(Reply::Now(reply)) => {
-                Answer::Now((shape.take)(reply).unwrap_or_else(|| wrong(request)))
-            }
-            Ok(Reply::Later(reply)) => {
-                let take = shape.take;
-                let moved = (shape.refused)(request, ErrorCode::NOT_COORDINATOR);
-                let future: BoxFuture<'static, T> = Box::pin(async move {
-                    // The sender is dropped when the shard closes.
-                    reply.await.ok().and_then(take).unwrap_or(moved)
-                });
-                Answer::Later(future)
-            }
+        ask_shard(&self.shared, shard, request, shape, |groups, soft, seat| {
+            let ask = Ask {
+                now: seat.now,
+                settings: seat.limits,
+                version,
+                client_id: caller.client_id,
+                client_host: caller.client_host,
+                random: seat.random,
+                ticket: seat.ticket,
+            };
+            decide(groups, soft, &ask)
+        })
+    }
+}
+
+fn ask_shard<M: Hosted, R, T: Send + 'static>(
+    shared: &Arc<Shared<M>>,
+    shard: &Arc<Shard<M>>,
+    request: &R,
+    shape: &Shape<R, T, M::Reply>,
+    decide: impl FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>) -> DecidedOf<M>,
+) -> Answer<T> {
+    let wrong = |request| (shape.refused)(request, ErrorCode::UNKNOWN_SERVER_ERROR);
+    match shard.ask(shared, decide) {
+        Err(error) => Answer::Now((shape.refused)(request, error)),
+        Ok(Reply::Now(reply)) => Answer::Now((shape.take)(reply).unwrap_or_else(|| wrong(request))),
+        Ok(Reply::Later(reply)) => {
+            let take = shape.take;
+            let moved = (shape.refused)(request, ErrorCode::NOT_COORDINATOR);
+            let future: BoxFuture<'static, T> = Box::pin(async move {
+                // The sender is dropped when the shard closes.
+                reply.await.ok().and_then(take).unwrap_or(moved)
+            });
+            Answer::Later(future)
         }
     }
 }

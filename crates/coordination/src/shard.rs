@@ -1,48 +1,47 @@
-//! One partition of `__consumer_offsets` and the groups that live on it.
+//! One partition of a coordinator's topic and what lives on it.
 //!
 //! Decisions are taken and appended under a short lock on the caller's task; replies leave at once
 //! when all that was appended is committed, else when the high watermark passes. Must hold: no
-//! await under the lock; a shard that failed or closed answers everyone who waits.
+//! await under the lock; a shard that failed or closed answers everyone who waits; what the machine
+//! tells its host to do is done when all that was decided before is committed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_groups::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Soft};
-use ottla_machine::{Host, Ticket};
+use ottla_machine::{Decided, Host, Now, Ticket};
+use ottla_records::BatchBuilder;
 use ottla_records::builder::BuildError;
-use ottla_records::{BatchBuilder, BatchSettings, Codec, Producer};
-use ottla_wire::{
-    ErrorCode, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp,
-};
+use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use tokio::sync::{oneshot, watch};
 
-use crate::coordinator::{Caller, Shared};
+use crate::coordinator::Shared;
+use crate::hosted::{DecidedOf, Hosted};
 use crate::load::{Load, LoadError};
 use crate::log::{PartitionLog, to_client};
 
 /// A shard: what one leader epoch of one partition hosts.
-pub(crate) struct Shard {
+pub(crate) struct Shard<M: Hosted> {
     pub(crate) partition: PartitionIndex,
     pub(crate) epoch: LeaderEpoch,
     log: Arc<dyn PartitionLog>,
     high_watermark: watch::Receiver<Offset>,
-    phase: Mutex<Phase>,
+    phase: Mutex<Phase<M>>,
 }
 
-enum Phase {
+enum Phase<M: Hosted> {
     Loading,
-    Active(Box<Live>),
+    Active(Box<Live<M>>),
     /// A record could not be applied: this shard serves nothing until its leadership moves.
     Failed(LoadError),
     Closed,
 }
 
-struct Live {
-    host: Host<Groups, GroupReply>,
-    soft: Soft,
-    waiting: BTreeMap<Ticket, oneshot::Sender<GroupReply>>,
+struct Live<M: Hosted> {
+    host: Host<M, M::Reply>,
+    soft: M::Soft,
+    waiting: BTreeMap<Ticket, oneshot::Sender<M::Reply>>,
     tickets: u64,
     /// The time that is filed with the timers.
     filed: Option<Timestamp>,
@@ -57,8 +56,8 @@ pub enum ShardState {
     Loading,
     /// It serves.
     Active {
-        /// How many groups live on it.
-        groups: usize,
+        /// How many groups or transactional ids live on it.
+        things: usize,
         /// How many requests wait in it.
         parked: usize,
     },
@@ -67,12 +66,20 @@ pub enum ShardState {
 }
 
 /// A reply that is there or comes.
-pub(crate) enum Reply {
-    Now(GroupReply),
-    Later(oneshot::Receiver<GroupReply>),
+pub(crate) enum Reply<R> {
+    Now(R),
+    Later(oneshot::Receiver<R>),
 }
 
-impl Shard {
+/// What a decision on behalf of a request goes by.
+pub(crate) struct Seat<'a, L> {
+    pub(crate) now: Now,
+    pub(crate) limits: &'a L,
+    pub(crate) random: [u8; 16],
+    pub(crate) ticket: Ticket,
+}
+
+impl<M: Hosted> Shard<M> {
     pub(crate) fn new(
         partition: PartitionIndex,
         epoch: LeaderEpoch,
@@ -82,7 +89,7 @@ impl Shard {
         Shard { partition, epoch, log, high_watermark, phase: Mutex::new(Phase::Loading) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Phase> {
+    fn lock(&self) -> MutexGuard<'_, Phase<M>> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,7 +97,7 @@ impl Shard {
         match &*self.lock() {
             Phase::Loading => Some(ShardState::Loading),
             Phase::Active(live) => Some(ShardState::Active {
-                groups: live.host.live().len(),
+                things: live.host.live().count(),
                 parked: live.waiting.len(),
             }),
             Phase::Failed(error) => Some(ShardState::Failed(error.clone())),
@@ -99,18 +106,19 @@ impl Shard {
     }
 
     /// Loads the partition and begins to serve.
-    pub(crate) async fn load(self: Arc<Self>, shared: Arc<Shared>) {
+    pub(crate) async fn load(self: Arc<Self>, shared: Arc<Shared<M>>) {
         let started = shared.env.monotonic();
         let result = self.load_and_open(&shared).await;
         let took = shared.env.monotonic() - started;
         match result {
-            Ok(groups) => self.tell_loaded(groups, took),
+            Ok(count) => self.tell_loaded(count, took),
             Err(error) => {
                 tracing::error!(
                     partition = self.partition.0,
                     offset = error.offset.0,
                     reason = error.reason,
-                    "groups not loaded, this partition serves none"
+                    "{} not loaded, this partition serves none",
+                    M::THINGS
                 );
                 let mut phase = self.lock();
                 if matches!(*phase, Phase::Loading) {
@@ -120,17 +128,17 @@ impl Shard {
         }
     }
 
-    /// Most of the partitions hold no group: theirs would be a page of lines at each start.
-    fn tell_loaded(&self, groups: usize, took: Duration) {
+    /// Most of the partitions hold nothing: theirs would be a page of lines at each start.
+    fn tell_loaded(&self, count: usize, took: Duration) {
         let (partition, epoch) = (self.partition.0, self.epoch.0);
-        match groups {
-            0 => tracing::debug!(partition, epoch, ?took, "no groups to load"),
-            _ => tracing::info!(partition, epoch, groups, ?took, "groups loaded"),
+        match count {
+            0 => tracing::debug!(partition, epoch, ?took, "no {} to load", M::THINGS),
+            _ => tracing::info!(partition, epoch, count, ?took, "{} loaded", M::THINGS),
         }
     }
 
-    async fn load_and_open(self: &Arc<Self>, shared: &Arc<Shared>) -> Result<usize, LoadError> {
-        let mut load = Load::from(self.log.start());
+    async fn load_and_open(self: &Arc<Self>, shared: &Arc<Shared<M>>) -> Result<usize, LoadError> {
+        let mut load = Load::<M>::from(self.log.start());
         let mut high_watermark = self.high_watermark.clone();
         loop {
             let bytes_max = shared.settings().load_bytes_max;
@@ -153,22 +161,23 @@ impl Shard {
 
     fn open(
         self: &Arc<Self>,
-        shared: &Arc<Shared>,
-        phase: &mut Phase,
-        host: Host<Groups, GroupReply>,
+        shared: &Arc<Shared<M>>,
+        phase: &mut Phase<M>,
+        host: Host<M, M::Reply>,
     ) -> usize {
-        let groups = host.live().len();
-        for (kind, count) in host.live().unserved() {
+        let things = host.live().count();
+        for (kind, count) in host.live().unread() {
             tracing::warn!(
                 partition = self.partition.0,
                 kind,
                 count,
-                "records of groups that are not served were left as they are"
+                "records of {} that are not served were left as they are",
+                M::THINGS
             );
         }
         let mut live = Live {
             host,
-            soft: Soft::default(),
+            soft: M::Soft::default(),
             waiting: BTreeMap::new(),
             tickets: 0,
             filed: None,
@@ -176,14 +185,14 @@ impl Shard {
         };
         let now = shared.now();
         let settings = shared.settings();
-        let decided = live.host.live().loaded(&mut live.soft, now, &settings.groups);
+        let decided = live.host.live().loaded(&mut live.soft, now, &settings.limits);
         self.obey(shared, &mut live, now, decided);
         *phase = Phase::Active(Box::new(live));
-        groups
+        things
     }
 
     /// Stops serving: everyone who waits hears that the coordinator has moved.
-    pub(crate) fn close(&self, shared: &Shared) {
+    pub(crate) fn close(&self, shared: &Shared<M>) {
         let former = std::mem::replace(&mut *self.lock(), Phase::Closed);
         if let Phase::Active(live) = former {
             shared.timers.file(self.partition, live.filed, None);
@@ -193,11 +202,9 @@ impl Shard {
     /// Takes one decision on behalf of a request.
     pub(crate) fn ask(
         self: &Arc<Self>,
-        shared: &Arc<Shared>,
-        caller: Caller<'_>,
-        version: i16,
-        decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>) -> Decided,
-    ) -> Result<Reply, ErrorCode> {
+        shared: &Arc<Shared<M>>,
+        decide: impl FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>) -> DecidedOf<M>,
+    ) -> Result<Reply<M::Reply>, ErrorCode> {
         let settings = shared.settings();
         let random = shared.env.random_bytes();
         let mut phase = self.lock();
@@ -205,16 +212,8 @@ impl Shard {
         let now = shared.now();
         live.tickets += 1;
         let ticket = Ticket(live.tickets);
-        let ask = Ask {
-            now,
-            settings: &settings.groups,
-            version,
-            client_id: caller.client_id,
-            client_host: caller.client_host,
-            random,
-            ticket,
-        };
-        let decided = decide(live.host.live(), &mut live.soft, &ask);
+        let seat = Seat { now, limits: &settings.limits, random, ticket };
+        let decided = decide(live.host.live(), &mut live.soft, &seat);
         let (sender, mut receiver) = oneshot::channel();
         live.waiting.insert(ticket, sender);
         self.obey(shared, live, now, decided);
@@ -227,13 +226,14 @@ impl Shard {
     /// Takes one decision that nobody asked for.
     pub(crate) fn tell(
         self: &Arc<Self>,
-        shared: &Arc<Shared>,
-        decide: impl FnOnce(&Groups, &mut Soft, Now) -> Decided,
+        shared: &Arc<Shared<M>>,
+        decide: impl FnOnce(&M, &mut M::Soft, Now, &M::Limits) -> DecidedOf<M>,
     ) {
+        let settings = shared.settings();
         let mut phase = self.lock();
         if let Ok(live) = phase.live() {
             let now = shared.now();
-            let decided = decide(live.host.live(), &mut live.soft, now);
+            let decided = decide(live.host.live(), &mut live.soft, now, &settings.limits);
             self.obey(shared, live, now, decided);
         }
     }
@@ -243,33 +243,41 @@ impl Shard {
         self.lock().live().is_ok_and(|live| live.filed == Some(at))
     }
 
-    /// Does what the shard's groups have asked to be woken for.
-    pub(crate) fn tick(self: &Arc<Self>, shared: &Arc<Shared>) {
-        let settings = shared.settings();
-        self.tell(shared, |groups, soft, now| groups.tick(soft, now, &settings.groups));
+    /// Does what the machine has asked to be woken for.
+    pub(crate) fn tick(self: &Arc<Self>, shared: &Arc<Shared<M>>) {
+        self.tell(shared, |machine, soft, now, limits| machine.tick(soft, now, limits));
     }
 
-    fn obey(self: &Arc<Self>, shared: &Arc<Shared>, live: &mut Live, now: Now, decided: Decided) {
+    fn obey(
+        self: &Arc<Self>,
+        shared: &Arc<Shared<M>>,
+        live: &mut Live<M>,
+        now: Now,
+        decided: DecidedOf<M>,
+    ) {
         let mut wake_min = None;
         if decided.records.is_empty() {
             let end = live.host.end();
             let ready = live.host.appended(end, decided);
-            live.answer(ready);
+            self.answer(shared, live, ready);
         } else if let Err(refused) = self.write(shared, live, now, decided) {
             tracing::debug!(
                 partition = self.partition.0,
                 error = refused.name(),
-                "append of group records refused"
+                "append of records of {} refused",
+                M::THINGS
             );
             // Nobody tries in vain without a pause.
             wake_min = Some(now.steady + RETRY_MS);
         }
-        live.commit(*self.high_watermark.borrow());
+        let committed = *self.high_watermark.borrow();
+        self.committed(shared, live, committed);
         if live.host.parked() > 0 && !live.committing {
             live.committing = true;
-            shared.spawner.spawn("group commits", self.clone().commit());
+            shared.spawner.spawn("coordinator commits", self.clone().commit(shared.clone()));
         }
-        let wake = live.soft.wake().max(wake_min.filter(|_| live.soft.wake().is_some()));
+        let due = M::wake(&live.soft);
+        let wake = due.max(wake_min.filter(|_| due.is_some()));
         if live.filed != wake {
             shared.timers.file(self.partition, live.filed, wake);
             live.filed = wake;
@@ -277,13 +285,13 @@ impl Shard {
     }
 
     /// Appends a decision's records and replays them; what cannot be written becomes an error for
-    /// those who asked, and the groups concerned go on from their last record.
+    /// those who asked, and what is concerned goes on from its last record.
     fn write(
-        &self,
-        shared: &Shared,
-        live: &mut Live,
+        self: &Arc<Self>,
+        shared: &Arc<Shared<M>>,
+        live: &mut Live<M>,
         now: Now,
-        mut decided: Decided,
+        mut decided: DecidedOf<M>,
     ) -> Result<(), ErrorCode> {
         let batches = self.encode(shared, now, &decided.records);
         let result = batches.and_then(|batches| {
@@ -295,22 +303,17 @@ impl Shard {
                 let replies =
                     if is_last { std::mem::take(&mut decided.replies) } else { Vec::new() };
                 let ready = live.host.appended(base, Decided { records, replies, wake: None });
-                live.answer(ready);
+                self.answer(shared, live, ready);
             }
             Ok(())
         });
         let Err(refused) = result else { return Ok(()) };
         let error = to_client(refused);
-        let failed =
-            decided.replies.into_iter().map(|(ticket, reply)| (ticket, reply.failed(error)));
-        live.answer(failed.collect());
-        for record in &decided.records {
-            if let GroupRecord::GroupMetadata { group, .. } = record {
-                let groups = live.host.live();
-                let abandoned = groups.abandon(&mut live.soft, now, group, error);
-                live.answer(abandoned.replies);
-            }
-        }
+        let to_clients = decided.replies.into_iter().filter(|(ticket, _)| *ticket != Ticket::HOST);
+        let failed = to_clients.map(|(ticket, reply)| (ticket, M::failed(reply, error)));
+        self.answer(shared, live, failed.collect());
+        let abandoned = live.host.live().abandon(&mut live.soft, now, &decided.records, error);
+        self.answer(shared, live, abandoned);
         Err(refused)
     }
 
@@ -318,17 +321,17 @@ impl Shard {
     /// tombstones.
     fn encode(
         &self,
-        shared: &Shared,
+        shared: &Shared<M>,
         now: Now,
-        records: &[GroupRecord],
+        records: &[M::Record],
     ) -> Result<Vec<(usize, Bytes)>, ErrorCode> {
         let bytes_max = self.log.batch_bytes_max();
-        let new = || BatchBuilder::new(batch_settings(shared.settings().codec));
+        let new = || BatchBuilder::new(M::batch(shared.settings().codec));
         let mut batches = Vec::new();
         let mut builder = new();
         let mut count = 0;
         for record in records {
-            let (key, value) = record.encode().ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+            let (key, value) = M::encode(record).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
             let len = key.len() + value.as_ref().map_or(0, Bytes::len) + RECORD_OVERHEAD;
             if count > 0 && builder.uncompressed_len() + len > bytes_max {
                 batches.push((count, built(std::mem::replace(&mut builder, new()))?));
@@ -344,14 +347,14 @@ impl Shard {
     }
 
     /// Passes replies on as the high watermark moves, for as long as some wait for it.
-    async fn commit(self: Arc<Self>) {
+    async fn commit(self: Arc<Self>, shared: Arc<Shared<M>>) {
         let mut high_watermark = self.high_watermark.clone();
         loop {
             let to = *high_watermark.borrow_and_update();
             {
                 let mut phase = self.lock();
                 let Ok(live) = phase.live() else { return };
-                live.commit(to);
+                self.committed(&shared, live, to);
                 if live.host.parked() == 0 {
                     live.committing = false;
                     return;
@@ -362,38 +365,46 @@ impl Shard {
             }
         }
     }
+
+    fn committed(self: &Arc<Self>, shared: &Arc<Shared<M>>, live: &mut Live<M>, to: Offset) {
+        let ready = live.host.commit(to);
+        self.answer(shared, live, ready);
+    }
+
+    /// Passes answers on to who waits for them, and does what is said to the host.
+    fn answer(
+        self: &Arc<Self>,
+        shared: &Arc<Shared<M>>,
+        live: &mut Live<M>,
+        replies: Vec<(Ticket, M::Reply)>,
+    ) {
+        for (ticket, reply) in replies {
+            if let Some(waiting) = live.waiting.remove(&ticket) {
+                // Whoever asked may have gone.
+                let _ = waiting.send(reply);
+            } else if ticket == Ticket::HOST
+                && let Some(effect) = M::effect(&shared.world, self.epoch, reply)
+            {
+                let (shard, shared) = (self.clone(), shared.clone());
+                shared.clone().spawner.spawn("coordinator effect", async move {
+                    let event = effect.await;
+                    shard.tell(&shared, |machine, soft, now, limits| {
+                        machine.happened(soft, now, limits, event)
+                    });
+                });
+            }
+        }
+    }
 }
 
-impl Phase {
-    fn live(&mut self) -> Result<&mut Live, ErrorCode> {
+impl<M: Hosted> Phase<M> {
+    fn live(&mut self) -> Result<&mut Live<M>, ErrorCode> {
         match self {
             Phase::Active(live) => Ok(live),
             Phase::Loading => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
             Phase::Failed(_) | Phase::Closed => Err(ErrorCode::NOT_COORDINATOR),
         }
     }
-}
-
-impl Live {
-    fn answer(&mut self, replies: Vec<(Ticket, GroupReply)>) {
-        for (ticket, reply) in replies {
-            if let Some(waiting) = self.waiting.remove(&ticket) {
-                // Whoever asked may have gone.
-                let _ = waiting.send(reply);
-            }
-        }
-    }
-
-    fn commit(&mut self, to: Offset) {
-        let ready = self.host.commit(to);
-        self.answer(ready);
-    }
-}
-
-/// As Kafka's group coordinator writes: no producer, but a sequence of 0.
-fn batch_settings(codec: Codec) -> BatchSettings {
-    let producer = Producer { id: ProducerId(-1), epoch: ProducerEpoch(-1), base_sequence: 0 };
-    BatchSettings { producer: Some(producer), ..BatchSettings::compressed(codec) }
 }
 
 fn built(builder: BatchBuilder) -> Result<Bytes, ErrorCode> {

@@ -29,7 +29,8 @@ use ottla_wire::{
 use tokio::sync::watch;
 
 use crate::{
-    Answer, BoxFuture, Caller, Coordinator, CoordinatorSettings, PartitionLog, ShardState,
+    Answer, BoxFuture, Caller, CoordinatorSettings, GroupCoordinator as Coordinator, PartitionLog,
+    ShardState,
 };
 
 /// A log in memory.
@@ -121,7 +122,7 @@ const PARTITION: PartitionIndex = PartitionIndex(0);
 
 /// A coordinator of one partition on this log, loaded as far as it can be.
 async fn coordinator(env: &Env, log: &Arc<Memory>) -> Coordinator {
-    let coordinator = Coordinator::start(env.clone(), CoordinatorSettings::default());
+    let coordinator = Coordinator::start(env.clone(), CoordinatorSettings::default(), ());
     coordinator.partitions(Some(1));
     coordinator.lead(PARTITION, LeaderEpoch(0), log.clone());
     env.sleep(Duration::from_millis(100)).await;
@@ -392,7 +393,7 @@ fn a_record_that_cannot_be_applied_stops_its_shard_only() {
         env.sleep(Duration::from_millis(100)).await;
         let states = coordinator.states();
         assert!(matches!(&states[0].1, ShardState::Failed(error) if error.offset == Offset(1)));
-        assert!(matches!(states[1].1, ShardState::Active { groups: 0, parked: 0 }));
+        assert!(matches!(states[1].1, ShardState::Active { things: 0, parked: 0 }));
         let list = ListGroupsRequest::default();
         assert_eq!(coordinator.list_groups(CALLER, 5, &list).await.error_code, ErrorCode::NONE);
     });

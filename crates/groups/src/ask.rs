@@ -2,18 +2,8 @@
 //!
 //! Not here: the requests themselves, which are the generated messages.
 
-use ottla_machine::Ticket;
-use ottla_wire::{PartitionIndex, StrBytes, Timestamp, TopicId};
-
-/// The time of a decision, on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// For deadlines: goes on evenly and never back. Its zero is the caller's matter.
-    pub steady: Timestamp,
-    /// For what is written down, and for what was: milliseconds since 1970. It may jump, and no
-    /// session ends by that.
-    pub wall: Timestamp,
-}
+use ottla_machine::{Now, Ticket};
+use ottla_wire::{PartitionIndex, StrBytes, TopicId};
 
 /// One request's surroundings.
 #[derive(Clone, Copy, Debug)]

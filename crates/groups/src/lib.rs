@@ -54,8 +54,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{Ask, NoTopics, Now, Settings, Topics};
+pub use ask::{Ask, NoTopics, Settings, Topics};
 pub use offsets::CommittedOffset;
+pub use ottla_machine::Now;
 pub use records::{GroupRecord, OffsetCommit, RecordError};
 pub use reply::GroupReply;
 pub use soft::Soft;

@@ -36,9 +36,11 @@
 
 mod host;
 pub mod kit;
+mod now;
 mod prng;
 
 pub use host::Host;
+pub use now::Now;
 pub use prng::Prng;
 
 use ottla_wire::{Offset, Timestamp};
@@ -48,6 +50,11 @@ use ottla_wire::{Offset, Timestamp};
 /// The host's caller gives them out, unique for the life of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// Nobody's request: what is said to it, once it is committed, is for the machine's host to do.
+    pub const HOST: Ticket = Ticket(0);
+}
 
 /// What an input leads to: the records to append, who is answered once they are committed, and
 /// when the machine wants to look at the clock again.

@@ -6,7 +6,7 @@
 //! Not served: nothing.
 
 use bytes::Bytes;
-use ottla_metadata::{FEATURES, Image};
+use ottla_metadata::{FEATURES, Feature, Image};
 use ottla_net::{ClientSoftware, CloseReason, Outcome};
 use ottla_wire::frame::encode_response;
 use ottla_wire::messages::api_versions_response::{
@@ -74,15 +74,20 @@ fn supported(version: i16) -> Vec<SupportedFeatureKey> {
         .collect()
 }
 
-/// The levels of the cluster; Kafka tells each as a range of one.
+/// The levels of the cluster; Kafka tells each as a range of one. A client that hears of a level
+/// counts on it: of a feature that is served in part it hears as far as it is served.
 fn finalized(image: &Image) -> Vec<FinalizedFeatureKey> {
+    let served = |name: &str| Feature::by_name(name).map_or(0, |feature| feature.level_served);
     let levels = image.features().iter();
     levels
-        .map(|(name, level)| FinalizedFeatureKey {
-            name: StrBytes::copied(name),
-            max_version_level: level,
-            min_version_level: level,
-            ..Default::default()
+        .map(|(name, level)| {
+            let told = if served(name) > 0 { level.min(served(name)) } else { level };
+            FinalizedFeatureKey {
+                name: StrBytes::copied(name),
+                max_version_level: told,
+                min_version_level: told,
+                ..Default::default()
+            }
         })
         .collect()
 }

@@ -1,7 +1,7 @@
-//! FindCoordinator (10), v0-6: the broker that keeps a group.
-//! v1 key types; v3 flexible; v4 several keys; v6 share groups. A group's home topic is made when
-//! it is first asked for; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
-//! Not served: coordinators of transactions and share groups, refused with a final error.
+//! FindCoordinator (10), v0-6: the broker that keeps a group or a transactional id.
+//! v1 key types; v3 flexible; v4 several keys; v6 share groups. The home topic is made when it is
+//! first asked for; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
+//! Not served: coordinators of share groups, refused with a final error.
 
 use ottla_coordination::partition_of;
 use ottla_metadata::Image;
@@ -51,7 +51,7 @@ pub(crate) async fn handle(
 }
 
 fn find(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Coordinator {
-    match find_group(ctx, key_type, key) {
+    match find_home(ctx, key_type, key) {
         Ok(coordinator) => coordinator,
         Err((error_code, message)) => Coordinator {
             key: key.clone(),
@@ -64,34 +64,42 @@ fn find(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Coordinator {
     }
 }
 
-fn find_group(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Result<Coordinator, (ErrorCode, String)> {
+fn find_home(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Result<Coordinator, (ErrorCode, String)> {
     let failed = |code: ErrorCode| (code, code.message().to_owned());
-    if key_type == TRANSACTION && !ctx.allows(Operation::Describe, Resource::TransactionalId(key)) {
-        return Err(failed(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
-    }
-    if key_type != GROUP {
-        let message = format!("coordinators of type {key_type} are not served by this node");
-        return Err((ErrorCode::INVALID_REQUEST, message));
-    }
-    if !ctx.allows(Operation::Describe, Resource::Group(key)) {
-        return Err(failed(ErrorCode::GROUP_AUTHORIZATION_FAILED));
+    let (topic, of, refusal) = match key_type {
+        GROUP => {
+            let refusal = ErrorCode::GROUP_AUTHORIZATION_FAILED;
+            (topics::CONSUMER_OFFSETS, Resource::Group(key), refusal)
+        }
+        TRANSACTION => {
+            let refusal = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+            (topics::TRANSACTION_STATE, Resource::TransactionalId(key), refusal)
+        }
+        _ => {
+            let message = format!("coordinators of type {key_type} are not served by this node");
+            return Err((ErrorCode::INVALID_REQUEST, message));
+        }
+    };
+    if !ctx.allows(Operation::Describe, of) {
+        return Err(failed(refusal));
     }
     let image = ctx.image();
-    let home = home(ctx, &image, key);
+    let home = home(ctx, &image, topic, key);
     let (node_id, host, port) = home.ok_or(failed(ErrorCode::COORDINATOR_NOT_AVAILABLE))?;
     let (key, error_message) = (key.clone(), Some(StrBytes::default()));
     Ok(Coordinator { key, node_id, host, port, error_message, ..Default::default() })
 }
 
-/// The broker that leads the group's partition, once there is one.
-fn home(ctx: &Ctx, image: &Image, group: &str) -> Option<(BrokerId, StrBytes, i32)> {
-    let Some(topic) = image.topic_by_name(topics::CONSUMER_OFFSETS) else {
+/// The broker that leads that partition of a coordinator's topic which keeps `key`, once there is
+/// one.
+fn home(ctx: &Ctx, image: &Image, name: &str, key: &str) -> Option<(BrokerId, StrBytes, i32)> {
+    let Some(topic) = image.topic_by_name(name) else {
         let settings = ctx.rooms.configs.now();
-        ctx.rooms.topic_creation.begin(topics::CONSUMER_OFFSETS, &settings);
+        ctx.rooms.topic_creation.begin(name, &settings);
         return None;
     };
     let count = i32::try_from(topic.partitions.len()).ok()?;
-    let index = partition_of(group, count)?;
+    let index = partition_of(key, count)?;
     let partition = topic.partitions.get(&index)?;
     let (leader, _) = metadata::leader(ctx, image, partition);
     let broker = image.broker(leader?)?;

@@ -1,7 +1,7 @@
-//! InitProducerId (22), v0-5: gives an idempotent producer its id.
+//! InitProducerId (22), v0-5: gives a producer its id and epoch.
 //! v2 flexible; v3 the id and epoch that the producer has; v4 PRODUCER_FENCED; v5 errors of
-//! transactions v2 (KIP-890). Version 6 is not final in Kafka and not served.
-//! Not served: transactional ids, refused with a final error.
+//! transactions v2 (KIP-890). With a transactional id its coordinator decides. Version 6 is not
+//! final in Kafka and not served.
 
 use ottla_security::{Operation, Resource};
 use ottla_wire::messages::{InitProducerIdRequest, InitProducerIdResponse};
@@ -19,35 +19,36 @@ pub(crate) async fn handle(
         producer_epoch: ProducerEpoch(-1),
         ..Default::default()
     };
-    if let Some(id) = &request.transactional_id {
-        let code = if ctx.allows(Operation::Write, Resource::TransactionalId(id)) {
-            ErrorCode::INVALID_REQUEST
-        } else {
-            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        };
-        return refused(code).into();
+    if let Some(id) = &request.transactional_id
+        && !ctx.allows(Operation::Write, Resource::TransactionalId(id))
+    {
+        return refused(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED).into();
+    }
+    if request.transactional_id.is_none() && !may_write(&ctx) {
+        return refused(ErrorCode::CLUSTER_AUTHORIZATION_FAILED).into();
     }
     let has_id = request.producer_id != ProducerId(-1);
     if has_id != (request.producer_epoch != ProducerEpoch(-1)) {
         return refused(ErrorCode::INVALID_REQUEST).into();
     }
-    // Without a cluster-wide permission any topic that may be written to is enough (KIP-679).
-    let may_write = ctx.allows(Operation::IdempotentWrite, Resource::Cluster)
-        || ctx
-            .image()
-            .topics()
-            .iter()
-            .any(|topic| ctx.allows(Operation::Write, Resource::Topic(&topic.name)));
-    if !may_write {
-        return refused(ErrorCode::CLUSTER_AUTHORIZATION_FAILED).into();
+    if request.transactional_id.is_some() {
+        return ctx.rooms.transactions.init_producer_id(ctx.version, request).into();
     }
-    let rooms = &ctx.rooms;
-    let epoch = rooms.broker_epoch();
-    match rooms.producer_ids.next(&rooms.controller, rooms.broker_id, epoch).await {
+    match ctx.rooms.next_producer_id().await {
         Ok(producer_id) => {
             let producer_epoch = ProducerEpoch(0);
             InitProducerIdResponse { producer_id, producer_epoch, ..Default::default() }.into()
         }
         Err(error_code) => refused(error_code).into(),
     }
+}
+
+/// Without a cluster-wide permission any topic that may be written to is enough (KIP-679).
+fn may_write(ctx: &Ctx) -> bool {
+    ctx.allows(Operation::IdempotentWrite, Resource::Cluster)
+        || ctx
+            .image()
+            .topics()
+            .iter()
+            .any(|topic| ctx.allows(Operation::Write, Resource::Topic(&topic.name)))
 }

@@ -3,7 +3,7 @@
 //! the answer (KIP-951); v13 topic ids. acks=0 has no answer: a failure closes the connection, so
 //! that the client learns of it. acks=all waits for the high watermark, or ends with
 //! REQUEST_TIMED_OUT while the records stay where they are.
-//! Not served: transactions; a transactional id is refused with a final error.
+//! Not served: the check that a partition is in the transaction that is written to it (KIP-890).
 
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
@@ -81,15 +81,12 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
 
 /// What is wrong with the request as a whole.
 fn refusal(ctx: &Ctx, request: &ProduceRequest) -> Option<ErrorCode> {
-    if let Some(id) = &request.transactional_id {
-        if !ctx.allows(Operation::Write, Resource::TransactionalId(id)) {
-            return Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-        }
-        return Some(ErrorCode::INVALID_REQUEST);
-    }
     // A transaction without its id could never be ended: Kafka takes it for one not allowed.
+    let id = request.transactional_id.as_deref();
+    let may = id.is_some_and(|id| ctx.allows(Operation::Write, Resource::TransactionalId(id)));
     let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    partitions.any(is_transactional).then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    let refused = !may && partitions.any(is_transactional);
+    refused.then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
 }
 
 fn is_transactional(data: &PartitionProduceData) -> bool {

@@ -14,6 +14,7 @@ use crate::support::{Got, House, batch, frame_of, id_of};
 const TOPIC: &str = "payroll";
 const GROUP: &str = "auditors";
 const VALUE: &str = "a-salary";
+const TRANSACTION: &str = "payments-1";
 
 /// The codes with which a client is told that it may not.
 const REFUSALS: [ErrorCode; 5] = [
@@ -72,8 +73,9 @@ fn commit(version: i16) -> OffsetCommitRequest {
 fn body(key: ApiKey, version: i16) -> Option<Bytes> {
     let of_topics = topics_of(key, version);
     let of_groups = || groups_of(key, version);
+    let of_transactions = || transactions_of(key, version);
     let of_the_rest = || rest_of(key, version);
-    of_topics.or_else(of_groups).or_else(of_the_rest)
+    of_topics.or_else(of_groups).or_else(of_transactions).or_else(of_the_rest)
 }
 
 fn bytes<M: Message>(message: &M, version: i16) -> Option<Bytes> {
@@ -208,6 +210,54 @@ fn groups_of(key: ApiKey, version: i16) -> Option<Bytes> {
     }
 }
 
+fn transactions_of(key: ApiKey, version: i16) -> Option<Bytes> {
+    let transactional_id: StrBytes = TRANSACTION.into();
+    match key {
+        ApiKey::AddPartitionsToTxn => {
+            use add_partitions_to_txn_request::*;
+            let (name, partitions) = (topic(), vec![index()]);
+            let topics = vec![AddPartitionsToTxnTopic { name, partitions, ..Default::default() }];
+            let request = match version {
+                0..=3 => AddPartitionsToTxnRequest {
+                    v3_and_below_transactional_id: transactional_id,
+                    v3_and_below_topics: topics,
+                    ..Default::default()
+                },
+                _ => AddPartitionsToTxnRequest {
+                    transactions: vec![AddPartitionsToTxnTransaction {
+                        transactional_id,
+                        topics,
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                },
+            };
+            bytes(&request, version)
+        }
+        ApiKey::AddOffsetsToTxn => {
+            let group_id = group();
+            let request =
+                AddOffsetsToTxnRequest { transactional_id, group_id, ..Default::default() };
+            bytes(&request, version)
+        }
+        ApiKey::EndTxn => bytes(&EndTxnRequest { transactional_id, ..Default::default() }, version),
+        ApiKey::WriteTxnMarkers => {
+            use write_txn_markers_request::*;
+            let (name, partition_indexes) = (topic(), vec![index()]);
+            let topics =
+                vec![WritableTxnMarkerTopic { name, partition_indexes, ..Default::default() }];
+            let markers = vec![WritableTxnMarker { topics, ..Default::default() }];
+            bytes(&WriteTxnMarkersRequest { markers, ..Default::default() }, version)
+        }
+        ApiKey::DescribeTransactions => {
+            let transactional_ids = vec![transactional_id];
+            bytes(&DescribeTransactionsRequest { transactional_ids, ..Default::default() }, version)
+        }
+        ApiKey::ListTransactions => bytes(&ListTransactionsRequest::default(), version),
+        _ => None,
+    }
+}
+
 fn rest_of(key: ApiKey, version: i16) -> Option<Bytes> {
     match key {
         ApiKey::InitProducerId => {
@@ -269,7 +319,7 @@ fn is_open(api: &Api) -> bool {
 
 /// The error codes in a response, from the outside to the inside.
 fn codes(json: &str) -> Vec<ErrorCode> {
-    let after = json.split("\"errorCode\":").skip(1);
+    let after = json.split("rrorCode\":").skip(1);
     let number = |text: &str| text.split([',', '}']).next().unwrap().trim().parse().unwrap();
     after.map(|text| ErrorCode(number(text))).collect()
 }
@@ -294,7 +344,7 @@ fn every_request_is_refused_or_learns_nothing() {
                 .find(|info| info.kind == Kind::Response && info.key == Some(api.key as i16));
             let body = bytes.slice(bytes.len() - reader.remaining()..);
             let json = response.unwrap().json(body, version).unwrap();
-            let names_something = json.contains(TOPIC) || json.contains(GROUP);
+            let names_something = [TOPIC, GROUP, TRANSACTION].iter().any(|it| json.contains(it));
             let told = codes(&json);
             let refuses = told.iter().any(|code| REFUSALS.contains(code));
             let is_clean = told.iter().all(|c| *c == ErrorCode::NONE || REFUSALS.contains(c));
@@ -307,7 +357,7 @@ fn every_request_is_refused_or_learns_nothing() {
 /// What answers to all leaves out what the client may not see.
 fn is_filtered(key: ApiKey, version: i16) -> bool {
     match key {
-        ApiKey::ListGroups => true,
+        ApiKey::ListGroups | ApiKey::ListTransactions => true,
         ApiKey::Metadata => version == 0,
         // There is no place for an error before.
         ApiKey::DescribeLogDirs => version < 3,

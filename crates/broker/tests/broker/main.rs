@@ -14,3 +14,4 @@ mod offsets;
 mod produce;
 mod support;
 mod table;
+mod transactions;

@@ -120,12 +120,11 @@ fn only_an_admin_client_writes_to_internal_topics() {
 }
 
 #[test]
-fn a_transactional_id_is_refused_for_good() {
+fn a_transactional_id_means_nothing_to_records_outside_of_a_transaction() {
     let house = with_topic(&[]);
     let transactional_id = Some(StrBytes::from("tx"));
     let told = only(house.ask(9, ProduceRequest { transactional_id, ..produce("t", -1, one()) }));
-    assert_eq!(told.error_code, ErrorCode::INVALID_REQUEST);
-    assert!(!told.error_code.is_retriable());
+    assert_eq!(told.error_code, ErrorCode::NONE);
 }
 
 fn sequenced(epoch: i16, base_sequence: i32, values: &[&str]) -> Bytes {
@@ -367,7 +366,7 @@ fn producer_ids_are_never_given_twice() {
 }
 
 #[test]
-fn producer_ids_need_both_of_id_and_epoch_and_no_transaction() {
+fn producer_ids_need_both_of_id_and_epoch() {
     let house = House::new();
     for (id, epoch) in [(-1, 5), (7, -1)] {
         let told = init(&house, id, epoch);
@@ -376,8 +375,5 @@ fn producer_ids_need_both_of_id_and_epoch_and_no_transaction() {
             (ErrorCode::INVALID_REQUEST, ProducerId(-1))
         );
     }
-    let transactional_id = Some("tx".into());
-    let told = house.ask(4, InitProducerIdRequest { transactional_id, ..Default::default() });
-    assert_eq!(told.error_code, ErrorCode::INVALID_REQUEST);
     assert!(house.controller.asked.lock().unwrap().is_empty());
 }

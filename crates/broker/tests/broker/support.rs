@@ -236,6 +236,11 @@ impl House {
         self.topic("__consumer_offsets", 4, &configs);
     }
 
+    /// Makes the home of transactions.
+    pub(crate) fn transactions_topic(&mut self) {
+        self.topic("__transaction_state", 4, &[("cleanup.policy", "compact")]);
+    }
+
     pub(crate) fn delete_topic(&mut self, name: &str) {
         let topic_id = id_of(name);
         self.replay(vec![RemoveTopicRecord { topic_id, ..Default::default() }.into()]);

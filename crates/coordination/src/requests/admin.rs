@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use ottla_groups::GroupReply;
+use ottla_groups::{GroupReply, Groups};
 use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
 use ottla_wire::messages::describe_groups_response::DescribedGroup;
 use ottla_wire::messages::list_groups_response::ListedGroup;
@@ -54,7 +54,7 @@ const DELETE: Shape<StrBytes, DeletableGroupResult> = Shape {
     },
 };
 
-impl Coordinator {
+impl Coordinator<Groups> {
     /// DescribeGroups, v0 to v6.
     pub fn describe_groups(
         &self,

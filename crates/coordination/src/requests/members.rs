@@ -3,7 +3,7 @@
 //! JoinGroup and SyncGroup may wait for other members; everything else is answered at once, but
 //! for a log whose commits take time. Not here: the rules, which are those of groups::classic.
 
-use ottla_groups::GroupReply;
+use ottla_groups::{GroupReply, Groups};
 use ottla_wire::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
     LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
@@ -57,7 +57,7 @@ const LEAVE: Shape<LeaveGroupRequest, LeaveGroupResponse> = Shape {
     refused: |_, error_code| LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() },
 };
 
-impl Coordinator {
+impl Coordinator<Groups> {
     /// JoinGroup, v0 to v9.
     pub fn join_group(
         &self,

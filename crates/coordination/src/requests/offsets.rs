@@ -3,7 +3,7 @@
 //! OffsetFetch v8 and later ask for several groups, whose coordinators may differ; older versions
 //! ask for one, in fields of their own. Must hold: an error of one group says nothing of another.
 
-use ottla_groups::{GroupReply, Topics};
+use ottla_groups::{GroupReply, Groups, Topics};
 use ottla_wire::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -52,7 +52,7 @@ const DELETE: Shape<OffsetDeleteRequest, OffsetDeleteResponse> = Shape {
     refused: |_, error_code| OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() },
 };
 
-impl Coordinator {
+impl Coordinator<Groups> {
     /// OffsetCommit, v2 to v10.
     pub fn offset_commit(
         &self,

@@ -1,0 +1,131 @@
+//! WriteTxnMarkers (27), v1-2: ends transactions in the partitions that this broker leads.
+//! Asked by coordinators, and by administrators who abort a hanging transaction. v2 the level of
+//! transaction.version, which decides what is checked. An older coordinator's marker is refused
+//! with TRANSACTION_COORDINATOR_FENCED. Answers when all are committed. Not served: nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_records::control::end_transaction;
+use ottla_records::{ControlRecord, Producer};
+use ottla_security::{Operation, Resource};
+use ottla_wire::messages::write_txn_markers_request::WritableTxnMarker;
+use ottla_wire::messages::write_txn_markers_response::{
+    WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
+};
+use ottla_wire::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
+use ottla_wire::{ErrorCode, Offset, PartitionIndex};
+
+use crate::answer::Answer;
+use crate::context::Ctx;
+use crate::partition::Partition;
+
+/// How long replicas may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A marker that is in the log but not yet committed, and where its answer stands.
+struct Pending {
+    partition: Arc<Partition>,
+    end: Offset,
+    sync_due: bool,
+    /// Marker, topic, partition.
+    at: (usize, usize, usize),
+}
+
+pub(crate) async fn handle(
+    ctx: Ctx,
+    request: WriteTxnMarkersRequest,
+) -> Answer<WriteTxnMarkersResponse> {
+    let may = ctx.allows(Operation::Alter, Resource::Cluster)
+        || ctx.allows(Operation::ClusterAction, Resource::Cluster);
+    let mut pending = Vec::new();
+    let markers = (0..).zip(&request.markers).map(|(at, marker)| {
+        let topics = (0..).zip(&marker.topics).map(|(topic_at, topic)| {
+            let partitions = (0..).zip(&topic.partition_indexes).map(|(partition_at, index)| {
+                let at = (at, topic_at, partition_at);
+                let written = match may {
+                    true => write(&ctx, marker, &topic.name, *index, at),
+                    false => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
+                };
+                let error_code = written.map_or_else(
+                    |error| error,
+                    |waiting| {
+                        pending.extend(waiting);
+                        ErrorCode::NONE
+                    },
+                );
+                let partition_index = *index;
+                WritableTxnMarkerPartitionResult {
+                    partition_index,
+                    error_code,
+                    ..Default::default()
+                }
+            });
+            let (name, partitions) = (topic.name.clone(), partitions.collect());
+            WritableTxnMarkerTopicResult { name, partitions, ..Default::default() }
+        });
+        let (producer_id, topics) = (marker.producer_id, topics.collect());
+        WritableTxnMarkerResult { producer_id, topics, ..Default::default() }
+    });
+    let response = WriteTxnMarkersResponse { markers: markers.collect(), ..Default::default() };
+    if pending.is_empty() {
+        return response.into();
+    }
+    Answer::Later(Box::pin(commit(ctx, response, pending)))
+}
+
+/// Appends one marker; gives what is still to be waited for.
+fn write(
+    ctx: &Ctx,
+    marker: &WritableTxnMarker,
+    topic: &str,
+    index: PartitionIndex,
+    at: (usize, usize, usize),
+) -> Result<Option<Pending>, ErrorCode> {
+    let partition = ctx.rooms.partitions.find_named(topic, index)?;
+    let coordinator_epoch = marker.coordinator_epoch;
+    let control = match marker.transaction_result {
+        true => ControlRecord::Commit { coordinator_epoch },
+        false => ControlRecord::Abort { coordinator_epoch },
+    };
+    let (id, epoch) = (marker.producer_id, marker.producer_epoch);
+    let producer = Producer { id, epoch, base_sequence: -1 };
+    let now = ctx.now();
+    let batch = end_transaction(Offset(0), now, producer, &control);
+    let batch = batch.map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
+    let appended = partition.append_marker(&batch, now).map_err(|refused| {
+        let (partition, code, why) = (&partition.index, refused.code.name(), &refused.message);
+        tracing::info!(topic, %partition, code, why, "a transaction marker was refused");
+        refused.code
+    })?;
+    let (end, sync_due) = (appended.last_offset.next(), appended.sync_due);
+    let is_committed = !sync_due && partition.high_watermark() >= end;
+    Ok((!is_committed).then_some(Pending { partition, end, sync_due, at }))
+}
+
+/// Waits until every marker is committed.
+async fn commit(
+    ctx: Ctx,
+    mut response: WriteTxnMarkersResponse,
+    pending: Vec<Pending>,
+) -> WriteTxnMarkersResponse {
+    let env = &ctx.rooms.env;
+    let deadline = env.monotonic() + TIMEOUT;
+    for Pending { partition, end, sync_due, at } in pending {
+        let mut error = ErrorCode::NONE;
+        if sync_due && partition.synced(env, end).await.is_err() {
+            error = ErrorCode::KAFKA_STORAGE_ERROR;
+        } else {
+            let mut high_watermark = partition.watch_high_watermark();
+            let committed = high_watermark.wait_for(|committed| *committed >= end);
+            let left = deadline - env.monotonic();
+            match env.timeout(left, committed).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => error = ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                Err(_) => error = ErrorCode::REQUEST_TIMED_OUT,
+            }
+        }
+        response.markers[at.0].topics[at.1].partitions[at.2].error_code = error;
+    }
+    response
+}

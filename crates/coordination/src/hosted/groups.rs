@@ -1,0 +1,90 @@
+//! Groups as a hosted machine: `__consumer_offsets`.
+//!
+//! Not here: a thing that is done outside; groups only decide.
+
+use bytes::Bytes;
+use ottla_groups::{GroupRecord, GroupReply, Groups, Settings, Soft};
+use ottla_machine::{Now, Ticket};
+use ottla_records::{BatchSettings, Codec, Producer};
+use ottla_wire::{ErrorCode, LeaderEpoch, ProducerEpoch, ProducerId, Timestamp};
+
+use crate::hosted::{DecidedOf, Hosted};
+use crate::log::BoxFuture;
+
+impl Hosted for Groups {
+    type Soft = Soft;
+    type Reply = GroupReply;
+    type Limits = Settings;
+    type World = ();
+    type Event = ();
+
+    const THINGS: &str = "groups";
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn unread(&self) -> Vec<(i16, u64)> {
+        self.unserved().iter().map(|(kind, count)| (*kind, *count)).collect()
+    }
+
+    fn decode(
+        key: Bytes,
+        value: Option<Bytes>,
+        producer: Option<ProducerId>,
+    ) -> Result<GroupRecord, String> {
+        GroupRecord::decode(key, value, producer).map_err(|error| error.to_string())
+    }
+
+    fn marker(producer: ProducerId, committed: bool) -> Option<GroupRecord> {
+        Some(GroupRecord::EndTransaction { producer, committed })
+    }
+
+    fn encode(record: &GroupRecord) -> Option<(Bytes, Option<Bytes>)> {
+        record.encode()
+    }
+
+    /// As Kafka's group coordinator writes: no producer, but a sequence of 0.
+    fn batch(codec: Codec) -> BatchSettings {
+        let producer = Producer { id: ProducerId(-1), epoch: ProducerEpoch(-1), base_sequence: 0 };
+        BatchSettings { producer: Some(producer), ..BatchSettings::compressed(codec) }
+    }
+
+    fn loaded(&self, soft: &mut Soft, now: Now, limits: &Settings) -> DecidedOf<Self> {
+        Groups::loaded(self, soft, now, limits)
+    }
+
+    fn tick(&self, soft: &mut Soft, now: Now, limits: &Settings) -> DecidedOf<Self> {
+        Groups::tick(self, soft, now, limits)
+    }
+
+    fn wake(soft: &Soft) -> Option<Timestamp> {
+        soft.wake()
+    }
+
+    fn failed(reply: GroupReply, error: ErrorCode) -> GroupReply {
+        reply.failed(error)
+    }
+
+    fn abandon(
+        &self,
+        soft: &mut Soft,
+        now: Now,
+        records: &[GroupRecord],
+        error: ErrorCode,
+    ) -> Vec<(Ticket, GroupReply)> {
+        let of_groups = records.iter().filter_map(|record| match record {
+            GroupRecord::GroupMetadata { group, .. } => Some(group),
+            _ => None,
+        });
+        of_groups.flat_map(|group| Groups::abandon(self, soft, now, group, error).replies).collect()
+    }
+
+    fn effect((): &(), _epoch: LeaderEpoch, _reply: GroupReply) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
+    fn happened(&self, _soft: &mut Soft, _now: Now, _limits: &Settings, (): ()) -> DecidedOf<Self> {
+        DecidedOf::<Self>::default()
+    }
+}

@@ -1,0 +1,287 @@
+//! InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, DescribeTransactions and
+//! ListTransactions.
+//!
+//! A request that takes a fresh producer id waits for one; everything else is answered at once, but
+//! for a log whose commits take time. Not here: the rules, which are those of transactions.
+
+use ottla_transactions::{Ask, Decided, Filter, Soft, TransactionReply, Transactions};
+use ottla_wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnTransaction;
+use ottla_wire::messages::add_partitions_to_txn_response::{
+    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
+};
+use ottla_wire::messages::{
+    AddOffsetsToTxnRequest, EndTxnRequest, EndTxnResponse, InitProducerIdRequest,
+    InitProducerIdResponse, ListTransactionsRequest, ListTransactionsResponse,
+};
+use ottla_wire::messages::{describe_transactions_response, list_transactions_response};
+use ottla_wire::{ErrorCode, PartitionIndex, ProducerEpoch, ProducerId, StrBytes};
+use std::sync::Arc;
+
+use crate::Answer;
+use crate::coordinator::{Coordinator, Shared};
+use crate::requests::{Shape, ask_shard};
+use crate::shard::Shard;
+
+type OfTransactions<R, T> = Shape<R, T, TransactionReply>;
+
+/// An answer, or that it takes a fresh producer id.
+enum Asked<T> {
+    Answered(T),
+    NeedsProducerId,
+}
+
+const INIT: OfTransactions<InitProducerIdRequest, Asked<InitProducerIdResponse>> = Shape {
+    take: |reply| match reply {
+        TransactionReply::Init(response) => Some(Asked::Answered(response)),
+        TransactionReply::NeedsProducerId => Some(Asked::NeedsProducerId),
+        _ => None,
+    },
+    refused: |_, error| Asked::Answered(init_refused(error)),
+};
+
+const END: OfTransactions<EndTxnRequest, Asked<EndTxnResponse>> = Shape {
+    take: |reply| match reply {
+        TransactionReply::End(response) => Some(Asked::Answered(response)),
+        TransactionReply::NeedsProducerId => Some(Asked::NeedsProducerId),
+        _ => None,
+    },
+    refused: |_, error| Asked::Answered(end_refused(error)),
+};
+
+const ADD: OfTransactions<AddPartitionsToTxnTransaction, AddPartitionsToTxnResult> = Shape {
+    take: |reply| match reply {
+        TransactionReply::AddPartitions(result) => Some(result),
+        _ => None,
+    },
+    refused: add_refused,
+};
+
+const ADD_OFFSETS: OfTransactions<AddOffsetsToTxnRequest, ErrorCode> = Shape {
+    take: |reply| match reply {
+        TransactionReply::AddOffsets(error) => Some(error),
+        _ => None,
+    },
+    refused: |_, error| error,
+};
+
+const DESCRIBE: OfTransactions<StrBytes, describe_transactions_response::TransactionState> =
+    Shape {
+        take: |reply| match reply {
+            TransactionReply::Describe(state) => Some(state),
+            _ => None,
+        },
+        refused: |id, error_code| describe_transactions_response::TransactionState {
+            error_code,
+            transactional_id: id.clone(),
+            ..Default::default()
+        },
+    };
+
+/// The transactional ids of one shard, or why it cannot tell.
+type Listed = Result<Vec<list_transactions_response::TransactionState>, ErrorCode>;
+
+const LIST: OfTransactions<ListTransactionsRequest, Listed> = Shape {
+    take: |reply| match reply {
+        TransactionReply::List(states) => Some(Ok(states)),
+        _ => None,
+    },
+    refused: |_, error| Err(error),
+};
+
+impl Coordinator<Transactions> {
+    /// InitProducerId with a transactional id, v0 to v6.
+    pub fn init_producer_id(
+        &self,
+        version: i16,
+        request: InitProducerIdRequest,
+    ) -> Answer<InitProducerIdResponse> {
+        let id = request.transactional_id.clone().unwrap_or_default();
+        let decide = Transactions::init_producer_id;
+        with_producer_id(&self.shared, &id, version, request, &INIT, decide, init_refused)
+    }
+
+    /// EndTxn, v0 to v5.
+    pub fn end_transaction(&self, version: i16, request: EndTxnRequest) -> Answer<EndTxnResponse> {
+        let id = request.transactional_id.clone();
+        let decide = Transactions::end;
+        with_producer_id(&self.shared, &id, version, request, &END, decide, end_refused)
+    }
+
+    /// AddPartitionsToTxn, one transaction of v0 to v5; that of v0 to v3 in the form of later ones.
+    pub fn add_partitions(
+        &self,
+        version: i16,
+        request: &AddPartitionsToTxnTransaction,
+    ) -> Answer<AddPartitionsToTxnResult> {
+        let id = &request.transactional_id;
+        ask(&self.shared, id, version, None, request, &ADD, |transactions, soft, ask| {
+            transactions.add_partitions(soft, ask, request)
+        })
+    }
+
+    /// AddOffsetsToTxn, v0 to v4: `home` is the partition of `__consumer_offsets` that keeps the
+    /// group. Gives the error code.
+    pub fn add_offsets(
+        &self,
+        version: i16,
+        request: &AddOffsetsToTxnRequest,
+        home: PartitionIndex,
+    ) -> Answer<ErrorCode> {
+        let id = &request.transactional_id;
+        ask(&self.shared, id, version, None, request, &ADD_OFFSETS, |transactions, soft, ask| {
+            transactions.add_offsets(soft, ask, request, home)
+        })
+    }
+
+    /// DescribeTransactions, one id of v0.
+    pub fn describe_transaction(
+        &self,
+        id: &StrBytes,
+    ) -> Answer<describe_transactions_response::TransactionState> {
+        ask(&self.shared, id, 0, None, id, &DESCRIBE, |transactions, _, ask| {
+            transactions.describe(ask, id)
+        })
+    }
+
+    /// ListTransactions, v0 to v2: the transactional ids that this broker coordinates.
+    pub fn list_transactions(
+        &self,
+        version: i16,
+        request: &ListTransactionsRequest,
+    ) -> Answer<ListTransactionsResponse> {
+        let refused = |error_code| ListTransactionsResponse { error_code, ..Default::default() };
+        let filter = match Filter::of(request) {
+            Ok(filter) => filter,
+            Err(error) => return Answer::Now(refused(error)),
+        };
+        let shards = self.shared.shards();
+        let listed = shards.iter().map(|shard| {
+            let list = |transactions: &Transactions, _: &mut Soft, ask: &Ask<'_>| {
+                transactions.list(ask, &filter)
+            };
+            ask_of(&self.shared, shard, version, None, request, &LIST, list)
+        });
+        let unknown_state_filters = filter.unknown_states.clone();
+        Answer::all(listed.collect()).map(move |shards| {
+            let mut response =
+                ListTransactionsResponse { unknown_state_filters, ..Default::default() };
+            for listed in shards {
+                match listed {
+                    Ok(states) => response.transaction_states.extend(states),
+                    // Its ids are another broker's to list.
+                    Err(ErrorCode::NOT_COORDINATOR) => {}
+                    Err(error) => return refused(error),
+                }
+            }
+            response
+        })
+    }
+}
+
+/// Asks, and asks once more with a fresh producer id when the decision takes one.
+fn with_producer_id<R: Send + Sync + 'static, T: Send + 'static>(
+    shared: &Arc<Shared<Transactions>>,
+    id: &StrBytes,
+    version: i16,
+    request: R,
+    shape: &'static OfTransactions<R, Asked<T>>,
+    decide: fn(&Transactions, &mut Soft, &Ask<'_>, &R) -> Decided,
+    refused: fn(ErrorCode) -> T,
+) -> Answer<T> {
+    let first = ask(shared, id, version, None, &request, shape, |transactions, soft, ask| {
+        decide(transactions, soft, ask, &request)
+    });
+    if let Answer::Now(Asked::Answered(response)) = first {
+        return Answer::Now(response);
+    }
+    let (shared, id) = (shared.clone(), id.clone());
+    Answer::later(async move {
+        if let Asked::Answered(response) = first.await {
+            return response;
+        }
+        let fresh = match shared.world.producer_id().await {
+            Ok(fresh) => Some(fresh),
+            Err(error) => return refused(error),
+        };
+        let again = ask(&shared, &id, version, fresh, &request, shape, |it, soft, ask| {
+            decide(it, soft, ask, &request)
+        });
+        match again.await {
+            Asked::Answered(response) => response,
+            Asked::NeedsProducerId => refused(ErrorCode::UNKNOWN_SERVER_ERROR),
+        }
+    })
+}
+
+/// Asks the coordinator of one transactional id.
+fn ask<R, T: Send + 'static>(
+    shared: &Arc<Shared<Transactions>>,
+    id: &str,
+    version: i16,
+    fresh: Option<ProducerId>,
+    request: &R,
+    shape: &OfTransactions<R, T>,
+    decide: impl FnOnce(&Transactions, &mut Soft, &Ask<'_>) -> Decided,
+) -> Answer<T> {
+    match shared.shard_of(id) {
+        Ok(shard) => ask_of(shared, &shard, version, fresh, request, shape, decide),
+        Err(error) => Answer::Now((shape.refused)(request, error)),
+    }
+}
+
+fn ask_of<R, T: Send + 'static>(
+    shared: &Arc<Shared<Transactions>>,
+    shard: &Arc<Shard<Transactions>>,
+    version: i16,
+    fresh: Option<ProducerId>,
+    request: &R,
+    shape: &OfTransactions<R, T>,
+    decide: impl FnOnce(&Transactions, &mut Soft, &Ask<'_>) -> Decided,
+) -> Answer<T> {
+    ask_shard(shared, shard, request, shape, |transactions, soft, seat| {
+        let (now, settings, ticket) = (seat.now, seat.limits, seat.ticket);
+        decide(transactions, soft, &Ask { now, settings, version, fresh, ticket })
+    })
+}
+
+fn init_refused(error_code: ErrorCode) -> InitProducerIdResponse {
+    InitProducerIdResponse {
+        error_code,
+        producer_id: ProducerId(-1),
+        producer_epoch: ProducerEpoch(-1),
+        ..Default::default()
+    }
+}
+
+fn end_refused(error_code: ErrorCode) -> EndTxnResponse {
+    EndTxnResponse {
+        error_code,
+        producer_id: ProducerId(-1),
+        producer_epoch: ProducerEpoch(-1),
+        ..Default::default()
+    }
+}
+
+fn add_refused(
+    request: &AddPartitionsToTxnTransaction,
+    error: ErrorCode,
+) -> AddPartitionsToTxnResult {
+    let topic_results = request.topics.iter().map(|topic| AddPartitionsToTxnTopicResult {
+        name: topic.name.clone(),
+        results_by_partition: topic
+            .partitions
+            .iter()
+            .map(|partition| AddPartitionsToTxnPartitionResult {
+                partition_index: *partition,
+                partition_error_code: error,
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    });
+    AddPartitionsToTxnResult {
+        transactional_id: request.transactional_id.clone(),
+        topic_results: topic_results.collect(),
+        ..Default::default()
+    }
+}
