@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use ottla_metadata::{Image, ResourceType};
-use ottla_settings::{ConfigError, GroupConfig, Kind, Row, Settings, TopicConfig, Valid, table};
+use ottla_settings::{
+    ConfigError, GroupConfig, Kind, Row, Settings, TopicConfig, Valid, check_served, table,
+};
 use ottla_wire::{BrokerId, ErrorCode};
 
 use crate::Refusal;
@@ -92,10 +94,11 @@ pub(crate) fn check_configs(
     configs: &BTreeMap<String, String>,
     changed: &BTreeMap<String, String>,
 ) -> Result<(), Refusal> {
-    let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let pairs = texts(configs);
     match kind {
         ResourceType::TOPIC => {
             TopicConfig::check(&settings.topic_defaults(), pairs).map_err(config_refusal)?;
+            check_served(table::Scope::Topic, texts(changed)).map_err(config_refusal)?;
         }
         ResourceType::GROUP => {
             GroupConfig::check(settings, pairs).map_err(|error| match error {
@@ -113,9 +116,14 @@ pub(crate) fn check_configs(
             let (for_all, for_one) =
                 if name.is_empty() { (changed, &none) } else { (&none, changed) };
             settings.check_change(for_all, for_one).map_err(broker_refusal)?;
+            check_served(table::Scope::Broker, texts(changed)).map_err(broker_refusal)?;
         }
     }
     Ok(())
+}
+
+fn texts(configs: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    configs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
 fn check_metrics(configs: &BTreeMap<String, String>) -> Result<(), Refusal> {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_metadata::{Image, MetadataRecord, MetadataVersion};
-use ottla_settings::{Settings, TopicConfig};
+use ottla_settings::{Scope, Settings, TopicConfig, check_served};
 use ottla_wire::messages::create_topics_request::CreatableTopic;
 use ottla_wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use ottla_wire::messages::{
@@ -93,8 +93,9 @@ impl Controller {
             };
             configs.insert(config.name.as_str(), config.value.as_deref().ok_or_else(null)?);
         }
-        let overrides = configs.iter().map(|(name, value)| (*name, *value));
-        TopicConfig::check(&settings.topic_defaults(), overrides).map_err(config_refusal)?;
+        let overrides = || configs.iter().map(|(name, value)| (*name, *value));
+        TopicConfig::check(&settings.topic_defaults(), overrides()).map_err(config_refusal)?;
+        check_served(Scope::Topic, overrides()).map_err(config_refusal)?;
         let id = new_topic_id(live);
         let name = StrBytes::copied(&topic.name);
         let topic_record = TopicRecord { name, topic_id: id, ..Default::default() };

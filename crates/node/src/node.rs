@@ -184,6 +184,7 @@ impl Node {
 
 /// Refuses what the configuration asks for and nobody here does.
 fn check_served(settings: &Settings) -> Result<(), StartError> {
+    settings.check_served().map_err(|error| StartError::NotServed(error.to_string()))?;
     if !settings.is_broker() || !settings.is_controller() {
         let roles = settings.node.process_roles.join(",");
         return Err(StartError::NotServed(format!(

@@ -47,6 +47,15 @@ pub enum ConfigError {
         /// What must hold, as a sentence.
         rule: String,
     },
+    /// The value asks for what is not served.
+    NotServed {
+        /// The config's name.
+        key: String,
+        /// The value as it was given.
+        value: String,
+        /// Why it is not.
+        reason: &'static str,
+    },
     /// The text itself cannot be read.
     Syntax {
         /// Where: a line of the file, or the option.
@@ -78,6 +87,9 @@ impl fmt::Display for ConfigError {
                 write!(f, "Cannot update {key} for all brokers at once: name one broker")
             }
             ConfigError::Conflict { keys, rule } => write!(f, "{}: {rule}", keys.join(", ")),
+            ConfigError::NotServed { key, value, reason } => {
+                write!(f, "{key}={value} is not served: {reason}")
+            }
             ConfigError::Syntax { place, reason } => write!(f, "{place}: {reason}"),
         }
     }

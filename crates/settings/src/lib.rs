@@ -39,6 +39,7 @@ mod row;
 mod settings;
 mod sources;
 pub mod table;
+mod unserved;
 mod valid;
 mod value;
 
@@ -70,5 +71,6 @@ pub use table::streams_groups::StreamsGroupSettings;
 pub use table::tls::TlsSettings;
 pub use table::topic::TopicConfig;
 pub use table::transactions::TransactionSettings;
+pub use unserved::check_served;
 pub use valid::{Valid, duration_ms};
 pub use value::{ClassName, Kind, Password, Value, list};

@@ -90,7 +90,7 @@ settings! {
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// Configs that mean nothing here.
+    /// Configs that mean nothing here, or ask for what is not served.
     pub warnings: Vec<Warning>,
 }
 

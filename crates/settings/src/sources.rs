@@ -9,7 +9,7 @@ use std::fmt;
 use crate::builtin::{BUILT_IN, SAYS_WHO_IT_IS};
 use crate::error::ConfigError;
 use crate::row::Row;
-use crate::{environment, properties, table};
+use crate::{environment, properties, table, unserved};
 
 /// Who gave a value to a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Input<'a> {
     pub overrides: &'a [String],
 }
 
-/// A config that was given and means nothing here.
+/// A config that was given and means nothing here, or asks for what is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// Who gave it.
@@ -119,7 +119,7 @@ impl Texts {
     /// What to warn about.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let told = self.given.iter().filter_map(|(key, given)| {
-            let reason = table::stranger(key)?;
+            let reason = table::stranger(key).or_else(|| unserved::warning(key, &given.text))?;
             Some(Warning { origin: given.origin.clone(), reason })
         });
         told.collect()

@@ -10,6 +10,7 @@ mod fetch;
 mod forwarded;
 mod groups;
 mod metadata;
+mod obeyed;
 mod offsets;
 mod produce;
 mod support;

@@ -97,6 +97,8 @@ fn what_is_not_served_yet_is_said() {
         ];
         let told = refusal(&env, &tls).await;
         assert!(told.contains("only PLAINTEXT is served yet"), "{told}");
+        let told = refusal(&env, &["authorizer.class.name=some.Authorizer"]).await;
+        assert!(told.contains("is not served: there are no ACLs here"), "{told}");
         let voters = ["controller.quorum.voters=1@node-1:9093,2@node-2:9093"];
         let told = refusal(&env, &voters).await;
         assert!(told.contains("the configuration names other nodes"), "{told}");
