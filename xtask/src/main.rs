@@ -12,6 +12,7 @@ mod ci;
 mod codegen;
 mod conform;
 mod deps;
+mod docs;
 mod fuzz;
 mod layers;
 mod sim;
@@ -34,6 +35,7 @@ const TASKS: &[Task] = &[
     Task { name: "codegen", about: "write wire's messages from their table", run: codegen::run },
     Task { name: "conform", about: "real clients against a broker", run: conform::run },
     Task { name: "deps", about: "licences and bans over every dependency", run: deps::run },
+    Task { name: "docs", about: "write what works of Apache Kafka, and check it", run: docs::run },
     Task { name: "fuzz", about: "hostile bytes for every decoder", run: fuzz::run },
     Task { name: "sim", about: "stories of the simulated world", run: sim::run },
     Task { name: "tidy", about: "check the house rules over every file", run: tidy::run },

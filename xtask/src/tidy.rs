@@ -42,6 +42,7 @@ const RULES: &[Rule] = &[
     Rule { name: "select", check: words::select_is_biased },
     Rule { name: "hosts", check: words::locks_name_public_hosts },
     Rule { name: "generated", check: generated_code_is_current },
+    Rule { name: "compatibility", check: compatibility_is_told },
 ];
 
 /// Checks the tree; `--ratchet` first lowers the numbers in `xtask/ratchet.txt` to what is true.
@@ -71,6 +72,10 @@ fn findings(tree: &Tree) -> Vec<String> {
 
 fn generated_code_is_current(_tree: &Tree) -> Vec<String> {
     crate::codegen::run(&["--check".to_string()]).err().into_iter().collect()
+}
+
+fn compatibility_is_told(_tree: &Tree) -> Vec<String> {
+    crate::docs::run(&["--check".to_string()]).err().into_iter().collect()
 }
 
 #[cfg(test)]
