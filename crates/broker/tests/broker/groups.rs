@@ -88,12 +88,16 @@ fn finding_a_coordinator_makes_its_topic_once() {
 
 #[test]
 fn the_home_of_groups_is_asked_for_with_its_own_configs() {
-    let house = House::with(&["offsets.topic.num.partitions=7"]);
+    let house = House::with(&[
+        "offsets.topic.num.partitions=7",
+        "offsets.topic.replication.factor=2",
+        "offsets.topic.segment.bytes=2097152",
+    ]);
     find(&house, 3, "g");
     house.pass_ms(50);
     let made = house.controller.requests.lock().unwrap();
     let topic = &made[0].topics[0];
-    assert_eq!((topic.num_partitions, topic.replication_factor), (7, 3));
+    assert_eq!((topic.num_partitions, topic.replication_factor), (7, 2));
     let configs: Vec<_> = topic
         .configs
         .iter()
@@ -102,7 +106,7 @@ fn the_home_of_groups_is_asked_for_with_its_own_configs() {
     let wanted = [
         ("cleanup.policy", "compact"),
         ("compression.type", "producer"),
-        ("segment.bytes", "104857600"),
+        ("segment.bytes", "2097152"),
     ];
     assert_eq!(configs, wanted);
 }
