@@ -18,6 +18,12 @@ pub(crate) const BOOTSTRAP_SERVER: Opt = text(
     "The servers to begin with: HOST1:PORT1,HOST2:PORT2.",
 )
 .aliases(&["broker-list"]);
+/// `--bootstrap-controller`, for commands that work without a broker.
+pub(crate) const BOOTSTRAP_CONTROLLER: Opt = text(
+    "bootstrap-controller",
+    "controller to connect to",
+    "The controllers to begin with, instead of brokers.",
+);
 /// `--command-config`.
 pub(crate) const COMMAND_CONFIG: Opt = text(
     "command-config",
@@ -43,6 +49,7 @@ pub(crate) fn settings(
     others: &mut [&mut dyn Settings],
 ) -> Result<ClientSettings, Failure> {
     let servers = parsed.text(BOOTSTRAP_SERVER.name)?.unwrap_or_default();
+    let controllers = parsed.text(BOOTSTRAP_CONTROLLER.name)?.unwrap_or_default();
     let mut settings = ClientSettings::new(servers);
     settings.client_id = client_id.to_string();
     let mut blocks: Vec<&mut dyn Settings> = vec![&mut settings];
@@ -53,6 +60,10 @@ pub(crate) fn settings(
     apply(properties, &mut blocks)?;
     if !servers.is_empty() {
         settings.bootstrap_servers = ClientSettings::new(servers).bootstrap_servers;
+    }
+    if !controllers.is_empty() {
+        settings.bootstrap_servers.clear();
+        settings.bootstrap_controllers = ClientSettings::new(controllers).bootstrap_servers;
     }
     Ok(settings)
 }

@@ -1,7 +1,7 @@
 //! `ottla configs` (kafka-configs.sh): describes and alters configs and quotas.
 //!
 //! Not here: whose configs are meant (configs/entity.rs), quotas (configs/quotas.rs).
-//! Not served: SCRAM credentials of users, and controllers that are reached without a broker.
+//! Not served: SCRAM credentials of users.
 
 mod entity;
 mod options;
@@ -22,7 +22,7 @@ use ottla_wire::messages::{
 };
 use ottla_wire::{BrokerId, Request, StrBytes};
 
-use crate::client_options::{self, refused};
+use crate::client_options::{self, BOOTSTRAP_CONTROLLER, refused};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::Parsed;
@@ -50,8 +50,17 @@ async fn act(
     entities: &[Entity],
     changes: Option<Changes>,
 ) -> Result<(), Failure> {
-    let client = client_options::admin(context, parsed).await?;
     let [first, ..] = entities else { return Err(Failure::said("no entity was named")) };
+    let is_of_nodes = matches!(first.kind, Kind::Brokers | Kind::BrokerLoggers);
+    if parsed.has(BOOTSTRAP_CONTROLLER.name) && changes.is_none() && !is_of_nodes {
+        // Kafka's client says the same in words of its own.
+        let kind = first.kind.plural();
+        return Err(Failure::said(format!(
+            "controllers describe brokers and broker-loggers only: name a broker with \
+             --bootstrap-server to describe {kind}"
+        )));
+    }
+    let client = client_options::admin(context, parsed).await?;
     match changes {
         Some(changes) if first.kind.is_quota() => {
             quotas::alter(&client, entities, &changes).await?

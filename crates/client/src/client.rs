@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use ottla_env::Env;
 use ottla_wire::messages::metadata_request::MetadataRequestTopic;
-use ottla_wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest};
+use ottla_wire::messages::{
+    DescribeClusterRequest, FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest,
+};
 use ottla_wire::{
     ApiKey, BrokerId, ErrorCode, LeaderEpoch, PartitionIndex, Request, StrBytes, Timestamp,
 };
@@ -77,19 +79,25 @@ impl Place {
 }
 
 impl Client {
-    /// Connects to the first bootstrap server that answers and learns the cluster's brokers.
+    /// Connects to the first bootstrap server that answers and learns the cluster's brokers; with
+    /// `bootstrap.controllers` to controllers, which then take the place of brokers (KIP-919).
     ///
     /// # Errors
     /// [`ClientError::Setting`], or [`ClientError::Bootstrap`] with what each server said.
     pub async fn connect(env: Env, settings: ClientSettings) -> Result<Client, ClientError> {
-        let bootstrap = settings.bootstrap_servers.iter().map(|server| Endpoint::parse(server));
+        let refused = |value: &[String], allowed: &str| ClientError::Setting {
+            key: "bootstrap.servers".to_owned(),
+            value: value.join(","),
+            allowed: allowed.to_owned(),
+        };
+        let (brokers, controllers) = (&settings.bootstrap_servers, &settings.bootstrap_controllers);
+        if !brokers.is_empty() && !controllers.is_empty() {
+            return Err(refused(brokers, "cannot be given together with bootstrap.controllers"));
+        }
+        let bootstrap = brokers.iter().chain(controllers).map(|server| Endpoint::parse(server));
         let bootstrap = bootstrap.collect::<Result<Vec<_>, _>>()?;
         if bootstrap.is_empty() {
-            return Err(ClientError::Setting {
-                key: "bootstrap.servers".to_owned(),
-                value: String::new(),
-                allowed: "must name at least one host:port".to_owned(),
-            });
+            return Err(refused(&[], "must name at least one host:port"));
         }
         let settings = Arc::new(settings);
         let nodes = Nodes::new(env.clone(), settings.clone());
@@ -368,6 +376,9 @@ impl Client {
         asked: Asked<'_>,
         auto_create: bool,
     ) -> Result<(Arc<Cluster>, Vec<(StrBytes, ErrorCode)>), ClientError> {
+        if !self.inner.settings.bootstrap_controllers.is_empty() {
+            return Ok((self.refresh_controllers().await?, Vec::new()));
+        }
         let topics = match asked {
             Asked::All => None,
             Asked::Named(names) => Some(names.iter().map(|name| MetadataRequestTopic {
@@ -385,6 +396,29 @@ impl Client {
         let mut state = self.state();
         let failed = Arc::make_mut(&mut state.cluster).update(now, asked, &response);
         Ok((state.cluster.clone(), failed))
+    }
+
+    /// Learns who the controllers are, which know of no topics in this way.
+    async fn refresh_controllers(&self) -> Result<Arc<Cluster>, ClientError> {
+        let request = DescribeClusterRequest {
+            endpoint_type: CONTROLLERS,
+            ..DescribeClusterRequest::default()
+        };
+        let response = self.call(&request).await?;
+        if response.error_code.is_error() {
+            let message = response.error_message.as_deref();
+            let code = response.error_code;
+            return Err(ClientError::refused(
+                ApiKey::DescribeCluster,
+                "controllers",
+                code,
+                message,
+            ));
+        }
+        let now = self.now();
+        let mut state = self.state();
+        Arc::make_mut(&mut state.cluster).update_controllers(now, &response);
+        Ok(state.cluster.clone())
     }
 
     async fn find_coordinator(
@@ -430,6 +464,9 @@ impl fmt::Debug for Client {
         write!(f, "Client({:?})", self.inner.settings.bootstrap_servers)
     }
 }
+
+/// `endpoint_type` of controllers in DescribeCluster.
+const CONTROLLERS: i8 = 2;
 
 /// From this version on FindCoordinator takes several keys (KIP-699).
 const MANY_KEYS_FROM: i16 = 4;

@@ -97,6 +97,8 @@ settings! {
     ClientSettings {
         /// The servers to begin with: host:port, separated by commas.
         "bootstrap.servers" => bootstrap_servers: Vec<String> = "";
+        /// The controllers to begin with instead, for who wants no broker (KIP-919).
+        "bootstrap.controllers" => bootstrap_controllers: Vec<String> = "";
         /// The name that brokers log and count this client by.
         "client.id" => client_id: String = "";
         /// How the network is secured; only PLAINTEXT is served.

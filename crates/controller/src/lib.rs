@@ -42,6 +42,7 @@ mod config_check;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod describe_configs;
 mod election;
 mod features;
 mod heartbeat;
@@ -54,6 +55,7 @@ mod reply;
 mod soft;
 mod tick;
 
+pub use describe_configs::ConfigsOf;
 pub use reply::{ControllerReply, Decision};
 pub use soft::{Session, Soft};
 

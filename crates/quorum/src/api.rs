@@ -46,6 +46,7 @@ apis! {
     ApiVersions 0..=5, DIRECT => api_versions::handle;
     CreateTopics 2..=7, FORWARDED => create_topics::handle;
     DeleteTopics 1..=6, FORWARDED => delete_topics::handle;
+    DescribeConfigs 1..=4, DIRECT => describe_configs::handle;
     AlterConfigs 0..=2, FORWARDED => alter_configs::handle;
     CreatePartitions 0..=3, FORWARDED => create_partitions::handle;
     IncrementalAlterConfigs 0..=1, FORWARDED => incremental_alter_configs::handle;

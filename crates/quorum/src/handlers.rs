@@ -14,6 +14,7 @@ pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
 pub(crate) mod delete_topics;
 pub(crate) mod describe_cluster;
+pub(crate) mod describe_configs;
 pub(crate) mod describe_quorum;
 pub(crate) mod envelope;
 pub(crate) mod incremental_alter_configs;

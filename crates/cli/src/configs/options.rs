@@ -5,7 +5,7 @@
 use ottla_settings::Update;
 use ottla_settings::table::{Scope, rows};
 
-use crate::client_options::{BOOTSTRAP_SERVER, COMMAND_CONFIG};
+use crate::client_options::{BOOTSTRAP_CONTROLLER, BOOTSTRAP_SERVER, COMMAND_CONFIG};
 use crate::failure::Failure;
 use crate::options::{HELP, Opt, Parsed, VERSION, flag, text};
 
@@ -23,7 +23,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     text("add-config-file", "", "A file of properties to set."),
     flag("all", "Describe all configs, not only those that were set for the entity."),
     flag("alter", "Set or delete configs."),
-    text("bootstrap-controller", "controller to connect to", "A controller to connect to."),
+    BOOTSTRAP_CONTROLLER,
     BOOTSTRAP_SERVER,
     text("broker", "", "The broker with this id."),
     flag("broker-defaults", "The defaults of all brokers."),
@@ -57,7 +57,7 @@ pub(super) fn check(parsed: &Parsed) -> Result<Vec<Entity>, Failure> {
         return Err(Failure::usage("Command must include exactly one action: --describe, --alter"));
     }
     parsed.alone("describe", &["add-config", "add-config-file", "delete-config"])?;
-    let controller = parsed.has("bootstrap-controller");
+    let controller = parsed.has(BOOTSTRAP_CONTROLLER.name);
     match (parsed.has(BOOTSTRAP_SERVER.name), controller) {
         (false, false) => {
             return Err(Failure::said(
@@ -69,12 +69,7 @@ pub(super) fn check(parsed: &Parsed) -> Result<Vec<Entity>, Failure> {
                 "Only one of --bootstrap-server or --bootstrap-controller can be specified.",
             ));
         }
-        (false, true) => {
-            return Err(Failure::said(
-                "--bootstrap-controller is not served: name a broker with --bootstrap-server",
-            ));
-        }
-        (true, false) => (),
+        (false, true) | (true, false) => (),
     }
     let entities = entities(parsed)?;
     let Some(first) = entities.first() else {

@@ -62,6 +62,27 @@ fn configs_are_set_and_described() {
 }
 
 #[test]
+fn configs_are_set_and_described_without_a_broker() {
+    with_session(async |session| {
+        let set = "configs --entity-type brokers --entity-name 1 --alter --add-config \
+                   log.cleaner.threads=2";
+        let done = "Completed updating config for broker 1.\n";
+        assert_eq!(session.run_at_controller(set).await, done);
+        let described = session.run_at_controller("configs --entity-type brokers --describe").await;
+        let expect = "Dynamic configs for broker 1 are:
+  log.cleaner.threads=2 sensitive=false synonyms={DYNAMIC_BROKER_CONFIG:log.cleaner.threads=2, \
+                      DEFAULT_CONFIG:log.cleaner.threads=1}\n";
+        assert!(described.starts_with(expect), "{described}");
+        session.run("topics --create --topic orders", "").await;
+        let set = "configs --topic orders --alter --add-config retention.ms=7";
+        let done = "Completed updating config for topic orders.\n";
+        assert_eq!(session.run_at_controller(set).await, done);
+        let refused = session.run_at_controller("configs --topic orders --describe").await;
+        assert!(refused.contains("controllers describe brokers"), "{refused}");
+    });
+}
+
+#[test]
 fn records_are_written_and_read_and_groups_keep_their_place() {
     with_session(async |session| {
         session.run("topics --create --topic orders --partitions 1", "").await;

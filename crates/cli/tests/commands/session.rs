@@ -22,6 +22,7 @@ pub(crate) struct Session {
     env: Env,
     node: Node,
     address: String,
+    controller: String,
     _folder: tempfile::TempDir,
 }
 
@@ -39,9 +40,12 @@ impl Session {
         let input = Input { file: Some(file.as_bytes()), ..Input::default() };
         let settings = Settings::load(input).unwrap().settings;
         let node = Node::start(env, Opening { settings, cluster_id: None }).await.unwrap();
-        let found = node.addresses().iter().find(|address| address.listener == "PLAINTEXT");
-        let address = found.unwrap().address.to_string();
-        Session { env: env.clone(), node, address, _folder: folder }
+        let at = |listener: &str| {
+            let found = node.addresses().iter().find(|address| address.listener == listener);
+            found.unwrap().address.to_string()
+        };
+        let (address, controller) = (at("PLAINTEXT"), at("CONTROLLER"));
+        Session { env: env.clone(), node, address, controller, _folder: folder }
     }
 
     /// Where the node is.
@@ -59,13 +63,22 @@ impl Session {
 
     /// Runs `line` with `input`; stdout, and after it stderr and the code when that is not 0.
     pub(crate) async fn run(&self, line: &str, input: &str) -> String {
-        let line = format!("{line} --bootstrap-server {}", self.address);
+        self.run_at(&format!("--bootstrap-server {}", self.address), line, input).await
+    }
+
+    async fn run_at(&self, server: &str, line: &str, input: &str) -> String {
+        let line = format!("{line} {server}");
         let words: Vec<String> = line.split_whitespace().map(String::from).collect();
         let ran = self.words(&words, input.to_string()).await;
         match ran.code {
             0 => ran.stdout,
             code => format!("{}{}code {code}\n", ran.stdout, ran.stderr),
         }
+    }
+
+    /// Runs `line` without a broker; prints as [`Session::run`] does.
+    pub(crate) async fn run_at_controller(&self, line: &str) -> String {
+        self.run_at(&format!("--bootstrap-controller {}", self.controller), line, "").await
     }
 
     /// Runs `line` and compares what it printed.

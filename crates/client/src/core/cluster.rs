@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ottla_wire::messages::MetadataResponse;
 use ottla_wire::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use ottla_wire::messages::{DescribeClusterResponse, MetadataResponse};
 use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, PartitionIndex, StrBytes, Timestamp, TopicId};
 
 /// One partition of one topic, by name.
@@ -160,6 +160,19 @@ impl Cluster {
         failed
     }
 
+    /// Takes over who the controllers are: they stand where brokers stand otherwise.
+    pub fn update_controllers(&mut self, now: Timestamp, response: &DescribeClusterResponse) {
+        self.updated = Some(now);
+        self.id = Some(StrBytes::copied(&response.cluster_id));
+        self.controller = Some(response.controller_id).filter(|id| id.0 >= 0);
+        let nodes = response.brokers.iter().filter_map(|node| {
+            let port = u16::try_from(node.port).ok()?;
+            let (host, rack) = (StrBytes::copied(&node.host), None);
+            Some((node.broker_id, Broker { id: node.broker_id, host, port, rack }))
+        });
+        self.brokers = nodes.collect();
+    }
+
     /// Follows a hint of a new leader that came with a refusal (KIP-951).
     pub fn follow(
         &mut self,
@@ -217,6 +230,7 @@ fn read_partition(told: &MetadataResponsePartition) -> Partition {
 mod tests {
     use super::*;
     use ottla_wire::Uuid;
+    use ottla_wire::messages::describe_cluster_response::DescribeClusterBroker;
 
     fn answer(topics: &[(&str, u128, i32, i32)]) -> MetadataResponse {
         let brokers = [1, 2].map(|id| MetadataResponseBroker {
@@ -256,6 +270,26 @@ mod tests {
         assert_eq!(leader(&cluster, "a"), Some((1, 5)));
         cluster.update(Timestamp(3), Asked::All, &answer(&[("a", 8, 2, 0)]));
         assert_eq!(leader(&cluster, "a"), Some((2, 0)), "another topic of this name");
+    }
+
+    #[test]
+    fn controllers_stand_where_brokers_stand_otherwise() {
+        let mut cluster = Cluster::default();
+        let node = |id: i32| DescribeClusterBroker {
+            broker_id: BrokerId(id),
+            host: "quorum.example".into(),
+            port: 9090 + id,
+            ..Default::default()
+        };
+        let response = DescribeClusterResponse {
+            controller_id: BrokerId(2),
+            brokers: vec![node(1), node(2)],
+            ..Default::default()
+        };
+        cluster.update_controllers(Timestamp(1), &response);
+        assert_eq!(cluster.controller, Some(BrokerId(2)));
+        let known = cluster.brokers.values().map(|node| (node.id.0, node.port));
+        assert_eq!(known.collect::<Vec<_>>(), [(1, 9091), (2, 9092)]);
     }
 
     #[test]
