@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::applier::Applier;
 use crate::assignments::{self, Assignments};
+use crate::cleaner;
 use crate::configs::{Configs, group_settings, log_config, transaction_settings};
 use crate::context::Rooms;
 use crate::fetch_sessions::FetchSessions;
@@ -88,6 +89,7 @@ impl Broker {
             env,
         });
         upkeep::spawn(&rooms, &tasks);
+        cleaner::spawn(&rooms, &tasks);
         assignments::spawn(&rooms, &tasks);
         let applier = Applier { rooms, dirs, tasks: tasks.spawner() };
         Broker { applier, tasks }

@@ -22,6 +22,7 @@ mod api;
 mod applier;
 mod assignments;
 mod broker;
+mod cleaner;
 mod configs;
 mod context;
 mod coordinated;

@@ -2,7 +2,8 @@
 //!
 //! Start at [`batch`] (what a batch is), then [`mod@validate`] (what a log does to a client's
 //! batch before it keeps it), [`record`] and [`builder`] (reading and writing records as values),
-//! [`codec`] (compression) and [`control`] (batches that speak to the log and not to people).
+//! [`codec`] (compression), [`control`] (batches that speak to the log and not to people) and
+//! [`filter`] (leaving records out, for the log cleaner).
 //!
 //! Not here: segments, indexes, producer state (storage), and anything that reads a file.
 //! Must hold: bytes from outside never panic, and memory stays within a batch's own length and its
@@ -25,6 +26,7 @@ pub mod builder;
 pub mod codec;
 pub mod control;
 mod crc;
+pub mod filter;
 pub mod fuzz;
 pub mod record;
 mod reencode;

@@ -1,5 +1,6 @@
-//! The only place where records are compressed again: a topic's `compression.type` is another
-//! codec than the batch's, or the offsets inside a compressed batch are not 0, 1, 2, ...
+//! Records are compressed again when they are appended: a topic's `compression.type` is another
+//! codec than the batch's, or the offsets inside a compressed batch are not 0, 1, 2, ... The log
+//! cleaner does so in filter.rs.
 //!
 //! Records stream from the old codec into the new one; keys, values and headers are copied as
 //! bytes, only the heads are written anew. Called after the records were found valid. Must hold:
@@ -148,9 +149,9 @@ fn header(
 }
 
 /// Bytes in memory that refuse to outgrow a length.
-struct Bounded {
-    bytes: Vec<u8>,
-    len_max: usize,
+pub(crate) struct Bounded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) len_max: usize,
 }
 
 impl Write for Bounded {
@@ -167,4 +168,4 @@ impl Write for Bounded {
     }
 }
 
-const OUTGROWN: io::ErrorKind = io::ErrorKind::QuotaExceeded;
+pub(crate) const OUTGROWN: io::ErrorKind = io::ErrorKind::QuotaExceeded;

@@ -32,7 +32,37 @@ pub(crate) enum Broken {
 pub(crate) fn walk<R: BufRead>(
     reader: &mut R,
     count: i32,
-    mut visit: impl FnMut(i32, Head, bool),
+    visit: impl FnMut(i32, Head, bool),
+) -> Result<(), Broken> {
+    walk_each(reader, count, &mut Heads(visit))
+}
+
+/// What is done with each record of a walk.
+pub(crate) trait Each {
+    /// Reads a record to its end; `false` ends the walk there, whatever follows.
+    fn record<S: Source>(&mut self, index: i32, record: &mut S) -> Result<bool, Broken>;
+}
+
+struct Heads<F>(F);
+
+impl<F: FnMut(i32, Head, bool)> Each for Heads<F> {
+    #[inline]
+    fn record<S: Source>(&mut self, index: i32, record: &mut S) -> Result<bool, Broken> {
+        let head = read_head(record)?;
+        let has_key = skip_body(record)?;
+        if record.left() != 0 {
+            return Err(Broken::Malformed(NOT_AS_LONG));
+        }
+        (self.0)(index, head, has_key);
+        Ok(true)
+    }
+}
+
+/// Walks `count` records and nothing behind them.
+pub(crate) fn walk_each<R: BufRead, E: Each>(
+    reader: &mut R,
+    count: i32,
+    each: &mut E,
 ) -> Result<(), Broken> {
     let mut index = 0;
     while index < count {
@@ -40,12 +70,12 @@ pub(crate) fn walk<R: BufRead>(
         let before = buffer.len();
         while index < count {
             let Some((mut record, rest)) = split_whole(buffer)? else { break };
-            let head = read_head(&mut record)?;
-            let has_key = skip_body(&mut record)?;
+            if !each.record(index, &mut record)? {
+                return Ok(());
+            }
             if !record.is_empty() {
                 return Err(Broken::Malformed(NOT_AS_LONG));
             }
-            visit(index, head, has_key);
             buffer = rest;
             index += 1;
         }
@@ -53,12 +83,12 @@ pub(crate) fn walk<R: BufRead>(
         reader.consume(used);
         if index < count && used == 0 {
             let mut record = Limited::next_record(reader)?;
-            let head = read_head(&mut record)?;
-            let has_key = skip_body(&mut record)?;
+            if !each.record(index, &mut record)? {
+                return Ok(());
+            }
             if record.left != 0 {
                 return Err(Broken::Malformed(NOT_AS_LONG));
             }
-            visit(index, head, has_key);
             index += 1;
         }
     }
@@ -86,6 +116,14 @@ fn split_whole(buffer: &[u8]) -> Result<Option<Split<'_>>, Broken> {
 pub(crate) trait Source {
     fn byte(&mut self) -> Result<u8, Broken>;
     fn skip(&mut self, len: usize) -> Result<(), Broken>;
+    /// Hands the next `len` bytes over, part by part.
+    fn feed(
+        &mut self,
+        len: usize,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Broken>;
+    /// How many bytes are left.
+    fn left(&self) -> usize;
 }
 
 impl Source for &[u8] {
@@ -100,6 +138,22 @@ impl Source for &[u8] {
     fn skip(&mut self, len: usize) -> Result<(), Broken> {
         *self = self.get(len..).ok_or(Broken::Ended)?;
         Ok(())
+    }
+
+    #[inline]
+    fn feed(
+        &mut self,
+        len: usize,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Broken> {
+        let (fed, rest) = self.split_at_checked(len).ok_or(Broken::Ended)?;
+        *self = rest;
+        take(fed).map_err(Broken::Inflating)
+    }
+
+    #[inline]
+    fn left(&self) -> usize {
+        self.len()
     }
 }
 
@@ -149,14 +203,26 @@ impl<R: BufRead> Source for Limited<'_, R> {
     }
 
     fn skip(&mut self, len: usize) -> Result<(), Broken> {
+        self.feed(len, &mut |_| Ok(()))
+    }
+
+    fn feed(
+        &mut self,
+        len: usize,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Broken> {
         if len > self.left {
             return Err(Broken::Malformed(NOT_AS_LONG));
         }
         let behind = self.left - len;
         self.left = len;
-        self.rest(|_| Ok(()))?;
+        self.rest(take)?;
         self.left = behind;
         Ok(())
+    }
+
+    fn left(&self) -> usize {
+        self.left
     }
 }
 
@@ -174,6 +240,13 @@ pub(crate) fn read_head<S: Source>(source: &mut S) -> Result<Head, Broken> {
 fn skip_body<S: Source>(source: &mut S) -> Result<bool, Broken> {
     let key = varint(source)?;
     skip_nullable(source, key)?;
+    skip_value(source)?;
+    Ok(key >= 0)
+}
+
+/// Skips value and headers; whether there was a value.
+#[inline]
+pub(crate) fn skip_value<S: Source>(source: &mut S) -> Result<bool, Broken> {
     let value = varint(source)?;
     skip_nullable(source, value)?;
     let headers = varint(source)?;
@@ -187,7 +260,7 @@ fn skip_body<S: Source>(source: &mut S) -> Result<bool, Broken> {
         let value = varint(source)?;
         skip_nullable(source, value)?;
     }
-    Ok(key >= 0)
+    Ok(value >= 0)
 }
 
 /// A length below zero stands for null.

@@ -542,7 +542,7 @@ fn is_roll_due(
         true => arriving.max_timestamp - first,
         false => arriving.now - active.created,
     };
-    if age > config.segment_ms.saturating_sub(writer.growth.jitter_ms) {
+    if age > config.roll_ms().saturating_sub(writer.growth.jitter_ms) {
         return Ok(true);
     }
     let bytes = u64::from(config.segment_index_bytes);

@@ -88,6 +88,15 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
+    /// How old a segment may get before it is closed: a compacted log closes its segments in time
+    /// for `max.compaction.lag.ms`.
+    pub(crate) fn roll_ms(&self) -> i64 {
+        match self.cleanup_compact && self.max_compaction_lag_ms > 0 {
+            true => self.segment_ms.min(self.max_compaction_lag_ms),
+            false => self.segment_ms,
+        }
+    }
+
     /// The configs of the metadata log, which only the controller rolls and cuts.
     pub fn metadata_log(segment_bytes: u32, segment_ms: i64) -> LogConfig {
         LogConfig {

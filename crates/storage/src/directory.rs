@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use ottla_env::{Disk, File, Open};
 use ottla_wire::{DirectoryId, Offset, Timestamp};
@@ -414,7 +414,14 @@ impl Home {
 /// A file that is opened when it is first needed and may be closed while nobody needs it.
 #[derive(Debug, Default)]
 pub(crate) struct LazyFile {
-    file: Mutex<Option<Arc<File>>>,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    file: Option<Arc<File>>,
+    /// Its name may stand for another file by now: it stays open as long as anyone knows it.
+    pinned: bool,
 }
 
 impl LazyFile {
@@ -426,18 +433,48 @@ impl LazyFile {
         kind: FileKind,
         how: Open,
     ) -> Result<Arc<File>, StorageError> {
-        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = &*slot {
+        self.open_in(&mut self.slot(), home, base, kind, how)
+    }
+
+    /// Opens the file for good, before its name goes to another one.
+    pub(crate) fn pin(
+        &self,
+        home: &Home,
+        base: Offset,
+        kind: FileKind,
+    ) -> Result<(), StorageError> {
+        let mut slot = self.slot();
+        self.open_in(&mut slot, home, base, kind, Open::Create)?;
+        slot.pinned = true;
+        Ok(())
+    }
+
+    fn open_in(
+        &self,
+        slot: &mut Slot,
+        home: &Home,
+        base: Offset,
+        kind: FileKind,
+        how: Open,
+    ) -> Result<Arc<File>, StorageError> {
+        if let Some(file) = &slot.file {
             return Ok(Arc::clone(file));
         }
         let open = |path: &Path| home.disk().open(path, how);
         let name = file_name(base, kind);
         let file = home.directory.with_reserve(|| home.with(&name, "open", open))?;
-        Ok(Arc::clone(slot.insert(Arc::new(file))))
+        Ok(Arc::clone(slot.file.insert(Arc::new(file))))
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn close(&self) {
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut slot = self.slot();
+        if !slot.pinned {
+            slot.file = None;
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Here they are locked, checked and told apart; dirs/load.rs opens the logs in them,
 //! dirs/partitions.rs makes and removes partitions where dirs/place.rs says, dirs/moves.rs moves
-//! them from one directory to another, dirs/upkeep.rs syncs and writes checkpoints, dirs/stop.rs
-//! closes them in order. Not here: which partitions a node should have. Must hold:
-//! one failed directory takes down its own partitions only, and nothing runs by itself: every
-//! periodic duty is a function that the node calls.
+//! them from one directory to another, dirs/upkeep.rs syncs and writes checkpoints, dirs/clean.rs
+//! compacts, dirs/stop.rs closes them in order. Not here: which partitions a node should have.
+//! Must hold: one failed directory takes down its own partitions only, and nothing runs by itself:
+//! every periodic duty is a function that the node calls.
 
+mod clean;
 mod load;
 mod moves;
 mod partitions;
@@ -29,6 +30,7 @@ use crate::error::StorageError;
 use crate::log::{Log, lock};
 use crate::meta_properties::{self, MetaProperties, directory_id, is_reserved};
 
+pub use clean::{Cleaning, CleaningStatus, Progress, Uncleanable};
 pub use load::{ConfigOf, Found, Known, Loading, Opened};
 pub use moves::Copied;
 
@@ -43,6 +45,7 @@ pub struct LogDirs {
     dirs: Vec<Dir>,
     logs: RwLock<Logs>,
     places: Mutex<Places>,
+    cleaning: clean::State,
 }
 
 /// Where new replicas go and where not, as operators said.
@@ -71,6 +74,8 @@ struct Checkpoints {
     recovery_points: Offsets,
     log_starts: Offsets,
     high_watermarks: Offsets,
+    /// Up to where compacted logs were cleaned.
+    cleaned: Offsets,
     /// Whether every log of the directory was opened, so that a clean stop may be told.
     loaded: bool,
 }
@@ -135,8 +140,9 @@ impl LogDirs {
         let Some(cluster_id) = metas.iter().find_map(|(_, meta)| meta.cluster_id.clone()) else {
             return Err(StorageError::Refused("every log directory is offline".to_owned()));
         };
-        let (logs, places) = (RwLock::default(), Mutex::default());
-        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs, places })
+        let (logs, places, cleaning) =
+            (RwLock::default(), Mutex::default(), clean::State::default());
+        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs, places, cleaning })
     }
 
     /// Lets `on_failure` be called whenever a directory goes offline, and now if one is.
@@ -220,6 +226,7 @@ fn open_one(env: &Env, path: &Path) -> Result<(Dir, MetaProperties), StorageErro
         recovery_points: read_checkpoint(env, path, checkpoint::RECOVERY_POINTS)?,
         log_starts: read_checkpoint(env, path, checkpoint::LOG_STARTS)?,
         high_watermarks: read_checkpoint(env, path, checkpoint::HIGH_WATERMARKS)?,
+        cleaned: read_checkpoint(env, path, checkpoint::CLEANER_OFFSETS)?,
         loaded: false,
     };
     let dir = Dir {

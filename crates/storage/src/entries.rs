@@ -57,6 +57,11 @@ impl<const N: usize> EntryFile<N> {
         Ok(self.look(&mut state)? + pending_len(&state))
     }
 
+    /// How many bytes the entries take.
+    pub(crate) fn bytes(&self) -> Result<u64, StorageError> {
+        Ok(u64::from(self.len()?) * N as u64)
+    }
+
     pub(crate) fn last(&self) -> Result<Option<[u8; N]>, StorageError> {
         let mut state = self.state();
         self.look(&mut state)?;
@@ -192,6 +197,13 @@ impl<const N: usize> EntryFile<N> {
             state.unsynced = false;
         }
         Ok(())
+    }
+
+    /// Keeps the file open for good, before its name goes to another one.
+    pub(crate) fn pin(&self) -> Result<(), StorageError> {
+        let mut state = self.state();
+        self.look(&mut state)?;
+        self.file.pin(&self.home, self.base, self.kind)
     }
 
     /// Closes the file when nothing waits to be synced.

@@ -139,6 +139,7 @@ impl Log {
     /// that wrote is made to last by `sync_closed`, or by a sync of the whole directory.
     pub fn close(&self) -> Result<(), StorageError> {
         let _pin = self.home.pin();
+        let _cleaning = lock(&self.cleaning);
         let mut writer = lock(&self.writer);
         if writer.closed {
             return Ok(());
@@ -171,6 +172,7 @@ impl Log {
 
     /// Ends appends to a log whose files will be removed.
     pub(crate) fn abandon(&self) {
+        let _cleaning = lock(&self.cleaning);
         lock(&self.writer).closed = true;
         self.is_gone.store(true, Ordering::Release);
         let bytes = self.unsynced.swap(0, Ordering::AcqRel);

@@ -1,9 +1,10 @@
 //! A partition's log on a disk, in Apache Kafka's own bytes.
 //!
-//! Start at [`log`] (what a log is), then `append`, `read`, `flush` and `load`; [`dirs`] holds the
-//! logs of a node's log directories. Below them stand one file per kind of file on the disk.
+//! Start at [`log`] (what a log is), then `append`, `read`, `flush` and `load`; `clean` compacts;
+//! [`dirs`] holds the logs of a node's log directories. Below them stand one file per kind of file
+//! on the disk.
 //!
-//! Not here: leadership, replication, requests, the compactor. Must hold: a folder written here
+//! Not here: leadership, replication, requests. Must hold: a folder written here
 //! opens under Apache Kafka and the other way round; what was synced survives a power cut, what
 //! was acknowledged a crash; bytes from a disk never panic.
 //!
@@ -46,6 +47,7 @@
 
 pub mod append;
 pub mod checkpoint;
+mod clean;
 pub mod clean_shutdown;
 pub mod config;
 pub mod directory;
@@ -77,9 +79,12 @@ pub mod transaction_index;
 mod truncate;
 
 pub use append::{Appended, Origin};
+pub use clean::Pass;
 pub use config::LogConfig;
 pub use directory::{Directory, OnFailure};
-pub use dirs::{Copied, DirsOpening, Loading, LogDirs};
+pub use dirs::{
+    Cleaning, CleaningStatus, Copied, DirsOpening, Loading, LogDirs, Progress, Uncleanable,
+};
 pub use epochs::{EpochEnd, EpochEntry};
 pub use error::{AppendError, StorageError};
 pub use load::Opening;

@@ -37,6 +37,9 @@ pub struct Log {
     pub(crate) may_use_reserve: bool,
     topic_id: RwLock<Option<TopicId>>,
     config: RwLock<Arc<LogConfig>>,
+    /// Held while the cleaner works on the log for a moment, and by whoever cuts, drops, renames
+    /// or closes what it works on.
+    pub(crate) cleaning: Mutex<()>,
     /// Held while something is synced; one at a time.
     pub(crate) syncing: Mutex<()>,
     pub(crate) writer: Mutex<Writer>,
@@ -109,6 +112,7 @@ impl Log {
             name: loaded.name,
             topic_id: RwLock::new(loaded.topic_id),
             config: RwLock::new(loaded.config),
+            cleaning: Mutex::new(()),
             syncing: Mutex::new(()),
             writer: Mutex::new(loaded.writer),
             producers: Mutex::new(loaded.producers),

@@ -53,16 +53,10 @@ impl OffsetIndex {
 
     /// Adds an entry; the caller keeps them ascending.
     pub(crate) fn push(&self, entry: OffsetEntry) -> Result<(), StorageError> {
-        let Some(relative) = relative(entry.offset, self.base) else {
-            return Err(self.impossible(entry));
-        };
-        let Ok(position) = u32::try_from(entry.position) else {
-            return Err(self.impossible(entry));
-        };
-        let mut bytes = [0; ENTRY_BYTES];
-        bytes[..4].copy_from_slice(&relative.to_be_bytes());
-        bytes[4..].copy_from_slice(&position.to_be_bytes());
-        self.entries.push(bytes)
+        match encode(entry, self.base) {
+            Some(bytes) => self.entries.push(bytes),
+            None => Err(self.impossible(entry)),
+        }
     }
 
     pub(crate) fn last(&self) -> Result<Option<OffsetEntry>, StorageError> {
@@ -108,6 +102,16 @@ impl OffsetIndex {
             entry.offset, entry.position, self.base
         ))
     }
+}
+
+/// The bytes of an entry; `None` when it is too far from the segment's begin.
+pub(crate) fn encode(entry: OffsetEntry, base: Offset) -> Option<[u8; ENTRY_BYTES]> {
+    let relative = relative(entry.offset, base)?;
+    let position = u32::try_from(entry.position).ok()?;
+    let mut bytes = [0; ENTRY_BYTES];
+    bytes[..4].copy_from_slice(&relative.to_be_bytes());
+    bytes[4..].copy_from_slice(&position.to_be_bytes());
+    Some(bytes)
 }
 
 /// An offset as index entries hold it: less the base, and in 31 bits.

@@ -26,6 +26,8 @@ pub struct Slice {
     pub segment: Offset,
     /// Where they begin in that segment's file.
     pub position: u64,
+    /// The segment itself, which may have been replaced by a compacted one since.
+    within: Option<Arc<Segment>>,
 }
 
 /// Why a read gave nothing.
@@ -144,7 +146,8 @@ impl Log {
         }
         let file = begin.segment.file()?;
         let records = Records::File(FileSlice { file, position: begin.position, len });
-        Ok(Slice { records, segment: begin.segment.base, position: begin.position })
+        let Place { segment, position } = begin;
+        Ok(Slice { records, segment: segment.base, position, within: Some(segment) })
     }
 
     /// The bytes of a read, for those who need them in memory.
@@ -177,8 +180,8 @@ impl Log {
         let segments = self.segments();
         let at = segments.partition_point(|segment| segment.base <= slice.segment);
         let behind = slice.position + slice.records.len() as u64;
-        let indexed = match at.checked_sub(1) {
-            Some(at) => segments[at].offsets.offset_at(behind)?,
+        let indexed = match &slice.within {
+            Some(segment) => segment.offsets.offset_at(behind)?,
             None => None,
         };
         let until = indexed
@@ -328,8 +331,13 @@ pub fn bytes_of(records: &Records) -> std::io::Result<Bytes> {
 const HEADER_CHUNK: usize = 64;
 
 fn empty(place: Option<Place>) -> Slice {
-    let (segment, position) = place.map_or((Offset(-1), 0), |p| (p.segment.base, p.position));
-    Slice { records: Records::default(), segment, position }
+    let records = Records::default();
+    match place {
+        Some(Place { segment, position }) => {
+            Slice { records, segment: segment.base, position, within: Some(segment) }
+        }
+        None => Slice { records, segment: Offset(-1), position: 0, within: None },
+    }
 }
 
 fn too_long(begin: &Place, len: u64) -> ReadError {

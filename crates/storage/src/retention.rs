@@ -73,6 +73,7 @@ impl Log {
     }
 
     fn drop_oldest(&self, oldest: &[Arc<Segment>], now: Timestamp) -> Result<usize, StorageError> {
+        let _cleaning = lock(&self.cleaning);
         let mut writer = lock(&self.writer);
         let last_goes = |all: &[Arc<Segment>]| {
             let (Some(active), Some(last)) = (all.last(), oldest.last()) else { return false };

@@ -143,9 +143,7 @@ impl Segment {
         if self.size() == 0 {
             return Ok(self.created);
         }
-        let path = self.home.of(self.base, FileKind::Log);
-        let meta = self.home.disk().metadata(&path);
-        meta.map(|meta| Timestamp(meta.modified_ms)).map_err(self.io("read the time of"))
+        self.modified()
     }
 
     /// Writes the closing time entry and cuts the indexes to what they hold.
@@ -204,6 +202,23 @@ impl Segment {
         self.offsets.file().sync()?;
         self.times.file().sync()?;
         self.aborted.sync()
+    }
+
+    /// Keeps the files open for good, before their names go to what replaces the segment: who
+    /// reads in it goes on.
+    pub(crate) fn pin(&self) -> Result<(), StorageError> {
+        self.newest()?;
+        self.file.pin(&self.home, self.base, FileKind::Log)?;
+        self.offsets.file().pin()?;
+        self.times.file().pin()?;
+        self.aborted.pin()
+    }
+
+    /// When the file was last changed.
+    pub(crate) fn modified(&self) -> Result<Timestamp, StorageError> {
+        let path = self.home.of(self.base, FileKind::Log);
+        let meta = self.home.disk().metadata(&path);
+        meta.map(|meta| Timestamp(meta.modified_ms)).map_err(self.io("read the time of"))
     }
 
     /// Closes files that nobody needs at once.

@@ -41,7 +41,8 @@ fn replace(home: &Home, names: &[String], swaps: &[(Offset, &String)]) -> Result
     let mut range: Option<(Offset, Offset)> = None;
     for (base, name) in swaps {
         if is_log(name) {
-            let next = next_offset(home, name, *base)?;
+            // Output without a batch replaces what began where it begins, with all its indexes.
+            let next = next_offset(home, name, *base)?.max(base.next());
             let (from, until) = range.unwrap_or((*base, next));
             range = Some((from.min(*base), until.max(next)));
         }

@@ -53,15 +53,12 @@ impl TimeIndex {
         {
             return Ok(());
         }
-        let Some(relative) = relative(entry.offset, self.base) else {
+        let Some(bytes) = encode(entry, self.base) else {
             return Err(StorageError::Refused(format!(
                 "offset {} does not fit the time index of segment {}",
                 entry.offset, self.base
             )));
         };
-        let mut bytes = [0; ENTRY_BYTES];
-        bytes[..8].copy_from_slice(&entry.timestamp.0.to_be_bytes());
-        bytes[8..].copy_from_slice(&relative.to_be_bytes());
         self.entries.push(bytes)
     }
 
@@ -101,4 +98,13 @@ impl TimeIndex {
         let relative = u32::from_be_bytes(relative.try_into().expect("four of twelve are left"));
         TimeEntry { timestamp: Timestamp(timestamp), offset: self.base + i64::from(relative) }
     }
+}
+
+/// The bytes of an entry; `None` when it is too far from the segment's begin.
+pub(crate) fn encode(entry: TimeEntry, base: Offset) -> Option<[u8; ENTRY_BYTES]> {
+    let relative = relative(entry.offset, base)?;
+    let mut bytes = [0; ENTRY_BYTES];
+    bytes[..8].copy_from_slice(&entry.timestamp.0.to_be_bytes());
+    bytes[8..].copy_from_slice(&relative.to_be_bytes());
+    Some(bytes)
 }

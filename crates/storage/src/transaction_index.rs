@@ -42,6 +42,8 @@ struct State {
     /// `None` until the file was read.
     entries: Option<Vec<AbortedTransaction>>,
     unsynced: bool,
+    /// The entries stay in memory: the file's name may stand for another one by now.
+    pinned: bool,
 }
 
 impl TransactionIndex {
@@ -111,7 +113,7 @@ impl TransactionIndex {
         let mut state = self.state();
         self.file.close();
         self.home.remove(&file_name(self.base, FileKind::TransactionIndex))?;
-        *state = State { entries: Some(Vec::new()), unsynced: false };
+        *state = State { entries: Some(Vec::new()), ..State::default() };
         Ok(())
     }
 
@@ -139,10 +141,21 @@ impl TransactionIndex {
 
     pub(crate) fn close_idle(&self) {
         let mut state = self.state();
-        if !state.unsynced {
+        if !state.unsynced && !state.pinned {
             self.file.close();
             state.entries = None;
         }
+    }
+
+    /// Keeps what the file holds in memory, before its name goes to another one.
+    pub(crate) fn pin(&self) -> Result<(), StorageError> {
+        let mut state = self.state();
+        let has_file = !self.read(&mut state)?.is_empty();
+        if has_file {
+            self.file.pin(&self.home, self.base, FileKind::TransactionIndex)?;
+        }
+        state.pinned = true;
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,7 +208,7 @@ pub fn decode(bytes: &[u8], base: Offset) -> Result<Vec<AbortedTransaction>, Str
     Ok(entries)
 }
 
-fn encode(entry: &AbortedTransaction) -> [u8; ENTRY_BYTES] {
+pub(crate) fn encode(entry: &AbortedTransaction) -> [u8; ENTRY_BYTES] {
     let mut bytes = [0; ENTRY_BYTES];
     bytes[..2].copy_from_slice(&VERSION.to_be_bytes());
     let fields = [

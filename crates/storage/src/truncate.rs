@@ -21,6 +21,7 @@ impl Log {
     /// recovery point is checkpointed is cut by `LogDirs::truncate`.
     pub fn truncate(&self, offset: Offset, now: Timestamp) -> Result<bool, StorageError> {
         let _pin = self.home.pin();
+        let _cleaning = lock(&self.cleaning);
         let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
         self.home.directory.check()?;
@@ -42,6 +43,7 @@ impl Log {
     /// cut by `LogDirs::truncate_fully`.
     pub fn truncate_fully(&self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
         let _pin = self.home.pin();
+        let _cleaning = lock(&self.cleaning);
         let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
         self.home.directory.check()?;

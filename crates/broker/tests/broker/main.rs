@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod compaction;
 mod configs;
 mod denied;
 mod durability;

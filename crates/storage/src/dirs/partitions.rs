@@ -128,6 +128,7 @@ impl LogDirs {
     pub(super) fn remove_later(&self, log: &Log, now: Timestamp) -> Result<(), StorageError> {
         let due = now + log.config().file_delete_delay_ms;
         self.set_aside(log, DirKind::Delete)?;
+        self.forget_cleaned(log)?;
         log.directory().remove_later(log.home.path(), due);
         Ok(())
     }
@@ -140,6 +141,7 @@ impl LogDirs {
         logs.futures.retain(|_, known| !Arc::ptr_eq(known, log));
         drop(logs);
         self.set_aside(log, DirKind::Stray)?;
+        self.forget_cleaned(log)?;
         tracing::warn!(log = log.name(), dir = %log.home.path().display(),
             "partition is not in the metadata: it is set aside; remove the directory when nobody \
              misses it");
@@ -150,7 +152,11 @@ impl LogDirs {
     /// in the middle reads what is left again, and holds nothing new for synced.
     pub fn truncate(&self, log: &Log, to: Offset, now: Timestamp) -> Result<bool, StorageError> {
         self.lower_recovery_point(log, to)?;
-        log.truncate(to, now)
+        self.lower_cleaned(log, to)?;
+        let cut = log.truncate(to, now)?;
+        // A pass may have ended in between.
+        self.lower_cleaned(log, to)?;
+        Ok(cut)
     }
 
     /// Empties a log, as `truncate` cuts it.
@@ -161,7 +167,9 @@ impl LogDirs {
         now: Timestamp,
     ) -> Result<(), StorageError> {
         self.lower_recovery_point(log, Offset(0))?;
-        log.truncate_fully(to, now)
+        self.lower_cleaned(log, Offset(0))?;
+        log.truncate_fully(to, now)?;
+        self.lower_cleaned(log, Offset(0))
     }
 
     fn lower_recovery_point(&self, log: &Log, to: Offset) -> Result<(), StorageError> {
@@ -205,6 +213,7 @@ impl LogDirs {
             (checkpoint::RECOVERY_POINTS, &mut known.recovery_points),
             (checkpoint::LOG_STARTS, &mut known.log_starts),
             (checkpoint::HIGH_WATERMARKS, &mut known.high_watermarks),
+            (checkpoint::CLEANER_OFFSETS, &mut known.cleaned),
         ] {
             if offsets.remove(key).is_some() {
                 write_checkpoint(&dir.directory, file, offsets)?;

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod clean;
+mod clean_crash;
 mod crash;
 mod dirs;
 mod full;
+mod kafka_cleaner;
 mod kafka_folder;
 mod log;
 mod moves;

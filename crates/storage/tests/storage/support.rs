@@ -25,7 +25,11 @@ const RECORDS: &[u8] = include_bytes!("../fixtures/kafka-4.3.1-records.tsv.gz");
 
 /// Unpacks the folder that Apache Kafka 4.3.1 wrote.
 pub(crate) fn unpack(disk: &Disk, into: &Path) {
-    let tar = inflate(FOLDER);
+    unpack_below(&inflate(FOLDER), "", disk, into);
+}
+
+/// Unpacks what a tar file has below a folder.
+pub(crate) fn unpack_below(tar: &[u8], below: &str, disk: &Disk, into: &Path) {
     let mut at = 0;
     while let Some(header) = tar.get(at..at + 512).filter(|header| header[0] != 0) {
         let text = |from: usize, len: usize| {
@@ -34,11 +38,14 @@ pub(crate) fn unpack(disk: &Disk, into: &Path) {
             String::from_utf8(field[..end].to_vec()).unwrap()
         };
         let size = usize::from_str_radix(text(124, 12).trim(), 8).unwrap();
-        let path = into.join(text(0, 100).trim_start_matches("./"));
-        match header[156] {
-            b'5' => disk.create_dir_all(&path).unwrap(),
-            b'0' => disk.write(&path, &tar[at + 512..at + 512 + size]).unwrap(),
-            other => panic!("tar entry of type {other}"),
+        let name = text(0, 100);
+        if let Some(name) = name.trim_start_matches("./").strip_prefix(below) {
+            let path = into.join(name);
+            match header[156] {
+                b'5' => disk.create_dir_all(&path).unwrap(),
+                b'0' => disk.write(&path, &tar[at + 512..at + 512 + size]).unwrap(),
+                other => panic!("tar entry of type {other}"),
+            }
         }
         at += 512 + size.next_multiple_of(512);
     }
@@ -55,7 +62,8 @@ pub(crate) fn told() -> Vec<Vec<String>> {
         .collect()
 }
 
-fn inflate(bytes: &[u8]) -> Vec<u8> {
+/// What a gzip file holds.
+pub(crate) fn inflate(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     GzDecoder::new(bytes).read_to_end(&mut out).unwrap();
     out
