@@ -1,5 +1,7 @@
 //! A coordinator in the simulated world, on a log in memory whose commits the test decides.
 
+mod transactions;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use ottla_wire::{ErrorCode, ProducerEpoch, ProducerId, StrBytes};
 use crate::end::Aborted;
 use crate::reply::init_refused;
 use crate::state::{EPOCH_LAST, NO_ID, NO_TIME, State, Transaction};
-use crate::{Ask, Decided, Soft, TransactionRecord, TransactionReply, Transactions};
+use crate::{Ask, Decided, Settings, Soft, TransactionRecord, TransactionReply, Transactions};
 
 /// No epoch.
 const NO_EPOCH: ProducerEpoch = ProducerEpoch(-1);
@@ -91,22 +91,11 @@ impl Transactions {
         id: &StrBytes,
         request: &InitProducerIdRequest,
     ) -> Result<Step, ErrorCode> {
-        if id.is_empty() {
-            return Err(ErrorCode::INVALID_REQUEST);
-        }
-        if request.enable2_pc && !ask.settings.two_phase_commit {
-            return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-        }
-        if request.keep_prepared_txn {
-            return Err(ErrorCode::UNSUPPORTED_VERSION);
-        }
+        check_init_producer_id(ask.settings, request)?;
         let timeout_ms = match request.enable2_pc {
             true => UNLIMITED_MS,
             false => request.transaction_timeout_ms,
         };
-        if !request.enable2_pc && !(1..=ask.settings.timeout_ms_max).contains(&timeout_ms) {
-            return Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT);
-        }
         let expected = (request.producer_id != NO_ID)
             .then_some(Expected { id: request.producer_id, epoch: request.producer_epoch });
         let Some(known) = self.get(id) else {
@@ -136,6 +125,30 @@ impl Transactions {
         };
         Ok(Step::Give(Box::new(given), last_epoch))
     }
+}
+
+/// Looks for what is wrong with a request whoever is its coordinator.
+///
+/// # Errors
+/// What the client hears.
+pub fn check_init_producer_id(
+    settings: &Settings,
+    request: &InitProducerIdRequest,
+) -> Result<(), ErrorCode> {
+    if request.transactional_id.as_deref().is_none_or(str::is_empty) {
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    if request.enable2_pc && !settings.two_phase_commit {
+        return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    }
+    if request.keep_prepared_txn {
+        return Err(ErrorCode::UNSUPPORTED_VERSION);
+    }
+    let is_allowed = (1..=settings.timeout_ms_max).contains(&request.transaction_timeout_ms);
+    if !request.enable2_pc && !is_allowed {
+        return Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT);
+    }
+    Ok(())
 }
 
 /// A transactional id that nobody has used.

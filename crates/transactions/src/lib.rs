@@ -57,6 +57,7 @@ mod tests;
 
 pub use admin::Filter;
 pub use ask::{Ask, Settings};
+pub use init::check_init_producer_id;
 pub use marking::{Marked, Markers};
 pub use records::{RecordError, TransactionRecord};
 pub use reply::TransactionReply;

@@ -18,7 +18,7 @@ use super::broker::{Broker, Kind};
 const ASK: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     -cp {cache}/java/classes:{cache}/java/libs/* Diff \
     {root}/conform/diff/script.txt {root}/conform/diff/edges.txt \
-    {root}/conform/diff/unserved.txt";
+    {root}/conform/diff/transactions.txt {root}/conform/diff/unserved.txt";
 
 /// What names an element of an array, so that order does not matter; the first that it has.
 const NAMES: &[&str] = &[
@@ -33,6 +33,7 @@ const NAMES: &[&str] = &[
     "groupId",
     "group",
     "key",
+    "transactionalId",
     "producerId",
     "resourceName",
     "memberId",
@@ -61,7 +62,9 @@ const CHANCE: &[&str] = &[
     "finalizedFeaturesEpoch",
     "lastCaughtUpTimestamp",
     "lastFetchTimestamp",
+    "lastTimestamp",
     "logAppendTimeMs",
+    "transactionStartTimeMs",
     "logEndOffset",
     "replicaDirectoryId",
     "controllerId",

@@ -303,6 +303,25 @@ fn the_home_of_a_group_takes_part() {
 }
 
 #[test]
+fn the_home_of_a_group_may_be_made_later() {
+    let mut house = House::new();
+    house.topic("t", 1, &[]);
+    house.transactions_topic();
+    let who = init(&house);
+    let request = AddOffsetsToTxnRequest {
+        transactional_id: ID.into(),
+        producer_id: who.0,
+        producer_epoch: who.1,
+        group_id: "g".into(),
+        ..Default::default()
+    };
+    assert_eq!(house.ask(4, request).error_code, ErrorCode::NONE);
+    end(&house, 4, who, true).expect("an end");
+    house.pass_ms(1);
+    assert_eq!(state(&house), "CompleteCommit");
+}
+
+#[test]
 fn an_administrator_ends_a_transaction_that_hangs() {
     let house = house();
     let who = (ProducerId(77), ProducerEpoch(3));

@@ -4,7 +4,9 @@
 //! A request that takes a fresh producer id waits for one; everything else is answered at once, but
 //! for a log whose commits take time. Not here: the rules, which are those of transactions.
 
-use ottla_transactions::{Ask, Decided, Filter, Soft, TransactionReply, Transactions};
+use ottla_transactions::{
+    Ask, Decided, Filter, Soft, TransactionReply, Transactions, check_init_producer_id,
+};
 use ottla_wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnTransaction;
 use ottla_wire::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
@@ -95,6 +97,9 @@ impl Coordinator<Transactions> {
         version: i16,
         request: InitProducerIdRequest,
     ) -> Answer<InitProducerIdResponse> {
+        if let Err(error) = check_init_producer_id(&self.shared.settings().limits, &request) {
+            return Answer::Now(init_refused(error));
+        }
         let id = request.transactional_id.clone().unwrap_or_default();
         let decide = Transactions::init_producer_id;
         with_producer_id(&self.shared, &id, version, request, &INIT, decide, init_refused)
@@ -223,6 +228,10 @@ fn ask<R, T: Send + 'static>(
     shape: &OfTransactions<R, T>,
     decide: impl FnOnce(&Transactions, &mut Soft, &Ask<'_>) -> Decided,
 ) -> Answer<T> {
+    // Whoever is its coordinator: there is no such id.
+    if id.is_empty() {
+        return Answer::Now((shape.refused)(request, ErrorCode::INVALID_REQUEST));
+    }
     match shared.shard_of(id) {
         Ok(shard) => ask_of(shared, &shard, version, fresh, request, shape, decide),
         Err(error) => Answer::Now((shape.refused)(request, error)),
