@@ -20,14 +20,14 @@ use broker::{Broker, Kind};
 use clients::{CLIENTS, Client};
 use table::{Mark, Row};
 
+pub(crate) use page::page as differences;
+
 const USAGE: &str =
     "usage: cargo xtask conform [--kafka | --broker '<command>'] [--only <client>,... | --diff]
-       cargo xtask conform --page
   --broker  how to start the broker; {config} is its server.properties [ottla start {config}]
   --kafka   Apache Kafka from its Maven artifacts
   --only    these clients, without the others
-  --diff    no clients: the same questions to Apache Kafka and the broker, answers compared
-  --page    writes docs/differences.md from conform/differences.toml";
+  --diff    no clients: the same questions to Apache Kafka and the broker, answers compared";
 
 /// Where things are: the workspace and what lies outside of git.
 struct Places {
@@ -111,9 +111,6 @@ fn ottla() -> String {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    if args == ["--page"] {
-        return page::write(&crate::root());
-    }
     let asked = Asked::parse(args)?;
     let places = Places::new(if asked.diff { "diff" } else { "run" })?;
     if asked.diff {

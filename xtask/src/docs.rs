@@ -1,4 +1,5 @@
-//! `cargo xtask docs [--check]`: writes docs/compatibility.md, what of Apache Kafka works here.
+//! `cargo xtask docs [--check]`: writes docs/compatibility.md, what of Apache Kafka works here, and
+//! docs/differences.md, which answers differ (conform/page.rs).
 //!
 //! What is served is read from the rows themselves (apis, configs, wire's messages); what people
 //! say about it stands in docs/compatibility/*.tsv. Must hold: nothing is said to work that names
@@ -15,8 +16,9 @@ use tables::{Claim, Tables};
 
 use crate::root;
 
-/// The page that is written.
+/// The pages that are written.
 const PAGE: &str = "docs/compatibility.md";
+const DIFFERENCES: &str = "docs/differences.md";
 
 /// Runs the task.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -32,16 +34,21 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     if !findings.is_empty() {
         return Err(findings.join("\n"));
     }
-    let wanted = page::page(&sources, &tables);
-    let path = root.join(PAGE);
+    write(PAGE, page::page(&sources, &tables), check)?;
+    write(DIFFERENCES, crate::conform::differences(&root)?, check)
+}
+
+/// Writes a page that is another one than that in the tree, or says that it is.
+fn write(page: &str, wanted: String, check: bool) -> Result<(), String> {
+    let path = root().join(page);
     if std::fs::read_to_string(&path).is_ok_and(|there| there == wanted) {
         return Ok(());
     }
     if check {
-        return Err(format!("{PAGE} is not what the tables say: run `cargo xtask docs`"));
+        return Err(format!("{page} is not what the tables say: run `cargo xtask docs`"));
     }
-    std::fs::write(&path, wanted).map_err(|e| format!("{PAGE}: {e}"))?;
-    println!("wrote {PAGE}");
+    std::fs::write(&path, wanted).map_err(|e| format!("{page}: {e}"))?;
+    println!("wrote {page}");
     Ok(())
 }
 
@@ -121,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_what_the_tables_say() {
+    fn the_pages_are_what_the_tables_say() {
         run(&["--check".into()]).unwrap();
     }
 }

@@ -1,17 +1,13 @@
 //! `docs/differences.md`, written from `conform/differences.toml` for users: what answers otherwise
 //! than Apache Kafka, by API, and why.
 //!
-//! Not here: whether it does; that is the differential mode (diff.rs). Must hold: the page in the
-//! tree is the one that the list makes.
+//! Not here: whether it does; that is the differential mode (diff.rs), nor the writing (docs.rs).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use super::diff::{Allowed, matches, parse};
-
-/// Where the page stands.
-pub(crate) const PAGE: &str = "docs/differences.md";
 
 const LIST: &str = "conform/differences.toml";
 const SCRIPTS: &str = "conform/diff";
@@ -20,18 +16,12 @@ const INTRODUCTION: &str = "# Answers that differ from Apache Kafka's
 Each change of Ottla is compared with Apache Kafka 4.4: the same requests go to both, in every
 version that both know, and the answers are compared field by field
 ([conform/diff](../conform/diff/README.md)). What may differ stands below, with its reason; anything
-else fails the build. This page is written by `cargo xtask conform --page` from
+else fails the build. This page is written by `cargo xtask docs` from
 [conform/differences.toml](../conform/differences.toml).
 
 | API | what differs | why |
 |---|---|---|
 ";
-
-/// Writes the page.
-pub(crate) fn write(root: &Path) -> Result<(), String> {
-    let text = page(root)?;
-    fs::write(root.join(PAGE), text).map_err(|e| format!("{PAGE}: {e}"))
-}
 
 /// The page as the list has it.
 pub(crate) fn page(root: &Path) -> Result<String, String> {
@@ -98,14 +88,6 @@ fn field(allowed: &Allowed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_page_in_the_tree_is_the_one_that_the_list_makes() {
-        let root = crate::root();
-        let there = fs::read_to_string(root.join(PAGE)).unwrap_or_default();
-        let made = page(&root).expect("the list is well formed");
-        assert!(there == made, "write {PAGE} anew: cargo xtask conform --page");
-    }
 
     #[test]
     fn fields_are_told_in_words() {
