@@ -12,6 +12,7 @@ mod ci;
 mod codegen;
 mod conform;
 mod deps;
+mod dist;
 mod docs;
 mod fuzz;
 mod layers;
@@ -35,6 +36,7 @@ const TASKS: &[Task] = &[
     Task { name: "codegen", about: "write wire's messages from their table", run: codegen::run },
     Task { name: "conform", about: "real clients against a broker", run: conform::run },
     Task { name: "deps", about: "licences and bans over every dependency", run: deps::run },
+    Task { name: "dist", about: "a static release binary, tried and packed", run: dist::run },
     Task { name: "docs", about: "write what works of Apache Kafka, and check it", run: docs::run },
     Task { name: "fuzz", about: "hostile bytes for every decoder", run: fuzz::run },
     Task { name: "sim", about: "stories of the simulated world", run: sim::run },

@@ -13,6 +13,10 @@ use ottla_cli::{Context, Processes};
 use ottla_env::{Env, Tasks};
 use tokio::sync::watch;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let mut words = std::env::args();
     let called = words.next().unwrap_or_default();
