@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use ottla_wire::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicId};
+use tokio::sync::Notify;
 
 use crate::config::LogConfig;
 use crate::directory::{Directory, Home};
@@ -42,6 +43,10 @@ pub struct Log {
     pub(crate) cleaning: Mutex<()>,
     /// Held while something is synced; one at a time.
     pub(crate) syncing: Mutex<()>,
+    /// Whether one of those who wait for a sync is making it.
+    pub(crate) commits: AtomicBool,
+    /// Told when such a sync has ended.
+    pub(crate) synced: Notify,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) producers: Mutex<Producers>,
     epochs: Mutex<Epochs>,
@@ -114,6 +119,8 @@ impl Log {
             config: RwLock::new(loaded.config),
             cleaning: Mutex::new(()),
             syncing: Mutex::new(()),
+            commits: AtomicBool::new(false),
+            synced: Notify::new(),
             writer: Mutex::new(loaded.writer),
             producers: Mutex::new(loaded.producers),
             epochs: Mutex::new(loaded.epochs),

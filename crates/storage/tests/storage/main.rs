@@ -7,6 +7,7 @@ mod clean_crash;
 mod crash;
 mod dirs;
 mod full;
+mod group_commit;
 mod kafka_cleaner;
 mod kafka_folder;
 mod log;
