@@ -114,7 +114,7 @@ pub fn reader_with<'a>(
 /// What a reader leaves to the next one: to make a Zstandard context anew costs as much as to
 /// inflate a batch of 16 KiB (15 us each).
 ///
-/// Keep few: one holds up to 512 KiB of buffer and 4 MiB of context, of which what no batch has
+/// Keep few: one holds up to 4 MiB of buffer and 4 MiB of context, of which what no batch has
 /// touched is not resident.
 #[derive(Default)]
 pub struct Scratch {
@@ -256,7 +256,7 @@ impl<W: Write> Write for Compressor<W> {
 /// So much a codec without blocks inflates at a time.
 pub(crate) const STEP_LEN: usize = 16 * 1024;
 /// Larger buffers are not kept for later.
-const KEPT_BUFFER_LEN_MAX: usize = 512 * 1024;
+const KEPT_BUFFER_LEN_MAX: usize = 4 * 1024 * 1024;
 /// Larger contexts are not kept: a producer at Zstandard's default level asks for a window of
 /// 2 MiB, whatever the batch.
 const KEPT_CONTEXT_LEN_MAX: usize = 4 * 1024 * 1024;

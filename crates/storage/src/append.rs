@@ -11,7 +11,10 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ottla_records::batch::{BatchHeader, batches};
-use ottla_records::validate::{Origin as Validated, Rules, Valid, validate};
+use ottla_records::codec::Codec;
+use ottla_records::validate::{
+    Invalid, Origin as Validated, Rules, Valid, validate, validate_with,
+};
 use ottla_wire::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 
 use crate::config::LogConfig;
@@ -113,7 +116,7 @@ impl Log {
             max_message_bytes: config.max_message_bytes as usize,
             segment_bytes: config.segment_bytes as usize,
         };
-        let valid = validate(records, &rules).map_err(|invalid| AppendError {
+        let valid = self.validated(records, &rules).map_err(|invalid| AppendError {
             error: invalid.error,
             message: invalid.message,
             record_errors: invalid.record_errors,
@@ -125,6 +128,19 @@ impl Log {
     /// which end transactions and come from a coordinator.
     fn goes_on_when_full(&self, origin: Origin) -> bool {
         self.may_use_reserve || matches!(origin, Origin::Coordinator { .. })
+    }
+
+    /// Checks a batch; a compressed one with the buffers and contexts that an earlier one used.
+    fn validated(&self, records: &[u8], rules: &Rules<'_>) -> Result<Valid, Invalid> {
+        let codec = BatchHeader::first(records).ok().flatten().map(|batch| batch.codec());
+        if matches!(codec, None | Some(Ok(Codec::None))) {
+            return validate(records, rules);
+        }
+        let scratches = self.home.directory.scratches();
+        let mut scratch = scratches.take();
+        let valid = validate_with(records, rules, &mut scratch);
+        scratches.give_back(scratch);
+        valid
     }
 
     fn append_valid(

@@ -16,6 +16,7 @@ use crate::error::StorageError;
 use crate::log::Log;
 use crate::names::{FileKind, file_name};
 use crate::reserve::{Reserve, Share};
+use crate::scratches::Scratches;
 
 /// Who hears at once that a log directory went offline; called under locks, so it only notes it.
 pub type OnFailure = dyn Fn() + Send + Sync;
@@ -38,6 +39,7 @@ pub struct Directory {
     unsynced_logs: Mutex<Vec<Weak<Log>>>,
     removals: Mutex<Vec<Removal>>,
     recovered_bytes: AtomicU64,
+    scratches: Scratches,
 }
 
 /// When a line was last told that many requests would cause.
@@ -88,6 +90,7 @@ impl Directory {
             unsynced_logs: Mutex::new(Vec::new()),
             removals: Mutex::new(Vec::new()),
             recovered_bytes: AtomicU64::new(0),
+            scratches: Scratches::default(),
         })
     }
 
@@ -264,6 +267,11 @@ impl Directory {
     /// Notes a log that has unsynced bytes; the log does so once until it is synced.
     pub(crate) fn note_unsynced(&self, log: Weak<Log>) {
         self.unsynced_logs.lock().unwrap_or_else(PoisonError::into_inner).push(log);
+    }
+
+    /// For the appends of compressed batches.
+    pub(crate) fn scratches(&self) -> &Scratches {
+        &self.scratches
     }
 
     /// How many bytes starts after a crash have read and checked.

@@ -71,6 +71,7 @@ mod reload;
 pub mod reserve;
 mod retention;
 mod scan;
+mod scratches;
 mod segment;
 mod swap;
 mod tail;

@@ -7,6 +7,7 @@
 
 use std::io::{self, Write};
 
+use lz4_flex::block::{DecompressError, decompress_into};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use twox_hash::XxHash32;
 
@@ -62,8 +63,7 @@ impl<'a> Blocks<'a> {
             let block = self.block(len)?;
             let len_max = self.block_len_max.min(len.saturating_mul(INFLATION_MAX));
             let len = match word & BLOCK_STORED {
-                0 => lz4_flex::block::decompress_into(block, room(out, len_max))
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+                0 => inflate(block, out, len_max)?,
                 _ => {
                     room(out, len).copy_from_slice(block);
                     len
@@ -99,6 +99,20 @@ impl<'a> Blocks<'a> {
     }
 }
 
+/// Inflates one block, which does not tell its length. Room as for most blocks comes first: with
+/// frames of 4 MiB blocks around batches of 16 KiB, to clear as much as a block could need took
+/// twelve times as long as to inflate it.
+fn inflate(block: &[u8], out: &mut Vec<u8>, len_max: usize) -> io::Result<usize> {
+    let usual = block.len().saturating_mul(INFLATION_USUAL).max(out.len()).min(len_max);
+    let inflated = match decompress_into(block, room(out, usual)) {
+        Err(DecompressError::OutputTooSmall { .. }) if usual < len_max => {
+            decompress_into(block, room(out, len_max))
+        }
+        inflated => inflated,
+    };
+    inflated.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 /// Writes the frame that Kafka's producers write.
 pub(super) fn writer<W: Write>(out: W) -> FrameEncoder<W> {
     let frame = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
@@ -111,5 +125,32 @@ const FLAG_CONTENT_SIZE: u8 = 1 << 3;
 const FLAG_BLOCK_CHECKSUM: u8 = 1 << 4;
 const FLAG_INDEPENDENT: u8 = 1 << 5;
 const BLOCK_STORED: u32 = 1 << 31;
+/// What most data does not exceed.
+const INFLATION_USUAL: usize = 8;
 /// A length byte of a match stands for at most 255 bytes.
 const INFLATION_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_inflate_more_than_most_come_whole() {
+        for len in [100, 200_000, 3_000_000] {
+            let frame = FrameInfo::new().block_size(BlockSize::Max4MB);
+            let frame = frame.block_mode(BlockMode::Independent);
+            let mut writer = FrameEncoder::with_frame_info(frame, Vec::new());
+            writer.write_all(&vec![7; len]).unwrap();
+            let compressed = writer.finish().unwrap();
+            let (mut out, mut inflated) = (Vec::new(), 0);
+            let mut blocks = Blocks::new(&compressed).unwrap();
+            loop {
+                match blocks.next(&mut out).unwrap() {
+                    0 => break,
+                    part => inflated += out[..part].iter().filter(|byte| **byte == 7).count(),
+                }
+            }
+            assert_eq!(inflated, len);
+        }
+    }
+}
