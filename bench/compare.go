@@ -30,14 +30,6 @@ type Comparison struct {
 	Turns       []Report  `json:"turns"`
 }
 
-// turnSpec says what a turn measures.
-type turnSpec struct {
-	phases     string
-	partitions int
-	fillBytes  int64
-	rest       time.Duration
-}
-
 func setupCompare(flags *flag.FlagSet) func() error {
 	var sides [2]contender
 	var spec turnSpec
@@ -49,11 +41,7 @@ func setupCompare(flags *flag.FlagSet) func() error {
 	runs := flags.Int("runs", 5, "turns of each side")
 	data := flags.String("data", "data", "folder for the turns' data directories; each is removed after its turn")
 	out := flags.String("out", "", "file for all results as JSON")
-	flags.StringVar(&spec.phases, "phases", "*",
-		"pattern or list of the phases after startup: produce, fetch, latency, partitions")
-	flags.IntVar(&spec.partitions, "partitions", 2000, "partitions to create")
-	flags.Int64Var(&spec.fillBytes, "fill-bytes", 1e9, "what is produced before catching up")
-	flags.DurationVar(&spec.rest, "rest", 10*time.Second, "how long a broker rests before its memory is read")
+	spec.flags(flags)
 	flags.DurationVar(&base.Duration, "duration", base.Duration, "of each throughput measurement")
 	return func() error {
 		if sides[0].start == "" || sides[1].start == "" || *runs < 1 {
@@ -114,16 +102,11 @@ func takeTurn(side contender, spec turnSpec, dir string) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	s := &suite{Report: &report, command: side.command(dir, port)}
+	s := &suite{Report: &report, command: side.command(filepath.Join(dir, "load"), port)}
 	s.broker = &Broker{Seeds: []string{fmt.Sprintf("127.0.0.1:%d", port)}}
 	defer s.stop(syscall.SIGTERM)
-	err = s.run(spec.phases, []phase{
-		{"startup", func() { s.startupAndRest(spec.rest) }},
-		{"produce", func() { s.turnProduce(spec.rest) }},
-		{"fetch", func() { s.turnFetch(spec.fillBytes) }},
-		{"latency", s.turnLatency},
-		{"partitions", func() { s.turnPartitions(spec) }},
-	})
+	fresh := func(i int) string { return side.command(filepath.Join(dir, fmt.Sprintf("start-%d", i)), port) }
+	err = s.run(spec.phases, s.turn(spec, fresh))
 	return report, errors.Join(err, s.failures())
 }
 
@@ -155,47 +138,11 @@ func loadAverage() string {
 	return minute
 }
 
-// turnProduce loads with small and with large batches, after a load that is not counted.
-func (s *suite) turnProduce(rest time.Duration) {
-	warm := base
-	warm.Duration, warm.MaxBytes = 5*time.Second, 1<<40
-	if _, err := s.broker.Produce(warm); err != nil {
-		s.try(Result{Kind: "warm-up"}, err)
-	}
-	for _, batch := range []int{16 << 10, 1 << 20} {
-		spec := base
-		spec.BatchBytes = batch
-		s.try(s.broker.Produce(spec))
-	}
-	s.Add(s.broker.Idle("after the produce load", rest))
-}
-
-func (s *suite) turnFetch(fill int64) {
-	for _, batch := range []int{16 << 10, 1 << 20} {
-		spec := FetchSpec{Load: base, FillBytes: fill, MaxBytes: 50 << 20, PartitionMaxBytes: 1 << 20,
-			Connections: 2, Duration: base.Duration}
-		spec.Load.BatchBytes = batch
-		s.try(s.broker.Fetch(spec))
-	}
-}
-
-func (s *suite) turnLatency() {
-	s.try(s.broker.Latency(LatencySpec{Topic: "rig-latency", Partitions: 1, Replicas: 1, Acks: -1,
-		RecordBytes: 100, Rate: 1000, Warmup: 3 * time.Second, Duration: 2 * base.Duration}))
-}
-
-func (s *suite) turnPartitions(spec turnSpec) {
-	const topic = "rig-partitions"
-	s.try(s.broker.Partitions(topic, spec.partitions))
-	s.Add(s.broker.Idle(fmt.Sprintf("with %d partitions", spec.partitions), spec.rest))
-	s.stop(syscall.SIGTERM)
-	s.start(fmt.Sprintf("after a clean stop, %d partitions", spec.partitions), topic)
-}
-
 // headlines are the metrics of the table; the file of results has all.
 var headlines = []string{
-	"ready_s", "stop_s", "leaders_s", "mb_per_s", "broker_cpu_s_per_gb", "request_p99_ms", "peak_rss_mb",
-	"end_to_end_p50_ms", "end_to_end_p99_ms", "create_s", "files_per_partition",
+	"ready_s", "stop_s", "leaders_s", "mb_per_s", "records_per_s", "broker_cpu_s_per_gb", "request_p99_ms",
+	"peak_rss_mb", "end_to_end_p50_ms", "end_to_end_p99_ms", "end_to_end_p99.9_ms", "create_s",
+	"files_per_partition", "join_s", "leave_s", "connect_s", "cpu_ms_per_connection",
 }
 
 // headline reports whether the table has a metric; memory counts only when the broker rests.

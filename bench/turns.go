@@ -1,0 +1,150 @@
+// What one turn of a comparison measures: a short suite, phase by phase, with the same load for
+// both sides.
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// turnSpec says what a turn measures, and how much of it.
+type turnSpec struct {
+	phases        string
+	starts        int
+	partitions    int
+	fillBytes     int64
+	recoveryBytes int64
+	rest          time.Duration
+}
+
+func (spec *turnSpec) flags(flags *flag.FlagSet) {
+	flags.StringVar(&spec.phases, "phases", "*", "pattern or list of the phases after startup: "+
+		"produce, small, codecs, fetch, tail, latency, durable, connections, group, recovery, partitions")
+	flags.IntVar(&spec.starts, "starts", 4, "starts on an empty folder in each turn")
+	flags.IntVar(&spec.partitions, "partitions", 2000, "partitions to create")
+	flags.Int64Var(&spec.fillBytes, "fill-bytes", 1e9, "what is produced before catching up")
+	flags.Int64Var(&spec.recoveryBytes, "recovery-bytes", 2e9, "log to recover after kill -9")
+	flags.DurationVar(&spec.rest, "rest", 10*time.Second, "how long a broker rests before its memory is read")
+}
+
+// turn returns the phases; fresh gives the command of a start on an empty folder.
+func (s *suite) turn(spec turnSpec, fresh func(int) string) []phase {
+	return []phase{
+		{"startup", func() { s.turnStartup(spec, fresh) }},
+		{"produce", func() { s.turnProduce(spec.rest) }},
+		{"small", s.turnSmall},
+		{"codecs", s.turnCodecs},
+		{"fetch", func() { s.turnFetch(spec.fillBytes, false) }},
+		{"tail", func() { s.turnFetch(spec.fillBytes, true) }},
+		{"latency", s.turnLatency},
+		{"durable", s.turnDurable},
+		{"connections", s.turnConnections},
+		{"group", func() { s.try(s.broker.Group("classic", 100)) }},
+		{"recovery", func() { s.recovery(spec.recoveryBytes) }},
+		{"partitions", func() { s.turnPartitions(spec) }},
+	}
+}
+
+// turnStartup starts on empty folders, each of its own, and then the broker of the other phases.
+func (s *suite) turnStartup(spec turnSpec, fresh func(int) string) {
+	load := s.command
+	for i := range spec.starts - 1 {
+		s.command = fresh(i)
+		s.start("first start, with formatting", "")
+		s.stop(syscall.SIGTERM)
+	}
+	s.command = load
+	s.startupAndRest(spec.rest)
+}
+
+// turnProduce loads with small and with large batches, after a load that is not counted: the
+// Java virtual machine compiles what it has run often.
+func (s *suite) turnProduce(rest time.Duration) {
+	s.warm(base)
+	for _, partitions := range []int{1, 12} {
+		for _, batch := range []int{16 << 10, 1 << 20} {
+			spec := base
+			spec.Partitions, spec.BatchBytes = partitions, batch
+			s.try(s.broker.Produce(spec))
+		}
+	}
+	s.Add(s.broker.Idle("after the produce load", rest))
+}
+
+// warm runs a load that is not counted.
+func (s *suite) warm(spec ProduceSpec) {
+	spec.Duration, spec.MaxBytes = 5*time.Second, 1<<40
+	if _, err := s.broker.Produce(spec); err != nil {
+		s.try(Result{Kind: "warm-up"}, err)
+	}
+}
+
+// turnSmall loads with small records: in batches, on one partition and on a hundred, and one by one.
+func (s *suite) turnSmall() {
+	for _, partitions := range []int{1, 100} {
+		spec := base
+		spec.Acks, spec.RecordBytes, spec.Partitions = 1, 100, partitions
+		s.try(s.broker.Produce(spec))
+	}
+	single := base
+	single.Acks, single.RecordBytes, single.Partitions, single.BatchBytes = 1, 100, 1, 100
+	s.try(s.broker.Produce(single))
+}
+
+func (s *suite) turnCodecs() {
+	for _, codec := range []string{"gzip", "snappy", "lz4", "zstd"} {
+		spec := base
+		spec.Codec = codec
+		s.try(s.broker.Produce(spec))
+	}
+}
+
+func (s *suite) turnFetch(fill int64, tail bool) {
+	for _, batch := range []int{16 << 10, 1 << 20} {
+		spec := FetchSpec{Load: base, Tail: tail, FillBytes: fill, MaxBytes: 50 << 20, PartitionMaxBytes: 1 << 20,
+			Connections: 2, Duration: base.Duration}
+		spec.Load.BatchBytes = batch
+		s.try(s.broker.Fetch(spec))
+	}
+}
+
+func (s *suite) turnLatency() {
+	for _, rate := range []int{1000, 20_000} {
+		s.try(s.broker.Latency(LatencySpec{Topic: "rig-latency", Partitions: 1, Replicas: 1, Acks: -1,
+			RecordBytes: 100, Rate: rate, Warmup: 3 * time.Second, Duration: 2 * base.Duration}))
+	}
+}
+
+// turnDurable loads from many producers without and with a sync before each acknowledgement.
+func (s *suite) turnDurable() {
+	for _, partitions := range []int{1, 12} {
+		for _, durable := range []bool{false, true} {
+			spec := base
+			spec.Partitions, spec.Connections, spec.InFlight, spec.Durable = partitions, 32, 1, durable
+			s.try(s.broker.Produce(spec))
+		}
+	}
+}
+
+// turnConnections opens many connections that stay idle, and loads over many.
+func (s *suite) turnConnections() {
+	s.try(s.broker.Connections(1000, 5*time.Second))
+	spec := base
+	spec.Connections, spec.InFlight = 1000, 1
+	s.try(s.broker.Produce(spec))
+}
+
+func (s *suite) turnPartitions(spec turnSpec) {
+	const topic = "rig-partitions"
+	s.try(s.broker.Partitions(topic, spec.partitions))
+	s.Add(s.broker.Idle(fmt.Sprintf("with %d partitions", spec.partitions), spec.rest))
+	s.stop(syscall.SIGTERM)
+	s.start(fmt.Sprintf("after a clean stop, %d partitions", spec.partitions), topic)
+	if s.process == nil {
+		fmt.Fprintln(os.Stderr, "the broker did not start again")
+	}
+}
