@@ -4,6 +4,7 @@
 //! validator takes, readers can read.
 
 use std::io::{BufRead, Read};
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use ottla_wire::fuzz::{Prng, Target};
@@ -14,9 +15,10 @@ use ottla_wire::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 use crate::batch::{BatchView, HEADER_LEN, Producer, TimestampType, batches};
 use crate::builder::{BatchBuilder, BatchSettings};
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, Scratch};
 use crate::control::ControlRecord;
 use crate::crc;
+use crate::filter::{self, FilterError, Kept, Look, Seen};
 use crate::record::{Record, read_batch};
 use crate::validate::{Compression, Origin, Rules, Valid, one_batch, validate};
 
@@ -25,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     target("records_batches", iterate, batches_of_every_kind),
     target("records_produce", |bytes| drop(one_batch(bytes, 13)), batches_of_every_kind),
     target("records_validate", validate_sealed, batches_of_every_kind),
+    target("records_filter", filter_sealed, batches_of_every_kind),
     target("records_inflate", inflate, compressed),
     target("records_control", control, control_values),
 ];
@@ -144,6 +147,69 @@ fn rules(compression: Compression, timestamp_type: TimestampType) -> Rules<'stat
         compression,
         max_message_bytes: 1 << 20,
         segment_bytes: 1 << 30,
+    }
+}
+
+/// Leaves every third record out, with a delete horizon and without: what is left is a batch that
+/// tells the same offsets.
+fn filter_sealed(bytes: &[u8]) {
+    let mut batch = bytes.to_vec();
+    if batch.len() < HEADER_LEN {
+        return;
+    }
+    let len = i32::try_from(batch.len() - crate::batch::PREFIX_LEN).expect("fuzz inputs are small");
+    batch[crate::batch::LENGTH..crate::batch::LEADER_EPOCH].copy_from_slice(&len.to_be_bytes());
+    batch[crate::batch::MAGIC] = 2;
+    let view = BatchView::first(&batch).expect("a batch").expect("a whole batch");
+    let mut thirds = Thirds::default();
+    if filter::look(&view, &mut Scratch::default(), &mut thirds).is_err() {
+        return;
+    }
+    for horizon in [None, Some(Timestamp(NOW))] {
+        let len_max = batch.len() * 2 + 1024;
+        let written =
+            filter::rewrite(&view, &thirds.kept, horizon, len_max, &mut Scratch::default());
+        let written = match written {
+            Ok(written) => Bytes::from(written),
+            Err(FilterError::Outgrown) => continue,
+            Err(FilterError::Read(error)) => panic!("what was looked at can be read: {error}"),
+        };
+        assert!(written.len() <= len_max);
+        let left = BatchView::first(&written).expect("a batch").expect("a whole batch");
+        assert_eq!((left.bytes().len(), left.verify_crc()), (written.len(), Ok(())));
+        assert_eq!(
+            (left.base_offset(), left.last_offset()),
+            (view.base_offset(), view.last_offset())
+        );
+        let offsets = read_batch(&written).map(|record| record.expect("it was written").offset);
+        assert_eq!(offsets.collect::<Vec<_>>(), thirds.stay);
+    }
+    let empty = filter::empty(&view).expect("it is of magic 2");
+    let empty = BatchView::first(&empty).expect("a batch").expect("a whole batch");
+    assert_eq!((empty.last_offset(), empty.verify_crc()), (view.last_offset(), Ok(())));
+}
+
+/// Keeps two records of three.
+#[derive(Default)]
+struct Thirds {
+    kept: Kept,
+    stay: Vec<Offset>,
+    seen: usize,
+}
+
+impl Look for Thirds {
+    fn key(&mut self, _: &[u8]) {}
+
+    fn record(&mut self, seen: Seen) -> ControlFlow<()> {
+        let stays = self.seen % 3 != 0;
+        self.seen += 1;
+        if stays {
+            self.stay.push(seen.offset);
+        }
+        match self.kept.push(stays) && self.seen < RECORDS_MAX {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
     }
 }
 

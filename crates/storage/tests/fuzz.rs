@@ -10,19 +10,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use ottla_env::Disk;
+use ottla_env::{Disk, Env};
 use ottla_records::{BatchBuilder, BatchSettings, Producer};
 use ottla_sim::World;
 use ottla_storage::checkpoint::{format_offsets, parse_offsets};
 use ottla_storage::epochs::Epochs;
 use ottla_storage::{
-    Directory, Log, LogConfig, MetaProperties, Opening, Origin, StorageError, clean_shutdown,
-    partition_metadata, producer_snapshot, transaction_index,
+    Cleaning, Directory, DirsOpening, Log, LogConfig, LogDirs, MetaProperties, Opening, Origin,
+    Progress, StorageError, clean_shutdown, partition_metadata, producer_snapshot,
+    transaction_index,
 };
 use ottla_wire::fuzz::{Cases, Prng, Target};
 use ottla_wire::{
-    BrokerEpoch, DirectoryId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicId,
-    Uuid,
+    BrokerEpoch, BrokerId, DirectoryId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch,
+    ProducerId, Timestamp, TopicId, Uuid,
 };
 
 /// Cases of one run, about two seconds' worth.
@@ -56,6 +57,12 @@ const TARGETS: &[Target] = &[
         "storage_open_txnindex",
         |bytes| open_with("txnindex", bytes),
         |_| vec![named("txnindex")],
+    ),
+    target("storage_clean", |bytes| drop(clean_segment(bytes, false)), |_| vec![named("log")]),
+    target(
+        "storage_clean_sealed",
+        |bytes| drop(clean_segment(bytes, true)),
+        |_| vec![named("log")],
     ),
 ];
 
@@ -183,6 +190,105 @@ fn read_all(log: &Log) {
     let _ = log.append(&batch, Origin::Leader { epoch: LeaderEpoch(1), now: NOW });
     log.set_high_watermark(log.end());
     let _ = (log.retain(NOW), log.sync(), log.close());
+}
+
+/// Compacts a log whose first segment has these bytes. Whatever is wrong in it keeps it from being
+/// compacted, and then it stays as it is; else what is left is in order.
+fn clean_segment(bytes: &[u8], sealed: bool) -> Option<Progress> {
+    let mut bytes = bytes.to_vec();
+    if sealed {
+        seal(&mut bytes);
+    }
+    World::new(1).run(async |world: World| {
+        let env = world.node(1);
+        let disk = env.disk();
+        let meta = MetaProperties {
+            cluster_id: Some("4L6g3nShT-eMCtK--X86sw".to_owned()),
+            node_id: Some(BrokerId(1)),
+            directory_id: Some(DirectoryId(Uuid([7; 16]))),
+        };
+        disk.create_dir_all(&path("")).unwrap();
+        meta.write(disk, Path::new("/logs")).unwrap();
+        disk.write(Path::new("/logs/.kafka_cleanshutdown"), b"{\"version\":0}").unwrap();
+        let first = path(&format!("{BASE}.log"));
+        disk.write(&first, &bytes).unwrap();
+        for name in [format!("{BASE}.index"), "00000000000000000040.index".to_owned()] {
+            disk.write(&path(&name), b"").unwrap();
+        }
+        let mut active = batch(5, 100, NOW).to_vec();
+        active[..8].copy_from_slice(&40_i64.to_be_bytes());
+        disk.write(&path("00000000000000000040.log"), &active).unwrap();
+        let dirs = clean_dirs(&env);
+        let log = dirs.get(TopicId(Uuid([1; 16])), PartitionIndex(0))?;
+        log.set_high_watermark(log.end());
+        let cleaning =
+            Cleaning { key_bytes: 1 << 12, load_factor: 0.9, io_bytes: 1 << 14, cleaners: 1 };
+        let mut pass = dirs.next_to_clean(&cleaning, NOW)?;
+        let progress = loop {
+            match dirs.clean(&mut pass) {
+                Progress::More { .. } => {}
+                progress => break progress,
+            }
+        };
+        let left = disk.read(&first).unwrap();
+        if progress == Progress::Ended {
+            assert_eq!(left, bytes, "what can't be compacted stays as it is");
+            assert_eq!(dirs.cleaning_status().uncleanable.len(), 1);
+            assert!(log.directory().failure().is_none());
+        } else {
+            let mut next = Offset(0);
+            for batch in ottla_records::batches(&left) {
+                let batch = batch.unwrap();
+                assert!(batch.verify_crc().is_ok() && batch.base_offset() >= next);
+                next = batch.last_offset().next();
+            }
+            assert!(next <= Offset(40) && left.len() <= bytes.len() * 2 + (1 << 12));
+        }
+        read_all(&log);
+        Some(progress)
+    })
+}
+
+#[test]
+fn the_segment_that_is_mutated_can_be_compacted_as_it_is() {
+    assert_eq!(clean_segment(&named("log"), false), Some(Progress::Done));
+}
+
+fn clean_dirs(env: &Env) -> LogDirs {
+    let opening = DirsOpening {
+        paths: vec!["/logs".into()],
+        metadata_path: "/logs".into(),
+        node_id: BrokerId(1),
+    };
+    let dirs = LogDirs::open(env, &opening).unwrap();
+    let config = Arc::new(LogConfig {
+        index_interval_bytes: 100,
+        segment_index_bytes: 1 << 12,
+        cleanup_compact: true,
+        min_cleanable_dirty_ratio: 0.0,
+        producer_expiration_ms: i64::MAX,
+        ..LogConfig::default()
+    });
+    for found in dirs.find(NOW, 0).unwrap() {
+        // Bytes that make no log are another target's.
+        let _ = dirs.load(&found, Arc::clone(&config), NOW);
+    }
+    let topic = TopicId(Uuid([1; 16]));
+    let _ = dirs.create(topic, "orders", PartitionIndex(0), None, config, NOW);
+    dirs
+}
+
+/// Gives each batch the checksum of its bytes, so that the rules behind it are reached.
+fn seal(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Some(len) = ottla_records::batch::batch_len(&bytes[at..]).ok().flatten() {
+        let Some(batch) = bytes.get_mut(at..at + len) else { return };
+        if batch.len() > 21 && batch[16] == 2 {
+            let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &batch[21..]);
+            batch[17..21].copy_from_slice(&u32::try_from(crc).unwrap().to_be_bytes());
+        }
+        at += len;
+    }
 }
 
 fn path(name: &str) -> PathBuf {

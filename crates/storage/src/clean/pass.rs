@@ -76,7 +76,7 @@ enum Phase {
 struct MapPhase {
     segments: VecDeque<Arc<Segment>>,
     /// Where reading goes on in the first of them, if it was begun.
-    position: Option<u64>,
+    place: Option<Place>,
     transactions: Transactions,
 }
 
@@ -86,11 +86,20 @@ struct CopyPhase {
     transactions: Transactions,
 }
 
+/// A place between two batches of a segment.
+#[derive(Clone, Copy)]
+struct Place {
+    position: u64,
+    /// Behind the last offset before it.
+    offset: Offset,
+}
+
 /// Segments that become one.
 struct Group {
     segments: Vec<Arc<Segment>>,
     at: usize,
-    position: u64,
+    /// Where reading goes on in the segment at hand.
+    place: Place,
     output: Output,
     last_written: LastWritten,
 }
@@ -110,7 +119,7 @@ impl Pass {
         let mut transactions = Transactions::default();
         transactions.expect(log.aborted(dirt.first_dirty, dirt.round_end)?);
         let span = u64::try_from(dirt.round_end - dirt.first_dirty).unwrap_or(0);
-        let phase = MapPhase { segments: dirty.to_vec().into(), position: None, transactions };
+        let phase = MapPhase { segments: dirty.to_vec().into(), place: None, transactions };
         Ok(Pass {
             config: log.config(),
             read_bytes: usize::try_from(room.read_bytes.max(READ_BYTES_MIN)).unwrap_or(usize::MAX),
@@ -172,9 +181,12 @@ impl Pass {
         let Some(segment) = phase.segments.front().map(Arc::clone) else {
             return self.begin_copy();
         };
-        let from = match phase.position {
-            Some(position) => position,
-            None => segment.offsets.lookup(self.dirt.first_dirty)?.position,
+        let Place { position: from, offset: mut good } = match phase.place {
+            Some(place) => place,
+            None => {
+                let position = segment.offsets.lookup(self.dirt.first_dirty)?.position;
+                Place { position, offset: segment.base }
+            }
         };
         let file = segment.file()?;
         let mut scan = Scan::new(&file, from, segment.size(), self.read_bytes);
@@ -184,7 +196,6 @@ impl Pass {
             mapped_to: &mut self.mapped_to,
             full: false,
         };
-        let mut good = segment.base;
         while scan.position() - from < STEP_BYTES {
             let at = scan.position();
             let fault = |what: String| fault(&self.log, &segment, good, at, &what);
@@ -207,10 +218,10 @@ impl Pass {
             good = batch.last_offset().next();
         }
         let read = scan.position() - from;
-        phase.position = Some(scan.position());
+        phase.place = Some(Place { position: scan.position(), offset: good });
         if scan.position() >= segment.size() {
             phase.segments.pop_front();
-            phase.position = None;
+            phase.place = None;
             let next = phase.segments.front().map_or(self.dirt.round_end, |next| next.base);
             self.mapped_to = next + -1;
             segment.close_idle();
@@ -262,11 +273,12 @@ impl Pass {
         let Some(segment) = current.segments.get(current.at).map(Arc::clone) else {
             return self.finish_group();
         };
-        if current.position == 0 {
+        if current.place.position == 0 {
             let behind = next_base(&self.log, segment.base);
             phase.transactions.expect(self.log.aborted(segment.base, behind)?);
         }
-        let (from, before) = (current.position, current.output.size());
+        let Place { position: from, offset: mut good } = current.place;
+        let before = current.output.size();
         let rules = Rules {
             last_written: &current.last_written,
             mapped_to: self.mapped_to,
@@ -276,7 +288,6 @@ impl Pass {
         };
         let file = segment.file()?;
         let mut scan = Scan::new(&file, from, segment.size(), self.read_bytes);
-        let mut good = segment.base;
         while scan.position() - from < STEP_BYTES {
             let at = scan.position();
             let Some(placed) = next(&mut scan, &self.log, &segment, good)? else { break };
@@ -298,11 +309,12 @@ impl Pass {
             }
             good = batch.last_offset().next();
         }
-        current.position = scan.position();
-        let moved = current.position - from + (current.output.size() - before);
-        if current.position >= segment.size() {
+        current.place = Place { position: scan.position(), offset: good };
+        let moved = scan.position() - from + (current.output.size() - before);
+        if scan.position() >= segment.size() {
             current.at += 1;
-            current.position = 0;
+            let next = current.segments.get(current.at);
+            current.place = Place::begin(next.unwrap_or(&segment));
         }
         Ok(Stepped::More(moved))
     }
@@ -334,6 +346,14 @@ impl Pass {
     }
 }
 
+impl Place {
+    const ZERO: Place = Place { position: 0, offset: Offset(0) };
+
+    fn begin(segment: &Segment) -> Place {
+        Place { position: 0, offset: segment.base }
+    }
+}
+
 impl Group {
     fn begin(
         log: &Log,
@@ -347,9 +367,9 @@ impl Group {
         Ok(Group {
             output: Output::create(&log.home, base, config)?,
             last_written: LastWritten::of(&lock(&log.producers)),
+            place: segments.first().map_or(Place::ZERO, |first| Place::begin(first)),
             segments,
             at: 0,
-            position: 0,
         })
     }
 }
@@ -361,7 +381,7 @@ fn next_base(log: &Log, base: Offset) -> Offset {
     segments.get(behind).map_or_else(|| log.end(), |next| next.base)
 }
 
-/// The next batch, whole and with its checksum right; `None` at the segment's end.
+/// The next batch, whole, in its place and with its checksum right; `None` at the segment's end.
 fn next(
     scan: &mut Scan<'_>,
     log: &Log,
@@ -372,6 +392,12 @@ fn next(
     let torn = |error| torn(log, segment, good, error);
     let Some(placed) = scan.next().map_err(torn)? else { return Ok(None) };
     scan.verify(&placed).map_err(torn)?;
+    if placed.header().base_offset() < good || placed.last_offset() >= next_base(log, segment.base)
+    {
+        let (first, last) = (placed.header().base_offset(), placed.last_offset());
+        let what = format!("a batch of the offsets {first} to {last} is out of its place");
+        return Err(fault(log, segment, good, at, &what));
+    }
     if placed.header().magic() != 2 {
         let what = format!("a batch of magic {} is not compacted", placed.header().magic());
         return Err(fault(log, segment, good, at, &what));

@@ -24,6 +24,7 @@ use crate::support::{NOW, contents, format, marker, producer, start, topic};
 pub(crate) fn config() -> LogConfig {
     LogConfig {
         segment_ms: 1_000,
+        segment_index_bytes: 4096,
         cleanup_compact: true,
         cleanup_delete: false,
         min_cleanable_dirty_ratio: 0.0,

@@ -20,7 +20,7 @@ use ottla_wire::{BrokerEpoch, LeaderEpoch, PartitionIndex, Timestamp};
 use crate::support::{NOW, format, marker, producer, start, topic};
 
 const P0: PartitionIndex = PartitionIndex(0);
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 100;
 const STEPS: u64 = 70;
 const KEYS: u64 = 7;
 
