@@ -3,7 +3,8 @@
 //! `put a=1 b` appends a batch (a key alone is a tombstone), `lz4 a=1` a compressed one, `p5 a=1`
 //! one of an idempotent producer, `t9 a=1` one of a transaction that `commit9` or `abort9` ends.
 //! `roll` lets the next append begin a segment, `wait 60` lets seconds pass, `clean` runs a pass
-//! that must be due and `idle` looks that none is. What is left: `[base: first..last{records}]`
+//! that must be due and `idle` looks that none is; `delete5` deletes records below 5, `retain` lets
+//! retention run, `hw3` moves the high watermark back. What is left: `[base: first..last{records}]`
 //! with `T` for transactional, `C` for a control batch and `h60` for a horizon of 60 s.
 
 use std::collections::BTreeMap;
@@ -80,6 +81,8 @@ impl Scene {
                 ("fail", _) => assert_eq!(self.clean(), Some(Progress::Ended), "{script}"),
                 ("idle", _) => assert_eq!(self.clean(), None, "{script}"),
                 ("retain", _) => drop(self.log.retain(self.now).unwrap()),
+                ("delete", offset) => drop(self.log.delete_records(Offset(offset)).unwrap()),
+                ("checkpoint", _) => self.dirs.write_log_starts(),
                 ("restart", _) => self.restart(),
                 _ => panic!("unknown command {command}"),
             }
@@ -191,7 +194,7 @@ fn show_batch(bytes: &Bytes, batch: &BatchView<'_>) -> String {
     }
 }
 
-fn check_with(config: &LogConfig, script: &str, expect: &str) {
+pub(crate) fn check_with(config: &LogConfig, script: &str, expect: &str) {
     let world = World::new(1);
     world.run(async |world: World| {
         let mut scene = Scene::new(&world, config);

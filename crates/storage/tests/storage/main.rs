@@ -12,5 +12,6 @@ mod kafka_cleaner;
 mod kafka_folder;
 mod log;
 mod moves;
+mod retention;
 mod start_rules;
 mod support;
