@@ -201,7 +201,7 @@ impl Look for Thirds {
     fn key(&mut self, _: &[u8]) {}
 
     fn record(&mut self, seen: Seen) -> ControlFlow<()> {
-        let stays = self.seen % 3 != 0;
+        let stays = !self.seen.is_multiple_of(3);
         self.seen += 1;
         if stays {
             self.stay.push(seen.offset);
