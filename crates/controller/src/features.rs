@@ -54,7 +54,8 @@ impl Controller {
         if request.validate_only {
             records.clear();
         }
-        Decision::new(records, UpdateFeaturesResponse::default())
+        let response = UpdateFeaturesResponse { error_message: None, ..Default::default() };
+        Decision::new(records, response)
     }
 
     fn updates(

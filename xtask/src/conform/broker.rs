@@ -75,6 +75,11 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where its controller is.
+    pub(crate) fn controller(&self) -> String {
+        format!("127.0.0.1:{}", self.controller)
+    }
+
     /// How it is started, its configuration last; nothing where that takes more than a command.
     pub(crate) fn command_line(&self) -> String {
         let ends_with_config = self.command.last().is_some_and(|word| word.ends_with(CONFIG));

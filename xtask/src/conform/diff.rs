@@ -20,6 +20,9 @@ const ASK: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     {root}/conform/diff/script.txt {root}/conform/diff/edges.txt \
     {root}/conform/diff/transactions.txt {root}/conform/diff/unserved.txt";
 
+/// What is asked of the controller's listener after that.
+const ASK_CONTROLLER: &str = "{root}/conform/diff/controller.txt";
+
 /// What names an element of an array, so that order does not matter; the first that it has.
 const NAMES: &[&str] = &[
     "apiKey",
@@ -144,9 +147,12 @@ pub(crate) fn run(places: &Places, kind: &Kind) -> Result<(), String> {
 /// Starts the broker, asks everything, and ends it.
 fn answers(places: &Places, kind: &Kind, name: &str) -> Result<Answers, String> {
     let broker = Broker::start(places, kind, name)?;
-    let words = places.words(ASK, Path::new(""));
+    let mut words = places.words(ASK, Path::new(""));
+    words.push(broker.bootstrap());
+    words.extend(places.words(ASK_CONTROLLER, Path::new("")));
+    words.push(broker.controller());
     let [program, arguments @ ..] = &words[..] else { return Err("no program".into()) };
-    let done = Command::new(program).args(arguments).arg(broker.bootstrap()).output();
+    let done = Command::new(program).args(arguments).output();
     let done = done.map_err(|e| format!("{program}: {e}"))?;
     let log = places.scratch.join(name).join("answers.json");
     fs::write(&log, &done.stdout).map_err(|e| format!("{}: {e}", log.display()))?;

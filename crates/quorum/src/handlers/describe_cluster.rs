@@ -32,11 +32,17 @@ pub(crate) fn handle(
         CONTROLLERS => {}
         BROKERS => {
             let message = "a controller knows the endpoints of controllers only: ask a broker";
-            return refused(ErrorCode::MISMATCHED_ENDPOINT_TYPE, message.to_owned()).into();
+            // Who cannot name an endpoint type would not understand what is wrong with it.
+            let code = match ctx.version {
+                0 => ErrorCode::INVALID_REQUEST,
+                _ => ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+            };
+            return refused(code, message.to_owned()).into();
         }
         other => {
             let message = format!("endpoint type {other} is not known: 2 is controllers");
-            return refused(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, message).into();
+            let refused = refused(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, message);
+            return DescribeClusterResponse { endpoint_type: BROKERS, ..refused }.into();
         }
     }
     let image = ctx.image();

@@ -151,6 +151,8 @@ fn the_cluster_is_described_by_its_controllers() {
             let request = DescribeClusterRequest { endpoint_type, ..Default::default() };
             channel.send(&request, 1).await.expect("an answer")
         };
+        let oldest = channel.send(&DescribeClusterRequest::default(), 0).await.expect("an answer");
+        assert_eq!(oldest.error_code, ErrorCode::INVALID_REQUEST);
         let controllers = ask(2).await;
         assert_eq!((controllers.error_code, controllers.controller_id), (ErrorCode::NONE, NODE));
         assert_eq!(ask(1).await.error_code, ErrorCode::MISMATCHED_ENDPOINT_TYPE);

@@ -1,5 +1,5 @@
-// Asks a broker the questions of scripts and prints each answer as a line of JSON:
-// `Diff <script>... <bootstrap>`. Their form stands in ../../../../diff/README.md.
+// Asks nodes the questions of scripts and prints each answer as a line of JSON:
+// `Diff (<script>.txt... <address>)...`. Their form stands in ../../../../diff/README.md.
 // Fields that a version lacks are left out of its request, so that one question serves them all.
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -16,7 +16,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -60,17 +59,27 @@ public final class Diff {
     }
 
     public static void main(String[] args) throws Exception {
-        int last = args.length - 1;
-        Diff diff = new Diff(args[last]);
-        diff.ask(ApiKeys.API_VERSIONS, (short) 3, new ApiVersionsRequestData()
-            .setClientSoftwareName("diff").setClientSoftwareVersion("1"), diff.announced);
-        for (String script : Arrays.copyOf(args, last)) {
+        List<String> scripts = new ArrayList<>();
+        for (String arg : args) {
+            if (arg.endsWith(".txt")) {
+                scripts.add(arg);
+            } else {
+                new Diff(arg).run(scripts);
+                scripts.clear();
+            }
+        }
+    }
+
+    private void run(List<String> scripts) throws Exception {
+        ask(ApiKeys.API_VERSIONS, (short) 3, new ApiVersionsRequestData()
+            .setClientSoftwareName("diff").setClientSoftwareVersion("1"), announced);
+        for (String script : scripts) {
             for (String question : questions(Path.of(script))) {
                 Matcher match = QUESTION.matcher(question);
                 if (!match.matches()) {
                     throw new IllegalArgumentException("cannot understand: " + question);
                 }
-                diff.run(match);
+                run(match);
             }
         }
     }
