@@ -58,12 +58,8 @@ const TARGETS: &[Target] = &[
         |bytes| open_with("txnindex", bytes),
         |_| vec![named("txnindex")],
     ),
-    target("storage_clean", |bytes| drop(clean_segment(bytes, false)), |_| vec![named("log")]),
-    target(
-        "storage_clean_sealed",
-        |bytes| drop(clean_segment(bytes, true)),
-        |_| vec![named("log")],
-    ),
+    target("storage_clean", |bytes| compact(bytes, false), |_| vec![named("log")]),
+    target("storage_clean_sealed", |bytes| compact(bytes, true), |_| vec![named("log")]),
 ];
 
 const fn target(
@@ -190,6 +186,11 @@ fn read_all(log: &Log) {
     let _ = log.append(&batch, Origin::Leader { epoch: LeaderEpoch(1), now: NOW });
     log.set_high_watermark(log.end());
     let _ = (log.retain(NOW), log.sync(), log.close());
+}
+
+fn compact(bytes: &[u8], sealed: bool) {
+    // Any end will do, as long as it keeps its promises.
+    let _ = clean_segment(bytes, sealed);
 }
 
 /// Compacts a log whose first segment has these bytes. Whatever is wrong in it keeps it from being
