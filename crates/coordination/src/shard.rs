@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -379,21 +380,34 @@ impl<M: Hosted> Shard<M> {
         replies: Vec<(Ticket, M::Reply)>,
     ) {
         for (ticket, reply) in replies {
-            if let Some(waiting) = live.waiting.remove(&ticket) {
+            if ticket == Ticket::HOST {
+                self.act(shared, live, reply);
+            } else if let Some(waiting) = live.waiting.remove(&ticket) {
                 // Whoever asked may have gone.
                 let _ = waiting.send(reply);
-            } else if ticket == Ticket::HOST
-                && let Some(effect) = M::effect(&shared.world, self.epoch, reply)
-            {
-                let (shard, shared) = (self.clone(), shared.clone());
-                shared.clone().spawner.spawn("coordinator effect", async move {
-                    let event = effect.await;
-                    shard.tell(&shared, |machine, soft, now, limits| {
-                        machine.happened(soft, now, limits, event)
-                    });
-                });
             }
         }
+    }
+
+    /// Does something outside: at once as far as that goes, and what has to wait in a task.
+    ///
+    /// What is done at once comes before the answers behind it: a producer that hears of the end of
+    /// a transaction whose markers all went to this broker can begin the next one.
+    fn act(self: &Arc<Self>, shared: &Arc<Shared<M>>, live: &mut Live<M>, reply: M::Reply) {
+        let Some(mut effect) = M::effect(&shared.world, self.epoch, reply) else { return };
+        if let Poll::Ready(event) = effect.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            let (now, settings) = (shared.now(), shared.settings());
+            let machine = live.host.live();
+            let decided = machine.happened(&mut live.soft, now, &settings.limits, event);
+            return self.obey(shared, live, now, decided);
+        }
+        let (shard, shared) = (self.clone(), shared.clone());
+        shared.clone().spawner.spawn("coordinator effect", async move {
+            let event = effect.await;
+            shard.tell(&shared, |machine, soft, now, limits| {
+                machine.happened(soft, now, limits, event)
+            });
+        });
     }
 }
 

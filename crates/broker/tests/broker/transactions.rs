@@ -164,14 +164,12 @@ fn readers_of_committed_data_see_a_transaction_when_it_is_committed() {
     assert_eq!(write(&house, who, 1, "b"), ErrorCode::NONE);
     assert_eq!((stable_end(&house), &*state(&house)), (0, "Ongoing"));
     assert_eq!(end(&house, 4, who, true), Ok(who));
-    house.pass_ms(1);
     assert_eq!((stable_end(&house), &*state(&house)), (3, "CompleteCommit"));
     // The next one goes on where this one ended.
     assert_eq!(add(&house, who, "t", &[0]), [ErrorCode::NONE]);
     assert_eq!(write(&house, who, 2, "c"), ErrorCode::NONE);
     assert_eq!(stable_end(&house), 3);
     assert_eq!(end(&house, 4, who, false), Ok(who));
-    house.pass_ms(1);
     assert_eq!((stable_end(&house), &*state(&house)), (5, "CompleteAbort"));
 }
 
@@ -183,7 +181,6 @@ fn each_end_bumps_the_epoch_of_clients_that_know_of_it() {
     assert_eq!(write(&house, first, 0, "a"), ErrorCode::NONE);
     let second = end(&house, 5, first, true).expect("an end");
     assert_eq!(second, (first.0, ProducerEpoch(1)));
-    house.pass_ms(1);
     assert_eq!(write(&house, first, 1, "late"), ErrorCode::INVALID_PRODUCER_EPOCH);
     assert_eq!(add(&house, first, "t", &[0]), [ErrorCode::PRODUCER_FENCED]);
     assert_eq!(add(&house, second, "t", &[0]), [ErrorCode::NONE]);
@@ -198,7 +195,6 @@ fn another_producer_of_the_id_ends_the_transaction_of_the_one_before() {
     add(&house, first, "t", &[0]);
     assert_eq!(write(&house, first, 0, "a"), ErrorCode::NONE);
     assert_eq!(init_with(&house, 60_000), Err(ErrorCode::CONCURRENT_TRANSACTIONS));
-    house.pass_ms(1);
     let second = init(&house);
     assert_eq!(second, (first.0, ProducerEpoch(2)));
     assert_eq!((stable_end(&house), &*state(&house)), (2, "Empty"));
@@ -265,7 +261,6 @@ fn a_partition_that_is_deleted_is_not_waited_for() {
     add(&house, who, "t", &[0]);
     house.delete_topic("u");
     end(&house, 5, who, true).expect("an end");
-    house.pass_ms(1);
     assert_eq!(state(&house), "CompleteCommit");
 }
 
@@ -298,7 +293,6 @@ fn the_home_of_a_group_takes_part() {
     let told = house.ask(0, request);
     assert_eq!(&*told.transaction_states[0].topics[0].topic, "__consumer_offsets");
     end(&house, 4, who, true).expect("an end");
-    house.pass_ms(1);
     assert_eq!(state(&house), "CompleteCommit");
 }
 
@@ -317,7 +311,6 @@ fn the_home_of_a_group_may_be_made_later() {
     };
     assert_eq!(house.ask(4, request).error_code, ErrorCode::NONE);
     end(&house, 4, who, true).expect("an end");
-    house.pass_ms(1);
     assert_eq!(state(&house), "CompleteCommit");
 }
 
