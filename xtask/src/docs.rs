@@ -1,10 +1,12 @@
 //! `cargo xtask docs [--check]`: writes docs/compatibility.md, what of Apache Kafka works here, and
-//! docs/differences.md, which answers differ (conform/page.rs).
+//! docs/differences.md, which answers differ (conform/page.rs), and docs/metrics.md, what a node
+//! shows of itself (docs/metrics.rs).
 //!
 //! What is served is read from the rows themselves (apis, configs, wire's messages); what people
 //! say about it stands in docs/compatibility/*.tsv. Must hold: nothing is said to work that names
 //! no test or that no room reads; with `--check` nothing is written and a difference is an error.
 
+mod metrics;
 mod page;
 mod sources;
 mod tables;
@@ -19,6 +21,7 @@ use crate::root;
 /// The pages that are written.
 const PAGE: &str = "docs/compatibility.md";
 const DIFFERENCES: &str = "docs/differences.md";
+const METRICS: &str = "docs/metrics.md";
 
 /// Runs the task.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -35,7 +38,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         return Err(findings.join("\n"));
     }
     write(PAGE, page::page(&sources, &tables), check)?;
-    write(DIFFERENCES, crate::conform::differences(&root)?, check)
+    write(DIFFERENCES, crate::conform::differences(&root)?, check)?;
+    write(METRICS, metrics::page(), check)
 }
 
 /// Writes a page that is another one than that in the tree, or says that it is.

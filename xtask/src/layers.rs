@@ -29,7 +29,10 @@ pub(crate) const LAYERS: &[Layer] = &[
     shell("streams", &["client", "registry"]),
     shell("connect", &["client", "registry"]),
     shell("registry", &["client"]),
-    shell("node", &["broker", "quorum", "coordination", "net", "client", "storage", "controller"]),
+    shell(
+        "node",
+        &["broker", "quorum", "coordination", "http", "net", "client", "storage", "controller"],
+    ),
     shell(
         "broker",
         &[
@@ -47,6 +50,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     ),
     shell("coordination", &["groups", "transactions", "machine", "records", "env"]),
     shell("quorum", &["raft", "controller", "storage", "net"]),
+    shell("http", &["env"]),
     shell("net", &["wire", "security", "env"]),
     shell("client", &["wire", "records", "env", "security"]),
     shell("storage", &["records", "env"]),

@@ -37,7 +37,7 @@ const TASKS: &[Task] = &[
     Task { name: "conform", about: "real clients against a broker", run: conform::run },
     Task { name: "deps", about: "licences and bans over every dependency", run: deps::run },
     Task { name: "dist", about: "a static release binary, tried and packed", run: dist::run },
-    Task { name: "docs", about: "write what works of Apache Kafka, and check it", run: docs::run },
+    Task { name: "docs", about: "write pages of docs/ from tables", run: docs::run },
     Task { name: "fuzz", about: "hostile bytes for every decoder", run: fuzz::run },
     Task { name: "sim", about: "stories of the simulated world", run: sim::run },
     Task { name: "tidy", about: "check the house rules over every file", run: tidy::run },

@@ -4,9 +4,10 @@
 //! what its version can say, since the encoder refuses it.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_net::{BoxFuture, CloseReason, Outcome, Reply};
+use ottla_net::{BoxFuture, CloseReason, ConnectionInfo, Outcome, Reply, count_errors};
 use ottla_wire::frame::encode_response;
 use ottla_wire::{ApiKey, Message, Reader, Request};
 
@@ -47,9 +48,9 @@ impl<T> From<ottla_coordination::Answer<T>> for Answer<T> {
     }
 }
 
-/// Which bytes a reply is made of besides its body.
-#[derive(Clone, Copy)]
+/// Which bytes a reply is made of besides its body, and where its errors count.
 struct Envelope {
+    connection: Arc<ConnectionInfo>,
     key: ApiKey,
     version: i16,
     correlation_id: i32,
@@ -57,6 +58,7 @@ struct Envelope {
 
 impl Envelope {
     fn reply<M: Message>(self, response: &M) -> Result<Reply, CloseReason> {
+        self.count_errors(response);
         encode_response(response, self.key, self.version, self.correlation_id).map_err(|error| {
             let name = self.key.name();
             let reason =
@@ -64,6 +66,12 @@ impl Envelope {
             tracing::error!("{reason}");
             CloseReason(reason)
         })
+    }
+
+    fn count_errors<M: Message>(&self, response: &M) {
+        if let Some(meter) = self.connection.meter(self.key as i16) {
+            count_errors(meter, response, self.version);
+        }
     }
 }
 
@@ -77,8 +85,12 @@ where
 {
     let Frame { whole, mut body } = frame;
     drop(whole);
-    let envelope =
-        Envelope { key: R::API_KEY, version: ctx.version, correlation_id: ctx.correlation_id };
+    let envelope = Envelope {
+        connection: Arc::clone(&ctx.connection),
+        key: R::API_KEY,
+        version: ctx.version,
+        correlation_id: ctx.correlation_id,
+    };
     let request = match R::decode(&mut body, ctx.version) {
         // Bytes behind the body are passed over, as Kafka does: librdkafka's Metadata has some.
         Ok(request) => request,

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use ottla_net::{BoxFuture, Outcome};
 use ottla_security::Operation;
-use ottla_wire::ApiKey;
+use ottla_wire::{ApiKey, messages};
 
 use crate::answer::{Frame, answered};
 use crate::context::Ctx;
@@ -47,7 +47,7 @@ pub struct Api {
 macro_rules! apis {
     ($(
         $key:ident $first:literal..$last:literal $(announced $announced:literal)?,
-        $operation:ident $kind:ident => $($handle:ident)::+;
+        $operation:ident $kind:ident => $($handle:ident)::+ $(<$request:ident>)?;
     )*) => {
         /// Every API that is served, by key.
         pub static APIS: &[Api] = &[$(Api {
@@ -55,7 +55,7 @@ macro_rules! apis {
             versions: $first..=$last,
             announced: announced!($first $($announced)?)..=$last,
             needs: (Operation::$operation, ResourceKind::$kind),
-            start: start!($($handle)::+),
+            start: start!($($handle)::+ $(<$request>)?),
         },)*];
     };
 }
@@ -70,11 +70,11 @@ macro_rules! announced {
 }
 
 macro_rules! start {
-    (forward) => {
-        forward::change
+    (forward <$request:ident>) => {
+        forward::change::<messages::$request>
     };
-    (forward_question) => {
-        forward::question
+    (forward_question <$request:ident>) => {
+        forward::question::<messages::$request>
     };
     ($file:ident::handle) => {
         |ctx, frame| answered(ctx, frame, $file::handle)
@@ -98,8 +98,8 @@ apis! {
     DescribeGroups 0..6, Describe Group => describe_groups::handle;
     ListGroups 0..5, Describe Group => list_groups::handle;
     ApiVersions 0..5, Describe Nothing => api_versions::handle;
-    CreateTopics 2..7, Create Topic => forward;
-    DeleteTopics 1..6, Delete Topic => forward;
+    CreateTopics 2..7, Create Topic => forward<CreateTopicsRequest>;
+    DeleteTopics 1..6, Delete Topic => forward<DeleteTopicsRequest>;
     DeleteRecords 0..2, Delete Topic => delete_records::handle;
     InitProducerId 0..5, IdempotentWrite Cluster => init_producer_id::handle;
     OffsetForLeaderEpoch 2..4, Describe Topic => offset_for_leader_epoch::handle;
@@ -108,14 +108,14 @@ apis! {
     EndTxn 0..5, Write TransactionalId => end_txn::handle;
     WriteTxnMarkers 1..2, ClusterAction Cluster => write_txn_markers::handle;
     DescribeConfigs 1..4, DescribeConfigs Cluster => describe_configs::handle;
-    AlterConfigs 0..2, AlterConfigs Cluster => forward;
+    AlterConfigs 0..2, AlterConfigs Cluster => forward<AlterConfigsRequest>;
     AlterReplicaLogDirs 1..2, Alter Cluster => alter_replica_log_dirs::handle;
     DescribeLogDirs 1..5, Describe Cluster => describe_log_dirs::handle;
-    CreatePartitions 0..3, Alter Topic => forward;
+    CreatePartitions 0..3, Alter Topic => forward<CreatePartitionsRequest>;
     DeleteGroups 0..3, Delete Group => delete_groups::handle;
-    IncrementalAlterConfigs 0..1, AlterConfigs Cluster => forward;
+    IncrementalAlterConfigs 0..1, AlterConfigs Cluster => forward<IncrementalAlterConfigsRequest>;
     OffsetDelete 0..0, Delete Group => offset_delete::handle;
-    DescribeQuorum 0..2, Describe Cluster => forward_question;
+    DescribeQuorum 0..2, Describe Cluster => forward_question<DescribeQuorumRequest>;
     DescribeCluster 0..2, Describe Cluster => describe_cluster::handle;
     DescribeProducers 0..0, Read Topic => describe_producers::handle;
     DescribeTransactions 0..0, Describe TransactionalId => describe_transactions::handle;

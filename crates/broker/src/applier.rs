@@ -181,7 +181,8 @@ impl Applier {
         // A log that was opened at the start may not have known its topic's configs.
         log.configure(config);
         let name = Arc::from(&*topic.name);
-        let partition = Arc::new(Partition::new(me, topic.id, name, index, log));
+        let traffic = self.rooms.partitions.traffic(topic.id);
+        let partition = Arc::new(Partition::new(me, topic.id, name, index, log, traffic));
         self.rooms.partitions.add(Arc::clone(&partition));
         self.tell_directory(image, &partition, known);
         Ok(partition)

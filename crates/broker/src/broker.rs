@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ottla_coordination::{GroupCoordinator, TransactionCoordinator};
 use ottla_env::{Env, Tasks};
 use ottla_metadata::Image;
+use ottla_metrics::Metrics;
 use ottla_net::{Channel, Service};
 use ottla_security::Authorizer;
 use ottla_settings::Settings;
@@ -47,19 +48,20 @@ pub struct BrokerParts {
     pub controller: Channel,
     /// Who may do what.
     pub authorizer: Authorizer,
+    /// Where the node counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The data plane of a node. Dropping it ends its tasks.
 pub struct Broker {
-    applier: Applier,
+    pub(crate) applier: Applier,
     tasks: Tasks,
 }
 
 impl Broker {
     /// A broker that holds no partition until the first image is applied.
     pub fn new(parts: BrokerParts) -> Broker {
-        let BrokerParts { env, id, cluster_id, settings, dirs, image, controller, authorizer } =
-            parts;
+        let BrokerParts { env, id, cluster_id, settings, dirs, image, controller, .. } = parts;
         let tasks = env.tasks();
         let groups = GroupCoordinator::start(env.clone(), group_settings(&settings), ());
         let transaction_settings = transaction_settings(&settings, image.borrow().features());
@@ -74,7 +76,7 @@ impl Broker {
             fetch_sessions: FetchSessions::new(usize::try_from(sessions).unwrap_or(0)),
             configs: Configs::new(id, settings),
             image,
-            partitions: Arc::new(Partitions::default()),
+            partitions: Arc::new(Partitions::new(Arc::clone(&parts.metrics.traffic))),
             dirs: Arc::clone(&dirs),
             groups: Arc::new(groups),
             transactions: Arc::new(TransactionCoordinator::start(
@@ -85,7 +87,7 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::new(controller.clone(), tasks.spawner()),
             controller,
-            authorizer,
+            authorizer: parts.authorizer,
             env,
         });
         upkeep::spawn(&rooms, &tasks);

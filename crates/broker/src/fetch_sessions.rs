@@ -139,6 +139,11 @@ impl FetchSessions {
         FetchSessions { slots, sessions: Mutex::default() }
     }
 
+    /// How many sessions there are.
+    pub(crate) fn count(&self) -> usize {
+        self.sessions().len()
+    }
+
     /// What to read for a request. `random` gives candidates for a new session's id.
     ///
     /// # Errors

@@ -10,10 +10,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ottla_net::{BoxFuture, ChannelError, CloseReason, ConnectionInfo, Outcome};
+use ottla_net::{BoxFuture, ChannelError, CloseReason, ConnectionInfo, Outcome, count_errors};
+use ottla_wire::frame::decode_response_header;
 use ottla_wire::messages::describe_quorum_request::{PartitionData, TopicData};
 use ottla_wire::messages::{DefaultPrincipalData, DescribeQuorumRequest, EnvelopeRequest};
-use ottla_wire::{ErrorCode, Message, Offset, Part, StrBytes};
+use ottla_wire::{ErrorCode, Message, Offset, Part, Reader, Request, StrBytes};
 
 use crate::answer::Frame;
 use crate::context::{Ctx, Rooms};
@@ -29,9 +30,9 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Passes on what changes the metadata. The client's next request starts when the controller has
 /// answered and this broker knows of it.
-pub(crate) fn change(ctx: Ctx, frame: Frame) -> BoxFuture<'static, Outcome> {
+pub(crate) fn change<R: Request + 'static>(ctx: Ctx, frame: Frame) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let outcome = passed_on(&ctx, &frame).await;
+        let outcome = passed_on::<R>(&ctx, &frame).await;
         if matches!(outcome, Outcome::Reply(_)) {
             let known = known(&ctx.rooms);
             // Whatever keeps this broker from catching up, the change is made.
@@ -42,17 +43,35 @@ pub(crate) fn change(ctx: Ctx, frame: Frame) -> BoxFuture<'static, Outcome> {
 }
 
 /// Passes on what only reads.
-pub(crate) fn question(ctx: Ctx, frame: Frame) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { passed_on(&ctx, &frame).await })
+pub(crate) fn question<R: Request + 'static>(
+    ctx: Ctx,
+    frame: Frame,
+) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move { passed_on::<R>(&ctx, &frame).await })
 }
 
-async fn passed_on(ctx: &Ctx, frame: &Frame) -> Outcome {
+async fn passed_on<R: Request>(ctx: &Ctx, frame: &Frame) -> Outcome {
     match forward(ctx, frame).await {
-        Ok(answer) => Outcome::Reply(sized(answer)),
+        Ok(answer) => {
+            count::<R>(ctx, answer.clone());
+            Outcome::Reply(sized(answer))
+        }
         Err(why) => {
             let (name, version) = (ctx.key.name(), ctx.version);
             Outcome::Close(CloseReason(format!("forwarding {name} v{version}: {why}")))
         }
+    }
+}
+
+/// Counts the errors in an answer that is passed on as it is.
+fn count<R: Request>(ctx: &Ctx, answer: Bytes) {
+    let Some(meter) = ctx.connection.meter(ctx.key as i16) else { return };
+    let mut reader = Reader::new(answer);
+    let header = decode_response_header(&mut reader, ctx.key, ctx.version);
+    let answer = header.and_then(|_| R::Response::decode(&mut reader, ctx.version));
+    match answer {
+        Ok(answer) => count_errors(meter, &answer, ctx.version),
+        Err(error) => tracing::debug!(%error, "an answer of the controller cannot be read"),
     }
 }
 

@@ -28,6 +28,7 @@ mod context;
 mod coordinated;
 mod fetch_sessions;
 mod forward;
+mod gauges;
 mod handlers;
 mod moves;
 mod partition;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use ottla_env::{Env, Spawner};
+use ottla_metrics::TopicTraffic;
 use ottla_net::{Parking, Wait};
 use ottla_replication::{Leadership, NotLeader, Partition as Replica};
 use ottla_storage::error::AppendError;
@@ -43,6 +44,7 @@ pub(crate) struct Partition {
     log: RwLock<Arc<Log>>,
     /// Held by whoever changes the log, so that a move can take over a log that does not change.
     changing: RwLock<()>,
+    traffic: Arc<TopicTraffic>,
     replica: Mutex<Replicated>,
     parking: Parking,
     /// The topic was deleted.
@@ -60,6 +62,7 @@ impl Partition {
         topic: Arc<str>,
         index: PartitionIndex,
         log: Arc<Log>,
+        traffic: Arc<TopicTraffic>,
     ) -> Self {
         let life = Replica::new(me, log.high_watermark());
         let replica = Mutex::new(Replicated { life, hidden_bytes: 0 });
@@ -72,6 +75,7 @@ impl Partition {
             index,
             log,
             changing,
+            traffic,
             replica,
             parking,
             removed,
@@ -108,6 +112,11 @@ impl Partition {
 
     fn changing(&self) -> RwLockReadGuard<'_, ()> {
         self.changing.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What counts its topic's records.
+    pub(crate) fn traffic(&self) -> &TopicTraffic {
+        &self.traffic
     }
 
     /// Takes over what the metadata says.
@@ -155,14 +164,35 @@ impl Partition {
         now: Timestamp,
         to_all: bool,
     ) -> Result<Appended, Refusal> {
+        self.traffic.asked();
+        let appended = self.append_led(records, now, to_all);
+        if appended.as_ref().is_err_and(Refusal::is_unexpected) {
+            self.traffic.refused();
+        }
+        appended
+    }
+
+    fn append_led(
+        &self,
+        records: &Bytes,
+        now: Timestamp,
+        to_all: bool,
+    ) -> Result<Appended, Refusal> {
         let epoch = self.leading_epoch(to_all)?;
         let changing = self.changing();
         let log = self.log();
         let appended = log.append(records, Origin::Leader { epoch, now });
         let appended = appended.map_err(|error| Refusal::of_log(error, log.start()))?;
         drop(changing);
-        self.advance(if appended.duplicate { 0 } else { records.len() });
+        self.advance(if appended.duplicate { 0 } else { self.count(records, &appended) });
         Ok(appended)
+    }
+
+    /// Counts what was appended; gives its bytes.
+    fn count(&self, records: &Bytes, appended: &Appended) -> usize {
+        let count = appended.last_offset.next() - appended.first_offset;
+        self.traffic.appended(records.len() as u64, u64::try_from(count).unwrap_or(0));
+        records.len()
     }
 
     /// Appends what a coordinator of this broker has decided.
@@ -198,7 +228,7 @@ impl Partition {
         let changing = self.changing();
         let appended = self.log().append(records, Origin::Coordinator { epoch, now })?;
         drop(changing);
-        self.advance(records.len());
+        self.advance(self.count(records, &appended));
         Ok(appended)
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use ottla_metrics::{TopicTraffic, Traffic};
 use ottla_wire::{ErrorCode, PartitionIndex, TopicId};
 
 use crate::partition::Partition;
@@ -14,6 +15,7 @@ use crate::partition::Partition;
 #[derive(Clone)]
 struct Topic {
     name: Arc<str>,
+    traffic: Arc<TopicTraffic>,
     partitions: BTreeMap<PartitionIndex, Arc<Partition>>,
     /// Partitions that should be here and whose log cannot be opened.
     offline: BTreeSet<PartitionIndex>,
@@ -38,12 +40,18 @@ struct Directory {
 }
 
 /// All partitions that this broker holds.
-#[derive(Default)]
 pub(crate) struct Partitions {
     directory: RwLock<Directory>,
+    /// Counts for all topics.
+    traffic: Arc<Traffic>,
 }
 
 impl Partitions {
+    /// None yet; what is appended to them and read of them counts in `traffic`.
+    pub(crate) fn new(traffic: Arc<Traffic>) -> Self {
+        Partitions { directory: RwLock::default(), traffic }
+    }
+
     /// The partition, if it is here.
     ///
     /// # Errors
@@ -92,12 +100,37 @@ impl Partitions {
         directory.topics.values().flat_map(|topic| topic.partitions.values().cloned()).collect()
     }
 
+    /// How many partitions cannot be opened.
+    pub(crate) fn offline_count(&self) -> usize {
+        self.read().topics.values().map(|topic| topic.offline.len()).sum()
+    }
+
+    /// What a topic's partitions count in.
+    pub(crate) fn traffic(&self, id: TopicId) -> Arc<TopicTraffic> {
+        match self.read().topics.get(&id) {
+            Some(topic) => Arc::clone(&topic.traffic),
+            None => self.new_traffic(),
+        }
+    }
+
+    /// What each topic's partitions count in, of those topics that have any here.
+    pub(crate) fn traffics(&self) -> Vec<(Arc<str>, Arc<TopicTraffic>)> {
+        let directory = self.read();
+        let here = directory.topics.values().filter(|topic| !topic.partitions.is_empty());
+        here.map(|topic| (Arc::clone(&topic.name), Arc::clone(&topic.traffic))).collect()
+    }
+
+    fn new_traffic(&self) -> Arc<TopicTraffic> {
+        Arc::new(TopicTraffic::new(Arc::clone(&self.traffic)))
+    }
+
     /// Makes a topic known.
     pub(crate) fn add_topic(&self, id: TopicId, name: &Arc<str>) {
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         directory.ids.insert(Arc::clone(name), id);
         let topic = || Topic {
             name: Arc::clone(name),
+            traffic: self.new_traffic(),
             partitions: BTreeMap::new(),
             offline: BTreeSet::new(),
         };

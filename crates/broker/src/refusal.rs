@@ -37,6 +37,22 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether Kafka counts it among failed appends: not what clients run into every day
+    /// (ReplicaManager.appendRecordsToLeader).
+    pub(crate) fn is_unexpected(&self) -> bool {
+        !matches!(
+            self.code,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                | ErrorCode::NOT_LEADER_OR_FOLLOWER
+                | ErrorCode::MESSAGE_TOO_LARGE
+                | ErrorCode::RECORD_LIST_TOO_LARGE
+                | ErrorCode::CORRUPT_MESSAGE
+                | ErrorCode::KAFKA_STORAGE_ERROR
+        )
+    }
+}
+
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
         Refusal { code, message: String::new(), record_errors: Vec::new(), log_start: NO_START }

@@ -50,7 +50,7 @@ impl BrokerService {
         };
         if !api.versions.contains(&version) {
             if api.key == ApiKey::ApiVersions {
-                return Err(api_versions::unsupported(&frame));
+                return Err(api_versions::unsupported(connection, &frame));
             }
             return Err(close(format!("{} v{version} is not served", api.key.name())));
         }

@@ -159,6 +159,17 @@ impl<M: Hosted> Coordinator<M> {
 }
 
 impl Coordinator<Groups> {
+    /// How many groups are in which state, by Kafka's names of the states.
+    pub fn group_states(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for shard in self.shared.shards() {
+            shard.look(|groups, soft| {
+                groups.states(soft).for_each(|state| *counts.entry(state).or_default() += 1);
+            });
+        }
+        counts
+    }
+
     /// Topics are deleted: what was committed for them goes.
     pub fn topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) {
         for shard in self.shared.shards() {

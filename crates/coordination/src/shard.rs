@@ -106,6 +106,13 @@ impl<M: Hosted> Shard<M> {
         }
     }
 
+    /// Looks at what lives on it, when it serves.
+    pub(crate) fn look(&self, look: impl FnOnce(&M, &M::Soft)) {
+        if let Phase::Active(live) = &*self.lock() {
+            look(live.host.live(), &live.soft);
+        }
+    }
+
     /// Loads the partition and begins to serve.
     pub(crate) async fn load(self: Arc<Self>, shared: Arc<Shared<M>>) {
         let started = shared.env.monotonic();

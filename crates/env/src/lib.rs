@@ -31,6 +31,7 @@
 
 mod disk;
 mod net;
+mod process;
 mod real;
 pub mod sim_api;
 mod tasks;
@@ -46,6 +47,7 @@ use sim_api::SimWorld;
 
 pub use disk::{DirEntry, Disk, File, FileLock, Meta, Open, Space};
 pub use net::{Listener, Net, ReadHalf, SocketOptions, Stream, WriteHalf};
+pub use process::Process;
 pub use tasks::{Spawner, Task, TaskFailure, Tasks};
 pub use time::{Elapsed, Instant, Sleep};
 
@@ -181,6 +183,14 @@ impl Env {
         match &self.inner.world {
             World::Real(_) => real::host_name(),
             World::Sim(sim) => sim.host_name(),
+        }
+    }
+
+    /// What the process of this node takes of the machine; none in a simulated world.
+    pub fn process(&self) -> Option<Process> {
+        match &self.inner.world {
+            World::Real(_) => Some(real::system::process()),
+            World::Sim(_) => None,
         }
     }
 

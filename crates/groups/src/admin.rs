@@ -51,6 +51,11 @@ impl Groups {
         decided
     }
 
+    /// In which state each group is, by Kafka's names of the states.
+    pub fn states<'a>(&'a self, soft: &'a Soft) -> impl Iterator<Item = &'static str> + 'a {
+        self.groups.iter().map(|(id, group)| summary(group, soft.sessions.get(id)).2)
+    }
+
     /// DeleteGroups, one group of v0 to v3: its offsets and itself, when nobody is in it.
     pub fn delete(&self, soft: &mut Soft, ask: &Ask<'_>, id: &StrBytes) -> Decided {
         let mut out = Out::new(ask.now, ask.settings);

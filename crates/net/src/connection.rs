@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use ottla_env::{Env, File, Instant, ReadHalf, Sleep, Stream, WriteHalf};
+use ottla_metrics::{ListenerMeter, Parked};
 use ottla_wire::{FileSlice, Part};
 use tokio::io::AsyncWriteExt;
 
@@ -21,17 +22,39 @@ use crate::budget::{Budget, Share};
 use crate::frame_reader::{FrameError, FrameReader};
 use crate::limits::Limits;
 use crate::service::{BoxFuture, CloseReason, ConnectionInfo, Outcome, Reply, Service};
+use crate::timed::Timed;
 
 /// Replies that leave in one write at most; more only makes the slice of the kernel longer.
 const PARTS_MAX: usize = 64;
 
+/// What stands before each frame: its size.
+const PREFIX: usize = 4;
+
 /// How soon an idle connection is looked at again while a reply is still due.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 
+/// So much room for the times of replies is kept between two writes.
+const LEAVING_KEPT: usize = 8;
+
 /// A reply in its place in the order.
-enum Slot {
+struct Slot {
+    reply: Due,
+    timed: Timed,
+}
+
+enum Due {
     Ready(Reply),
-    Waiting(BoxFuture<'static, Result<Reply, CloseReason>>),
+    Waiting {
+        reply: BoxFuture<'static, Result<Reply, CloseReason>>,
+        #[expect(dead_code, reason = "held, not read")]
+        parked: Option<Parked>,
+    },
+}
+
+impl Slot {
+    fn is_ready(&self) -> bool {
+        matches!(self.reply, Due::Ready(_))
+    }
 }
 
 /// Why a connection ended before its peer was done with it.
@@ -79,6 +102,12 @@ pub(crate) struct Connection<S: ?Sized> {
     reader: ReadHalf,
     writer: WriteHalf,
     slots: VecDeque<Slot>,
+    meter: Arc<ListenerMeter>,
+    /// The times of the replies that are being written.
+    leaving: Vec<Timed>,
+    /// When bytes came last: what a whole frame in the buffer was completed by.
+    received: Instant,
+    /// When something happened last; whatever happens next reads the clock only at its end.
     last_active: Instant,
     idle: Sleep,
 }
@@ -91,6 +120,7 @@ impl<S: Service + ?Sized> Connection<S> {
         service: Arc<S>,
         limits: Arc<Limits>,
         budget: Budget,
+        meter: Arc<ListenerMeter>,
     ) -> Self {
         let (reader, writer) = stream.into_split();
         let frames = FrameReader::new(limits.frame_bytes_max);
@@ -109,6 +139,9 @@ impl<S: Service + ?Sized> Connection<S> {
             reader,
             writer,
             slots,
+            meter,
+            leaving: Vec::new(),
+            received: last_active,
             last_active,
             idle,
         }
@@ -130,22 +163,33 @@ impl<S: Service + ?Sized> Connection<S> {
     }
 
     async fn start(&mut self, frame: Bytes) -> Result<(), Ended> {
-        match self.service.start(&self.info, frame).await {
-            Outcome::Reply(reply) => self.slots.push_back(Slot::Ready(reply)),
-            Outcome::Wait(reply) => self.slots.push_back(Slot::Waiting(reply)),
-            Outcome::Nothing => {}
+        self.meter.received((frame.len() + PREFIX) as u64);
+        let mut timed = Timed::of(&frame, self.received, self.last_active);
+        let outcome = self.service.start(&self.info, frame).await;
+        self.last_active = self.env.monotonic();
+        timed.decided = self.last_active;
+        let reply = match outcome {
+            Outcome::Reply(reply) => Due::Ready(reply),
+            Outcome::Wait(reply) => {
+                let parked = self.info.meter(timed.key).map(|meter| meter.park());
+                Due::Waiting { reply, parked }
+            }
+            Outcome::Nothing => {
+                timed.sent(&self.info, timed.decided, timed.decided);
+                return Ok(());
+            }
             Outcome::Close(reason) => {
                 self.flush().await?;
                 return Err(reason.into());
             }
-        }
+        };
+        self.slots.push_back(Slot { reply, timed });
         Ok(())
     }
 
     /// The next thing to do. Requests that are already here start before replies are written, so
     /// that the replies of a pipeline leave together.
     async fn next_event(&mut self) -> Result<Event, Ended> {
-        self.last_active = self.env.monotonic();
         poll_fn(|cx| {
             if self.slots.len() < self.limits.waiting_requests_max
                 && let Poll::Ready(event) = self.poll_frame(cx)?
@@ -184,7 +228,7 @@ impl<S: Service + ?Sized> Connection<S> {
                 return Ok(Poll::Ready(Event::Large(bytes)));
             }
             // What is ready goes out before the socket is asked for more.
-            if matches!(self.slots.front(), Some(Slot::Ready(_))) {
+            if self.slots.front().is_some_and(Slot::is_ready) {
                 return Ok(Poll::Pending);
             }
             match self.frames.poll_fill(&mut self.reader, cx) {
@@ -193,6 +237,8 @@ impl<S: Service + ?Sized> Connection<S> {
                     if !filled? {
                         return Ok(Poll::Ready(Event::End));
                     }
+                    self.received = self.env.monotonic();
+                    self.last_active = self.received;
                 }
             }
         }
@@ -201,10 +247,10 @@ impl<S: Service + ?Sized> Connection<S> {
     /// Whether the reply that is next in order may leave.
     fn poll_front(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let Some(front) = self.slots.front_mut() else { return Ok(false) };
-        if let Slot::Waiting(wait) = front {
-            match wait.as_mut().poll(cx) {
+        if let Due::Waiting { reply, .. } = &mut front.reply {
+            match reply.as_mut().poll(cx) {
                 Poll::Pending => return Ok(false),
-                Poll::Ready(reply) => *front = Slot::Ready(reply?),
+                Poll::Ready(reply) => front.reply = Due::Ready(reply?),
             }
         }
         Ok(true)
@@ -212,15 +258,32 @@ impl<S: Service + ?Sized> Connection<S> {
 
     /// Writes the replies at the front that are ready.
     async fn flush(&mut self) -> Result<(), Ended> {
+        let began = self.env.monotonic();
         let mut parts = Vec::new();
-        while matches!(self.slots.front(), Some(Slot::Ready(_))) && parts.len() < PARTS_MAX {
-            if let Some(Slot::Ready(reply)) = self.slots.pop_front() {
+        while self.slots.front().is_some_and(Slot::is_ready) && parts.len() < PARTS_MAX {
+            if let Some(Slot { reply: Due::Ready(reply), timed }) = self.slots.pop_front() {
                 parts.extend(reply);
+                self.leaving.push(timed);
             }
         }
+        let bytes: u64 = parts.iter().map(len).sum();
         write_parts(&mut self.writer, parts)
             .await
-            .map_err(|error| Ended::Left(format!("writing a reply failed: {error}")))
+            .map_err(|error| Ended::Left(format!("writing a reply failed: {error}")))?;
+        self.meter.sent(bytes);
+        self.last_active = self.env.monotonic();
+        for timed in self.leaving.drain(..) {
+            timed.sent(&self.info, began, self.last_active);
+        }
+        self.leaving.shrink_to(LEAVING_KEPT);
+        Ok(())
+    }
+}
+
+fn len(part: &Part) -> u64 {
+    match part {
+        Part::Bytes(bytes) => bytes.len() as u64,
+        Part::File(slice) => u64::from(slice.len),
     }
 }
 

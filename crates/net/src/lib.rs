@@ -15,13 +15,16 @@
 mod budget;
 mod channel;
 mod connection;
+mod errors;
 mod frame_reader;
 mod limits;
 mod parked;
 mod server;
 mod service;
+mod timed;
 
 pub use channel::{Channel, ChannelError};
+pub use errors::count_errors;
 pub use limits::{Limits, MAX_FRAME_BEFORE_AUTHENTICATION};
 pub use parked::{Parking, Wait};
 pub use server::{BoundListener, Server};

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ottla_env::{Env, Listener, SocketOptions, Spawner, Stream, Tasks};
+use ottla_metrics::{ListenerMeter, Metrics, Requests};
 
 use crate::budget::Budget;
 use crate::connection::{Connection, Ended};
@@ -47,6 +48,11 @@ impl BoundListener {
         &self.name
     }
 
+    /// The socket alone, for whoever speaks another protocol on it.
+    pub fn into_listener(self) -> Listener {
+        self.listener
+    }
+
     /// The address with its real port.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -65,6 +71,7 @@ impl Server {
         env: &Env,
         listeners: Vec<BoundListener>,
         limits: Limits,
+        metrics: &Metrics,
         service: Arc<dyn Service>,
     ) -> Server {
         let accepting = env.tasks();
@@ -75,11 +82,13 @@ impl Server {
             budget: Budget::new(limits.frames_bytes_max),
             limits: Arc::new(limits),
             service,
+            requests: Arc::clone(&metrics.requests),
             next_id: AtomicU64::new(1),
             open: AtomicUsize::new(0),
         });
         for listener in listeners {
-            accepting.spawn("listener", accept(Arc::clone(&shared), listener));
+            let meter = metrics.listeners.named(&listener.name);
+            accepting.spawn("listener", accept(Arc::clone(&shared), listener, meter));
         }
         Server { listeners: accepting, connections }
     }
@@ -97,14 +106,15 @@ struct Shared {
     limits: Arc<Limits>,
     budget: Budget,
     service: Arc<dyn Service>,
+    requests: Arc<Requests>,
     next_id: AtomicU64,
     open: AtomicUsize,
 }
 
-async fn accept(shared: Arc<Shared>, bound: BoundListener) {
+async fn accept(shared: Arc<Shared>, bound: BoundListener, meter: Arc<ListenerMeter>) {
     loop {
         match bound.listener.accept().await {
-            Ok((stream, peer)) => shared.serve(&bound.name, stream, peer),
+            Ok((stream, peer)) => shared.serve(&bound.name, stream, peer, &meter),
             Err(error) => {
                 tracing::warn!(listener = %bound.name, %error, "accepting a connection failed");
                 shared.env.sleep(ACCEPT_PAUSE).await;
@@ -114,15 +124,23 @@ async fn accept(shared: Arc<Shared>, bound: BoundListener) {
 }
 
 impl Shared {
-    fn serve(self: &Arc<Self>, listener: &Arc<str>, stream: Stream, peer: SocketAddr) {
+    fn serve(
+        self: &Arc<Self>,
+        listener: &Arc<str>,
+        stream: Stream,
+        peer: SocketAddr,
+        meter: &Arc<ListenerMeter>,
+    ) {
         if self.open.load(Ordering::Relaxed) >= self.limits.connections_max {
             let max = self.limits.connections_max;
             tracing::warn!(%listener, %peer, max, "refused a connection: max.connections reached");
+            meter.refused();
             return;
         }
-        let open = Open::new(self);
+        let open = Open::new(self, meter);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let info = Arc::new(ConnectionInfo::new(id, peer, Arc::clone(listener)));
+        let info = ConnectionInfo::new(id, peer, Arc::clone(listener));
+        let info = Arc::new(info.metered(Arc::clone(&self.requests)));
         let connection = Connection::new(
             self.env.clone(),
             stream,
@@ -130,6 +148,7 @@ impl Shared {
             Arc::clone(&self.service),
             Arc::clone(&self.limits),
             self.budget.clone(),
+            Arc::clone(meter),
         );
         self.connections.spawn("connection", async move {
             match connection.run().await {
@@ -141,23 +160,28 @@ impl Shared {
                     tracing::debug!(peer = %info.peer, %reason, "a connection ended");
                 }
             }
-            open.0.service.closed(&info);
+            open.shared.service.closed(&info);
         });
     }
 }
 
 /// Counts a connection for as long as it lives, however it ends.
-struct Open(Arc<Shared>);
+struct Open {
+    shared: Arc<Shared>,
+    meter: Arc<ListenerMeter>,
+}
 
 impl Open {
-    fn new(shared: &Arc<Shared>) -> Self {
+    fn new(shared: &Arc<Shared>, meter: &Arc<ListenerMeter>) -> Self {
         shared.open.fetch_add(1, Ordering::Relaxed);
-        Open(Arc::clone(shared))
+        meter.opened();
+        Open { shared: Arc::clone(shared), meter: Arc::clone(meter) }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        self.meter.closed();
     }
 }

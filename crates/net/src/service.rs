@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use ottla_metrics::{ApiMeter, Requests};
 use ottla_security::Principal;
 use ottla_wire::Part;
 
@@ -78,6 +79,7 @@ pub struct ConnectionInfo {
     /// Who it is.
     pub principal: Principal,
     software: Mutex<ClientSoftware>,
+    requests: Option<Arc<Requests>>,
 }
 
 impl ConnectionInfo {
@@ -85,7 +87,18 @@ impl ConnectionInfo {
     pub fn new(id: u64, peer: SocketAddr, listener: Arc<str>) -> Self {
         let principal = Principal::anonymous();
         let host = format!("/{}", peer.ip());
-        ConnectionInfo { id, peer, host, listener, principal, software: Mutex::default() }
+        let (software, requests) = (Mutex::default(), None);
+        ConnectionInfo { id, peer, host, listener, principal, software, requests }
+    }
+
+    /// The same, with its requests counted; those of a channel inside a process are not.
+    pub fn metered(self, requests: Arc<Requests>) -> Self {
+        ConnectionInfo { requests: Some(requests), ..self }
+    }
+
+    /// What counts the requests of an API, if those of this connection are counted.
+    pub fn meter(&self, key: i16) -> Option<&Arc<ApiMeter>> {
+        self.requests.as_ref()?.of(key)
     }
 
     /// Remembers what the client said of itself.

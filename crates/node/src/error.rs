@@ -38,6 +38,8 @@ pub enum StartError {
     Listen {
         /// The listener as it was configured.
         listener: String,
+        /// The config that names it.
+        config: &'static str,
         /// What the system says.
         source: io::Error,
     },
@@ -61,13 +63,13 @@ impl fmt::Display for StartError {
                  node belong to one cluster",
                 path.display()
             ),
-            StartError::Listen { listener, source } => match source.kind() {
+            StartError::Listen { listener, config, source } => match source.kind() {
                 io::ErrorKind::AddrInUse => write!(
                     f,
                     "{listener}: another program listens there; stop it, or choose another port \
-                     with --override listeners=..."
+                     with --override {config}=..."
                 ),
-                _ => write!(f, "{listener}: {source}; correct listeners"),
+                _ => write!(f, "{listener}: {source}; correct {config}"),
             },
             StartError::NotServed(what) => f.write_str(what),
             StartError::Registration(why) => write!(f, "the broker was not registered: {why}"),

@@ -3,7 +3,8 @@
 //! [`Node::start`] opens the folders, the quorum and the broker, and serves; [`Node::stop`] undoes
 //! it so that the next start is a clean one; dropping a node is a crash. Many fit in one process:
 //! nothing is global. Read `node.rs` for the order, `lifecycle.rs` for the broker's talk with the
-//! controller, `format.rs` for what stands in a folder before the first start.
+//! controller, `format.rs` for what stands in a folder before the first start,
+//! `outlook.rs` for what a node shows of itself over HTTP.
 //!
 //! Not here: reading files and variables into settings, signals, exit codes: the program does.
 //!
@@ -28,6 +29,8 @@ pub mod format;
 mod lifecycle;
 mod listeners;
 mod node;
+mod outlook;
+mod patience;
 mod room;
 
 pub use error::StartError;

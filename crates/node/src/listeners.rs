@@ -22,13 +22,15 @@ pub struct Address {
     pub address: SocketAddr,
 }
 
-/// Binds one listener, on as many addresses as its host stands for.
+/// Binds one listener, on as many addresses as its host stands for; `config` names it.
 pub(crate) async fn bind(
     env: &Env,
     network: &NetworkSettings,
+    config: &'static str,
     endpoint: &Endpoint,
 ) -> Result<Vec<BoundListener>, StartError> {
-    let failed = |source: io::Error| StartError::Listen { listener: endpoint.to_string(), source };
+    let failed =
+        |source: io::Error| StartError::Listen { listener: endpoint.to_string(), config, source };
     let one = async |ip: IpAddr, port: u16| {
         let address = SocketAddr::from((ip, port));
         BoundListener::bind(env, &endpoint.listener, address, socket_options(network)).await
@@ -68,6 +70,15 @@ pub(crate) async fn bind(
             Ok(vec![one(first.ip(), first.port()).await.map_err(failed)?])
         }
     }
+}
+
+/// Where bound listeners are.
+pub(crate) fn addresses<'a>(bound: impl IntoIterator<Item = &'a BoundListener>) -> Vec<Address> {
+    let address = |bound: &BoundListener| Address {
+        listener: bound.name().to_owned(),
+        address: bound.address(),
+    };
+    bound.into_iter().map(address).collect()
 }
 
 /// Of sizes below 1 Kafka says that the system decides.

@@ -24,7 +24,9 @@ use crate::failures::Failures;
 use crate::folders::Folders;
 use crate::format;
 use crate::lifecycle::{Lifecycle, Registration, ToldListener, register_controller};
-use crate::listeners::{Address, bind, told};
+use crate::listeners::{Address, addresses, bind, told};
+use crate::outlook::{Outlook, Stage, Window};
+use crate::patience;
 use crate::room::Room;
 
 /// What a node is started with.
@@ -44,6 +46,8 @@ pub struct Node {
     served: Served,
     quorum: Quorum,
     dirs: Folders,
+    outlook: Arc<Outlook>,
+    window: Window,
 }
 
 /// The two halves' sockets, bound and not yet served.
@@ -70,6 +74,7 @@ struct Parts<'a> {
     settings: &'a Settings,
     dirs: &'a Folders,
     quorum: &'a Quorum,
+    outlook: &'a Arc<Outlook>,
     to_brokers: &'a [ToldListener],
     to_controllers: &'a [ToldListener],
 }
@@ -81,23 +86,47 @@ impl Node {
     /// A port, a folder, the metadata log or the configuration is at fault. Nothing of the node
     /// is left then.
     pub async fn start(env: &Env, opening: Opening) -> Result<Node, StartError> {
-        let Opening { settings, cluster_id } = opening;
-        check_served(&settings)?;
+        check_served(&opening.settings)?;
+        let listeners = &opening.settings.listeners;
         let bound = Bound {
-            broker: bind_all(env, &settings, &settings.listeners.broker).await?,
-            controller: bind_all(env, &settings, &settings.listeners.controller).await?,
+            broker: bind_all(env, &opening.settings, &listeners.broker).await?,
+            controller: bind_all(env, &opening.settings, &listeners.controller).await?,
         };
-        let addresses = addresses(&bound);
+        let outlook = Outlook::new(env, &opening.settings);
+        let window = Window::open(env, &opening.settings, &outlook).await?;
+        match Node::open(env, opening, bound, outlook).await {
+            Ok(mut node) => {
+                node.addresses.extend(window.addresses.iter().cloned());
+                Ok(Node { window, ..node })
+            }
+            Err(error) => {
+                window.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens everything behind the listeners.
+    async fn open(
+        env: &Env,
+        opening: Opening,
+        bound: Bound,
+        outlook: Arc<Outlook>,
+    ) -> Result<Node, StartError> {
+        let Opening { settings, cluster_id } = opening;
+        let addresses = addresses(bound.broker.iter().chain(&bound.controller));
         let to_brokers = told_all(env, &settings.listeners.advertised, &bound.broker);
         let to_controllers =
             told_all(env, &settings.listeners.advertised_controller, &bound.controller);
         let dirs = open_dirs(env, &settings, cluster_id, &to_controllers).await?;
         let quorum = start_quorum(env, &settings, &dirs, &to_controllers).await?;
+        outlook.opened(&dirs.logs, &quorum);
         let parts = Parts {
             env,
             settings: &settings,
             dirs: &dirs,
             quorum: &quorum,
+            outlook: &outlook,
             to_brokers: &to_brokers,
             to_controllers: &to_controllers,
         };
@@ -108,10 +137,12 @@ impl Node {
         };
         match served {
             Ok(served) => {
-                let folders = format::all_dirs(&settings);
-                Ok(Node { env: env.clone(), addresses, folders, served, quorum, dirs })
+                let (env, folders) = (env.clone(), format::all_dirs(&settings));
+                let window = Window::default();
+                Ok(Node { env, addresses, folders, served, quorum, dirs, outlook, window })
             }
             Err(error) => {
+                outlook.has_nothing();
                 quorum.abandon().await;
                 Err(error)
             }
@@ -135,14 +166,16 @@ impl Node {
 
     /// Ends when the node cannot go on, and says why: its owner should end it.
     pub async fn failed(&self) -> String {
-        tokio::select! {
+        let why = tokio::select! {
             biased;
             // A failed folder is the cause of what the others say.
             why = self.served.lifecycle.failures.fatal(&self.env) => why,
             why = self.quorum.failed() => why,
             failure = self.served.tasks.failed() => failure.to_string(),
             failure = self.served.broker.failed() => failure,
-        }
+        };
+        self.outlook.failed(&why);
+        why
     }
 
     /// Ends when a disk is so full that the node has to stop while it can do so in order, and says
@@ -156,10 +189,13 @@ impl Node {
         let Served {
             lifecycle, heartbeats, broker_server, controller_server, broker, tasks, ..
         } = self.served;
+        self.outlook.reached(Stage::Leaving);
         // A heartbeat behind the last one of the shutdown would bring the broker back.
         heartbeats.abort();
         heartbeats.join().await;
         lifecycle.shut_down().await;
+        self.outlook.reached(Stage::Closing);
+        self.outlook.has_nothing();
         broker_server.stop().await;
         broker.stop().await;
         tasks.shutdown().await;
@@ -167,12 +203,16 @@ impl Node {
         if let Err(error) = self.quorum.stop().await {
             tracing::error!(%error, "the metadata log was not closed cleanly");
         }
+        let logs = Arc::clone(&self.dirs.logs);
         let (dirs, epoch) = (self.dirs, lifecycle.epoch);
-        self.env.blocking(move || dirs.close(epoch)).await;
+        let closed = self.env.blocking(move || dirs.close(epoch));
+        patience::told(&self.env, closed, |taken| patience::closing(&logs, taken)).await;
+        self.window.close().await;
     }
 
     /// Ends it as kill -9 would, and returns when nothing of it is left.
     pub async fn crash(self) {
+        self.window.close().await;
         let Served { broker_server, controller_server, broker, tasks, .. } = self.served;
         broker_server.stop().await;
         controller_server.stop().await;
@@ -210,15 +250,9 @@ async fn bind_all(
 ) -> Result<Vec<BoundListener>, StartError> {
     let mut bound = Vec::new();
     for endpoint in endpoints {
-        bound.extend(bind(env, &settings.network, endpoint).await?);
+        bound.extend(bind(env, &settings.network, "listeners", endpoint).await?);
     }
     Ok(bound)
-}
-
-fn addresses(bound: &Bound) -> Vec<Address> {
-    let all = bound.broker.iter().chain(&bound.controller);
-    all.map(|bound| Address { listener: bound.name().to_owned(), address: bound.address() })
-        .collect()
 }
 
 fn told_all(env: &Env, endpoints: &[Endpoint], bound: &[BoundListener]) -> Vec<ToldListener> {
@@ -279,10 +313,11 @@ async fn start_quorum(
 /// Registers both halves and serves them. Both registrations are under way at the same time as
 /// the first records of the cluster, so that they share a sync.
 async fn serve(parts: Parts<'_>, bound: Bound) -> Result<Served, StartError> {
-    let Parts { env, settings, dirs, quorum, to_brokers, to_controllers } = parts;
-    let id = BrokerId(settings.node.node_id);
+    let Parts { env, settings, dirs, quorum, outlook, to_brokers, to_controllers } = parts;
+    outlook.reached(Stage::Registering);
+    let (id, metrics) = (BrokerId(settings.node.node_id), outlook.metrics());
     let controller_server =
-        Server::start(env, bound.controller, limits(settings), quorum.service());
+        Server::start(env, bound.controller, limits(settings), metrics, quorum.service());
     let channel = Channel::pipe(quorum.service(), &id.to_string());
     let registration = Registration {
         env,
@@ -299,7 +334,9 @@ async fn serve(parts: Parts<'_>, bound: Bound) -> Result<Served, StartError> {
     let images = quorum.image();
     let started = start_broker(parts, channel, epoch, images).await?;
     let Started { broker, lifecycle, tasks } = started;
-    let broker_server = Server::start(env, bound.broker, limits(settings), broker.service());
+    let broker_server =
+        Server::start(env, bound.broker, limits(settings), metrics, broker.service());
+    outlook.reached(Stage::Serving);
     let heartbeats = tasks.spawn("heartbeats", Arc::clone(&lifecycle).keep_alive());
     let room = Room::keep(env, &tasks, dirs);
     Ok(Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks, room })
@@ -340,7 +377,7 @@ async fn start_broker(
     epoch: BrokerEpoch,
     mut images: watch::Receiver<Arc<Image>>,
 ) -> Result<Started, StartError> {
-    let Parts { env, settings, dirs, .. } = parts;
+    let Parts { env, settings, dirs, outlook, .. } = parts;
     let id = BrokerId(settings.node.node_id);
     let (applied, applied_image) = watch::channel(Arc::<Image>::default());
     let is_due = Arc::new(Notify::new());
@@ -353,7 +390,9 @@ async fn start_broker(
         image: applied_image.clone(),
         controller: channel.clone(),
         authorizer: Authorizer::Everybody,
+        metrics: Arc::clone(outlook.metrics()),
     }));
+    outlook.has_broker(&broker);
     let registered =
         images.wait_for(|image| image.broker(id).is_some_and(|broker| broker.epoch == epoch));
     let image = registered.await.map_err(|_| ended())?.clone();
@@ -374,12 +413,14 @@ async fn start_broker(
         applied: applied_image,
     });
     let opened = async {
+        outlook.reached(Stage::Recovering);
         load_logs(parts, &broker, &image).await?;
         broker.apply(&Image::default(), &image);
         applied.send_replace(Arc::clone(&image));
         broker.go_on_moving();
         let following = Following { broker: Arc::clone(&broker), applied, is_due };
         tasks.spawn("metadata", following.follow(images));
+        outlook.reached(Stage::Unfencing);
         lifecycle.unfence().await?;
         led(&lifecycle.applied, id).await;
         Ok(())
@@ -439,7 +480,8 @@ async fn load_logs(
         known: Arc::new(move |log, topic, index| is_known(&known, me, log, topic, index)),
         opened: Arc::new(|_| {}),
     };
-    dirs.load_all(loading).await?;
+    let loaded = dirs.load_all(loading);
+    patience::told(env, loaded, |taken| patience::recovery(&dirs, taken)).await?;
     let image = Arc::clone(image);
     let now = Timestamp(env.now_ms());
     env.blocking(move || {

@@ -2,7 +2,9 @@
 //!
 //! Must hold: a body that is malformed closes the connection as Kafka does.
 
-use ottla_net::{BoxFuture, CloseReason, Outcome, Reply};
+use std::sync::Arc;
+
+use ottla_net::{BoxFuture, CloseReason, ConnectionInfo, Outcome, Reply, count_errors};
 use ottla_wire::frame::encode_response;
 use ottla_wire::{ApiKey, Message, Reader, Request};
 
@@ -37,9 +39,9 @@ impl<T: Send + 'static> Answer<T> {
     }
 }
 
-/// Which bytes a reply is made of besides its body.
-#[derive(Clone, Copy)]
+/// Which bytes a reply is made of besides its body, and where its errors count.
 struct Frame {
+    connection: Arc<ConnectionInfo>,
     key: ApiKey,
     version: i16,
     correlation_id: i32,
@@ -47,6 +49,9 @@ struct Frame {
 
 impl Frame {
     fn reply<M: Message>(self, response: &M) -> Result<Reply, CloseReason> {
+        if let Some(meter) = self.connection.meter(self.key as i16) {
+            count_errors(meter, response, self.version);
+        }
         encode_response(response, self.key, self.version, self.correlation_id).map_err(|error| {
             let name = self.key.name();
             CloseReason(format!(
@@ -67,7 +72,12 @@ where
     R: Request,
     R::Response: Send + 'static,
 {
-    let frame = Frame { key: ctx.key, version: ctx.version, correlation_id: ctx.correlation_id };
+    let frame = Frame {
+        connection: Arc::clone(&ctx.connection),
+        key: ctx.key,
+        version: ctx.version,
+        correlation_id: ctx.correlation_id,
+    };
     let request = match R::decode(&mut body, ctx.version) {
         // Bytes behind the body are passed over, as Kafka does.
         Ok(request) => request,

@@ -99,6 +99,11 @@ impl Quorum {
         self.shared.image.subscribe()
     }
 
+    /// Why the quorum cannot go on, once it cannot.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.shared.failure.subscribe()
+    }
+
     /// Ends when the quorum cannot go on, and says why.
     pub async fn failed(&self) -> String {
         let mut failure = self.shared.failure.subscribe();

@@ -27,7 +27,7 @@ impl Service for ControllerService {
     ) -> BoxFuture<'a, Outcome> {
         let outcome = match open(&self.0, connection, &frame) {
             Ok(opened) => (opened.api.start)(&opened.ctx, opened.body),
-            Err(refused) => refused.outcome(&frame),
+            Err(refused) => refused.outcome(connection, &frame),
         };
         Box::pin(std::future::ready(outcome))
     }
@@ -53,9 +53,9 @@ pub(crate) enum Unserved {
 }
 
 impl Unserved {
-    fn outcome(self, frame: &Bytes) -> Outcome {
+    fn outcome(self, connection: &ConnectionInfo, frame: &Bytes) -> Outcome {
         match self {
-            Unserved::NewerApiVersions => api_versions::unsupported(frame),
+            Unserved::NewerApiVersions => api_versions::unsupported(connection, frame),
             Unserved::Other(why) => Outcome::Close(CloseReason(why)),
         }
     }

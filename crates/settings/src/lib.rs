@@ -1,5 +1,5 @@
-//! Every config of Apache Kafka 4.4, once: its name, type, default, limits, a sentence, and the
-//! typed field that a room reads.
+//! Every config of Apache Kafka 4.4 and our own, once: its name, type, default, limits, a
+//! sentence, and the typed field that a room reads.
 //!
 //! Start with [`table`], where the rows are: a row makes parser, error, DescribeConfigs and field.
 //! [`Settings::load`] lays overrides, `KAFKA_*` variables, the file and the defaults over each
@@ -61,6 +61,7 @@ pub use table::metrics::MetricsSettings;
 pub use table::network::NetworkSettings;
 pub use table::node::NodeSettings;
 pub use table::oauth::OauthSettings;
+pub use table::own::OwnSettings;
 pub use table::quorum::QuorumSettings;
 pub use table::quotas::QuotaSettings;
 pub use table::remote::RemoteSettings;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use crate::error::ConfigError;
 use crate::table::network::NetworkSettings;
+use crate::table::own::OwnSettings;
 use crate::table::quorum::QuorumSettings;
 
 /// What protects a connection. The discriminant is its number in registrations.
@@ -141,7 +142,12 @@ pub struct Listeners {
     pub voters: Vec<Voter>,
     /// Where to look for controllers, as host and port: the servers given, else the voters.
     pub bootstrap: Vec<(String, u16)>,
+    /// Where the node shows pages about itself, if anywhere.
+    pub http: Option<Endpoint>,
 }
+
+/// What the listener of pages is called among the others.
+const HTTP: &str = "HTTP";
 
 impl Listeners {
     /// Makes sense of the configs; `mapped` tells whether the protocol map was given by hand.
@@ -188,10 +194,23 @@ impl Listeners {
             to_controller: (first, protection),
             voters,
             bootstrap,
+            http: None,
         })
     }
 
-    /// Every address to bind.
+    /// The same, with the listener of pages.
+    pub(crate) fn with_http(self, own: &OwnSettings) -> Listeners {
+        let address = own.http_listener.as_deref().and_then(host_and_port);
+        let http = address.map(|(host, port)| Endpoint {
+            listener: HTTP.to_string(),
+            host,
+            port,
+            protocol: SecurityProtocol::Plaintext,
+        });
+        Listeners { http, ..self }
+    }
+
+    /// Every address to bind for Kafka's protocol.
     pub fn all(&self) -> impl Iterator<Item = &Endpoint> {
         self.broker.iter().chain(&self.controller)
     }
@@ -330,7 +349,7 @@ pub fn server(text: &str) -> Option<(String, u16)> {
 }
 
 /// Reads `host:port`, `[address]:port` or `:port`.
-fn host_and_port(text: &str) -> Option<(String, u16)> {
+pub(crate) fn host_and_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let host = host.strip_prefix('[').unwrap_or(host);
     let host = host.strip_suffix(']').unwrap_or(host);

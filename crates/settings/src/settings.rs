@@ -19,6 +19,7 @@ use crate::table::metrics::MetricsSettings;
 use crate::table::network::NetworkSettings;
 use crate::table::node::NodeSettings;
 use crate::table::oauth::OauthSettings;
+use crate::table::own::OwnSettings;
 use crate::table::quorum::QuorumSettings;
 use crate::table::quotas::QuotaSettings;
 use crate::table::remote::RemoteSettings;
@@ -83,6 +84,7 @@ settings! {
     tls: TlsSettings,
     quotas: QuotaSettings,
     metrics: MetricsSettings,
+    own: OwnSettings,
 }
 
 /// Settings just made, and what to say about how they were given.
@@ -118,6 +120,7 @@ impl Settings {
         }
         let mapped = texts.find("listener.security.protocol.map").is_some();
         let listeners = Listeners::of(&areas.network, &areas.quorum, mapped);
+        let listeners = listeners.map(|listeners| listeners.with_http(&areas.own));
         let settings = areas.with(listeners.map_err(|wrong| vec![wrong])?, texts);
         let broken = check::rules(&settings);
         if broken.is_empty() { Ok(settings) } else { Err(broken) }

@@ -1,4 +1,5 @@
-//! Every config that Apache Kafka 4.4 knows, by what it belongs to, and the names beside them.
+//! Every config that Apache Kafka 4.4 knows and those of our own, by what they belong to, and the
+//! names beside them.
 //!
 //! The rows stand in table/, one file per area. A test compares them with the lists measured from
 //! Apache Kafka.
@@ -15,6 +16,7 @@ pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod oauth;
+pub mod own;
 pub mod quorum;
 pub mod quotas;
 pub mod remote;
@@ -62,6 +64,7 @@ const BROKER: &[&[Row]] = &[
     tls::TlsSettings::ROWS,
     quotas::QuotaSettings::ROWS,
     metrics::MetricsSettings::ROWS,
+    own::OwnSettings::ROWS,
 ];
 
 /// Names that plugins of Kafka read and that the table of the node does not hold.

@@ -45,6 +45,8 @@ pub enum Valid {
     QuorumVoters,
     /// A list of `host:port`.
     BootstrapServers,
+    /// `host:port`, where the host may be empty.
+    HostPort,
     /// `*`, or a list of `partition:broker`.
     ThrottledReplicas,
     /// `latest`, `earliest` or `by_duration:` and an ISO 8601 duration.
@@ -111,6 +113,10 @@ pub(crate) const fn bootstrap_servers() -> Valid {
     Valid::BootstrapServers
 }
 
+pub(crate) const fn host_port() -> Valid {
+    Valid::HostPort
+}
+
 pub(crate) const fn throttled_replicas() -> Valid {
     Valid::ThrottledReplicas
 }
@@ -165,6 +171,7 @@ impl Valid {
             (Valid::BootstrapServers, Value::List(items)) => {
                 items.iter().all(|item| listeners::server(item).is_some())
             }
+            (Valid::HostPort, Value::Text(text)) => listeners::host_and_port(text).is_some(),
             (Valid::ThrottledReplicas, Value::List(items)) => are_throttled_replicas(items),
             (Valid::OffsetReset, Value::Text(text)) => is_offset_reset(text),
             _ => false,
@@ -202,6 +209,7 @@ impl Valid {
             }
             Valid::QuorumVoters => format!("{noun} of id@host:port"),
             Valid::BootstrapServers => format!("{noun} of host:port"),
+            Valid::HostPort => "host:port with a port from 0 to 65535".to_owned(),
             Valid::ThrottledReplicas => format!("* or {noun} of partition:broker"),
             Valid::OffsetReset => {
                 "latest, earliest, or by_duration: and a span of time such as PT1H".to_string()
@@ -226,6 +234,7 @@ impl fmt::Display for Valid {
             }
             Valid::OneOfAnyCase(items) => write!(f, "(case insensitive) [{}]", items.join(", ")),
             Valid::QuorumVoters | Valid::BootstrapServers => f.write_str("non-empty list"),
+            Valid::HostPort => f.write_str("host:port"),
             Valid::ThrottledReplicas => {
                 f.write_str("[partitionId]:[brokerId],[partitionId]:[brokerId],...")
             }

@@ -35,6 +35,30 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn pages_are_shown_where_the_configuration_says_and_nowhere_else() {
+    assert_eq!(combined("").listeners.http, None);
+    for (text, host, port) in
+        [("127.0.0.1:9404", "127.0.0.1", 9404), (":0", "", 0), ("[::1]:9404", "::1", 9404)]
+    {
+        let settings = combined(&format!("ottla.http.listener={text}\n"));
+        let http = settings.listeners.http.clone().expect("an address");
+        assert_eq!((http.host.as_str(), http.port), (host, port), "{text}");
+        assert!(settings.listeners.all().all(|other| other.listener != http.listener));
+    }
+    for wrong in ["9404", "localhost", "host:70000", "http://host:1"] {
+        let refused = load(&format!("{COMBINED}ottla.http.listener={wrong}\n"));
+        let why = refused.expect_err("it is wrong");
+        assert!(why.contains("ottla.http.listener") && why.contains("host:port"), "{why}");
+    }
+    let shown = |settings: &Settings| {
+        let entries = settings.describe_broker();
+        entries.into_iter().any(|entry| entry.name == "ottla.http.listener")
+    };
+    assert!(!shown(&combined("")));
+    assert!(shown(&combined("ottla.http.listener=:0\n")));
+}
+
+#[test]
 fn a_configuration_is_accepted_where_kafka_accepts_it_and_refused_where_not() {
     let mut differences = Vec::new();
     for scenario in WHOLE_FILES.split("\n\n").filter(|text| !text.trim().is_empty()) {

@@ -32,6 +32,9 @@ const STRICTER: &[(&str, &str)] = &[
     ("remote.log.manager.task.retry.jitter", "NaN"),
 ];
 
+/// How the names of configs begin that Kafka does not know.
+const OWN: &str = "ottla.";
+
 /// A measured line: scope, name, and type, default, limit, importance, mode, whether internal.
 type Measured = BTreeMap<(Scope, String), [String; 6]>;
 
@@ -105,7 +108,8 @@ fn every_config_of_kafka_is_a_row_and_every_row_one_of_them() {
     let ours: Measured = SCOPES
         .into_iter()
         .flat_map(|scope| {
-            rows(scope).map(move |row| ((scope, row.name.to_string()), of_row(scope, row)))
+            let of_kafka = rows(scope).filter(|row| !row.name.starts_with(OWN));
+            of_kafka.map(move |row| ((scope, row.name.to_string()), of_row(scope, row)))
         })
         .collect();
     let theirs = measured();
@@ -113,6 +117,16 @@ fn every_config_of_kafka_is_a_row_and_every_row_one_of_them() {
         assert_eq!(ours.get(name), Some(row), "{name:?}");
     }
     assert_eq!(ours.len(), theirs.len());
+}
+
+#[test]
+fn our_own_configs_stay_out_of_the_way_of_those_who_do_not_ask_for_them() {
+    let own: Vec<_> = rows(Scope::Broker).filter(|row| row.name.starts_with(OWN)).collect();
+    assert!(!own.is_empty());
+    for row in own {
+        assert!(row.is_internal(), "{}", row.name);
+        assert_eq!(row.default_text(), None, "{}", row.name);
+    }
 }
 
 #[test]

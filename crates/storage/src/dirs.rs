@@ -1,13 +1,15 @@
 //! The log directories of a node: a list from the start, each with its id, state and own failure.
 //!
 //! Here they are locked, checked and told apart; dirs/load.rs opens the logs in them,
-//! dirs/partitions.rs makes and removes partitions where dirs/place.rs says, dirs/moves.rs moves
-//! them from one directory to another, dirs/upkeep.rs syncs and writes checkpoints, dirs/clean.rs
-//! compacts, dirs/stop.rs closes them in order. Not here: which partitions a node should have.
-//! Must hold: one failed directory takes down its own partitions only, and nothing runs by itself:
-//! every periodic duty is a function that the node calls.
+//! dirs/headway.rs tells how far that is, dirs/partitions.rs makes and removes partitions where
+//! dirs/place.rs says, dirs/moves.rs moves them from one directory to another, dirs/upkeep.rs
+//! syncs and writes checkpoints, dirs/clean.rs compacts, dirs/stop.rs closes them in order. Not
+//! here: which partitions a node should have. Must hold: one failed directory takes down its own
+//! partitions only, and nothing runs by itself: every periodic duty is a function that the node
+//! calls.
 
 mod clean;
+mod headway;
 mod load;
 mod moves;
 mod partitions;
@@ -31,6 +33,7 @@ use crate::log::{Log, lock};
 use crate::meta_properties::{self, MetaProperties, directory_id, is_reserved};
 
 pub use clean::{Cleaning, CleaningStatus, Progress, Uncleanable};
+pub use headway::Headway;
 pub use load::{ConfigOf, Found, Known, Loading, Opened};
 pub use moves::Copied;
 
@@ -46,6 +49,7 @@ pub struct LogDirs {
     logs: RwLock<Logs>,
     places: Mutex<Places>,
     cleaning: clean::State,
+    headway: headway::Counts,
 }
 
 /// Where new replicas go and where not, as operators said.
@@ -142,7 +146,8 @@ impl LogDirs {
         };
         let (logs, places, cleaning) =
             (RwLock::default(), Mutex::default(), clean::State::default());
-        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs, places, cleaning })
+        let headway = headway::Counts::default();
+        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs, places, cleaning, headway })
     }
 
     /// Lets `on_failure` be called whenever a directory goes offline, and now if one is.

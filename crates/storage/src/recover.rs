@@ -225,6 +225,7 @@ fn read_again(
                         || (header.magic() == 2
                             && header.count() != header.last_offset_delta().wrapping_add(1));
                     note(recovery, segment, &mut growth, &mut scan, &placed, epochs, producers)?;
+                    recovery.home.directory.add_recovered(scan.position() - at);
                     end = placed.last_offset().next();
                 }
                 Ok(None) => break,
@@ -251,7 +252,6 @@ fn read_again(
         // The recovery point may be above the cut already: nobody else would sync it.
         file.set_len(*at).and_then(|()| file.sync()).map_err(segment.io("cut"))?;
     }
-    recovery.home.directory.add_recovered(segment.size() - position.min(segment.size()));
     if size > 0 {
         settle(recovery, segment, torn.is_some())?;
     }

@@ -321,6 +321,11 @@ impl Fetching {
         let mut last: Option<&TopicKey> = None;
         let mut leaders = BTreeSet::new();
         for (wanted, piece) in self.plan.wanted.iter().zip(pieces) {
+            if self.isolation != Isolation::Replica
+                && let Some((partition, _)) = &piece.source
+            {
+                partition.traffic().fetched(piece.bytes() as u64);
+            }
             let told = Told {
                 high_watermark: piece.data.high_watermark,
                 log_start: piece.data.log_start_offset,

@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use ottla_broker::{Broker, BrokerParts};
 use ottla_env::{Env, Tasks};
 use ottla_metadata::{Image, MetadataRecord};
+use ottla_metrics::Metrics;
 use ottla_net::{BoxFuture, Channel, CloseReason, ConnectionInfo, Outcome, Reply, Service};
 use ottla_records::{BatchBuilder, BatchSettings};
 use ottla_security::Authorizer;
@@ -480,6 +481,7 @@ fn start(env: &Env, recipe: &Recipe, controller: &Arc<Controller>) -> Running {
         image,
         controller: Channel::pipe(Arc::clone(controller) as Arc<dyn Service>, "1"),
         authorizer: recipe.authorizer.clone(),
+        metrics: Arc::new(Metrics::new([], Vec::new())),
     });
     let peer = "127.0.0.1:50000".parse().unwrap();
     Running {

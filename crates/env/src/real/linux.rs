@@ -1,5 +1,5 @@
 //! The calls that only Linux has, or has under this name: sendfile, preadv2, pwritev, syncfs,
-//! fallocate, and locks of an open file.
+//! fallocate, locks of an open file, and what /proc tells of this process.
 //!
 //! portable.rs is the same list for other systems. Must hold: both answer alike, and a file
 //! system without a call gets the plain way instead of an error.
@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::disk::{read_at, uninterrupted};
+use crate::Process;
 
 /// One call of sendfile, when the socket takes bytes; 0 at the file's end.
 pub(crate) async fn send_file(
@@ -88,6 +89,25 @@ pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::open(path, flags, Mode::empty())?;
     Ok(rustix::fs::syncfs(dir)?)
+}
+
+/// What /proc tells of this process; what it does not tell is none.
+pub(crate) fn process() -> Process {
+    let text = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).ok();
+    let number = |text: &str, line: &str, word: usize| -> Option<u64> {
+        let rest = text.lines().find_map(|it| it.strip_prefix(line))?;
+        rest.split_whitespace().nth(word)?.parse().ok()
+    };
+    let resident_kib = text("status").and_then(|text| number(&text, "VmRSS:", 0));
+    Process {
+        cpu_time: super::cpu_time(),
+        resident_bytes: resident_kib.map(|kib| kib.saturating_mul(1024)),
+        // The folder that is listed is open too, for as long as it is listed.
+        open_files: std::fs::read_dir("/proc/self/fd")
+            .ok()
+            .map(|dir| (dir.count() as u64).saturating_sub(1)),
+        open_files_max: text("limits").and_then(|text| number(&text, "Max open files", 0)),
+    }
 }
 
 /// A lock of the open file description: it conflicts with the locks of Java and of other

@@ -90,6 +90,13 @@ pub(crate) fn random_fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system has randomness");
 }
 
+/// Processor time of this process.
+pub(crate) fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
+    seconds + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// Sends a range of a file, waiting whenever the socket is full.
 pub(crate) async fn send_file(
     stream: &mut OwnedWriteHalf,

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::disk::{self, read_at, write_at};
+use crate::Process;
 
 /// Copies one buffer; 0 at the file's end.
 pub(crate) async fn send_file(
@@ -55,6 +56,11 @@ pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
     disk::sync_dir(path)
 }
 
+pub(crate) fn process() -> Process {
+    let cpu_time = super::cpu_time();
+    Process { cpu_time, resident_bytes: None, open_files: None, open_files_max: None }
+}
+
 /// Two locks: the record lock keeps other processes out, Java's too, and the lock of the open
 /// file keeps out the other nodes of this process, which record locks do not see.
 pub(crate) fn lock(file: &File) -> io::Result<()> {
@@ -92,6 +98,15 @@ mod tests {
         lock(&file).unwrap();
         let again = disk::open(&path, crate::Open::ReadWrite).unwrap();
         assert_eq!(lock(&again).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn processor_time_is_known_everywhere() {
+        let (here, linux) = (process(), super::super::system::process());
+        assert!(linux.cpu_time >= here.cpu_time);
+        assert!(linux.resident_bytes.is_some_and(|bytes| bytes > 100_000));
+        let files = linux.open_files.zip(linux.open_files_max);
+        assert!(files.is_some_and(|(open, max)| open > 2 && open < max), "{files:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Folders that somebody else wrote.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ottla_env::Env;
 use ottla_sim::World;
@@ -29,6 +30,8 @@ fn a_folder_made_by_hand_serves_after_a_clean_and_an_unclean_stop() {
             produce(&client, "fab", &["four"]).await;
             node.stop().await;
             let node = start(&env).await;
+            // The end of the client's connection may still be on its way.
+            env.sleep(Duration::from_secs(1)).await;
             assert_eq!(values(&client, "fab").await, ["one", "two", "three", "four"]);
             node.stop().await;
         });

@@ -5,6 +5,7 @@ mod disks;
 mod folders;
 mod lives;
 mod moves;
+mod outlook;
 mod refusals;
 mod support;
 mod world;

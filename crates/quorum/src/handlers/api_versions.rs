@@ -5,7 +5,7 @@
 //! the range of this API alone. Not served: nothing.
 
 use bytes::Bytes;
-use ottla_net::{ClientSoftware, CloseReason, Outcome};
+use ottla_net::{ClientSoftware, CloseReason, ConnectionInfo, Outcome, count_errors};
 use ottla_wire::frame::encode_response;
 use ottla_wire::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
@@ -75,7 +75,7 @@ fn is_for_another(ctx: &Ctx, request: &ApiVersionsRequest) -> bool {
 }
 
 /// The answer to a version that is above what we know.
-pub(crate) fn unsupported(frame: &Bytes) -> Outcome {
+pub(crate) fn unsupported(connection: &ConnectionInfo, frame: &Bytes) -> Outcome {
     let Some(correlation_id) = frame.get(4..8).and_then(|bytes| bytes.try_into().ok()) else {
         return Outcome::Close(CloseReason("ApiVersions without a correlation id".to_owned()));
     };
@@ -85,6 +85,9 @@ pub(crate) fn unsupported(frame: &Bytes) -> Outcome {
         api_keys: api_keys().into_iter().filter(own).collect(),
         ..Default::default()
     };
+    if let Some(meter) = connection.meter(ApiKey::ApiVersions as i16) {
+        count_errors(meter, &response, 0);
+    }
     match encode_response(&response, ApiKey::ApiVersions, 0, i32::from_be_bytes(correlation_id)) {
         Ok(reply) => Outcome::Reply(reply),
         Err(error) => Outcome::Close(CloseReason(error.to_string())),

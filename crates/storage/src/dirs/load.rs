@@ -163,7 +163,9 @@ impl LogDirs {
     pub async fn load_all(self: &Arc<Self>, loading: Loading) -> Result<(), StorageError> {
         let now = Timestamp(self.env.now_ms());
         let mut by_dir: BTreeMap<usize, Vec<Found>> = BTreeMap::new();
-        for found in self.find(now, loading.delete_delay_ms)? {
+        let all = self.find(now, loading.delete_delay_ms)?;
+        self.headway.found.store(all.len(), Ordering::Relaxed);
+        for found in all {
             by_dir.entry(found.at).or_default().push(found);
         }
         let failed: Arc<Mutex<Option<StorageError>>> = Arc::default();
@@ -177,7 +179,9 @@ impl LogDirs {
                     let env = dirs.env.clone();
                     env.blocking(move || {
                         while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                            if let Err(error) = dirs.load_known(found, &loading, now) {
+                            let loaded = dirs.load_known(found, &loading, now);
+                            dirs.headway.opened.fetch_add(1, Ordering::Relaxed);
+                            if let Err(error) = loaded {
                                 lock(&failed).get_or_insert(error);
                                 return;
                             }

@@ -3,6 +3,8 @@
 //! Must hold: the mark of a clean stop is written last, only where every log was opened and
 //! closed, and after everything it vouches for was synced.
 
+use std::sync::atomic::Ordering;
+
 use ottla_wire::BrokerEpoch;
 
 use super::{Dir, LogDirs};
@@ -17,6 +19,8 @@ impl LogDirs {
     /// Syncs and closes every log, writes the checkpoints and the marks, and gives up the locks.
     /// A directory that fails on the way is left to the next start's recovery.
     pub fn close(&self, epoch: BrokerEpoch) {
+        let closing = self.working().map(|dir| self.logs_in(dir).len()).sum();
+        self.headway.closing.store(closing, Ordering::Relaxed);
         for dir in self.working() {
             if let Err(error) = self.close_one(dir, epoch) {
                 tracing::warn!(dir = %dir.directory.path().display(), %error, "not closed cleanly");
@@ -32,6 +36,7 @@ impl LogDirs {
         let mut unsynced = Vec::new();
         for log in &logs {
             log.close()?;
+            self.headway.closed.fetch_add(1, Ordering::Relaxed);
             if log.needs_sync() {
                 unsynced.push(log);
             }

@@ -1,0 +1,168 @@
+//! What of a broker is looked up when somebody asks: its partitions, its groups, and whether it
+//! serves what it should.
+//!
+//! Not here: what is counted where it happens (partition.rs, net). Must hold: a page stays
+//! bounded however many topics and partitions there are, and says what it leaves out.
+
+use ottla_coordination::ShardState;
+use ottla_metadata::Image;
+use ottla_metrics::{Metric, Page};
+use ottla_wire::{LeaderEpoch, PartitionIndex};
+
+use crate::broker::Broker;
+use crate::context::Rooms;
+use crate::topics;
+
+/// So many topics have samples of their own; the samples of all topics together hold them all.
+const TOPICS_SHOWN_MAX: usize = 2_000;
+/// So many partitions have samples of their own.
+const PARTITIONS_SHOWN_MAX: usize = 5_000;
+/// Any epoch will do.
+const ANY: LeaderEpoch = LeaderEpoch(-1);
+
+/// States of groups, each with its metric.
+const STATES: &[(&str, Metric)] = &[
+    ("Empty", Metric::GroupsEmpty),
+    ("PreparingRebalance", Metric::GroupsPreparing),
+    ("CompletingRebalance", Metric::GroupsCompleting),
+    ("Stable", Metric::GroupsStable),
+];
+
+impl Broker {
+    /// Writes where the broker stands.
+    pub fn gauges(&self, page: &mut Page) {
+        let rooms = &self.applier.rooms;
+        partitions(rooms, page);
+        directories(rooms, page);
+        groups(rooms, page);
+        coordinated(rooms, page);
+        page.put(Metric::FetchSessions, &[], rooms.fetch_sessions.count());
+        let applied = rooms.image.borrow().provenance().offset;
+        page.put(Metric::MetadataOffset, &[], applied.0);
+    }
+
+    /// What must still happen before clients are served in full; nothing when they are.
+    pub fn waits_for(&self) -> Vec<String> {
+        let rooms = &self.applier.rooms;
+        let image = rooms.image.borrow().clone();
+        let mut waits = Vec::new();
+        match image.broker(rooms.broker_id) {
+            None => waits.push("registration: the controller does not know this broker".to_owned()),
+            Some(broker) if broker.fenced => waits.push("the broker is fenced".to_owned()),
+            Some(broker) if broker.in_controlled_shutdown => {
+                waits.push("the broker shuts down".to_owned());
+            }
+            Some(_) => {}
+        }
+        let (led, served) = leaders(rooms, &image);
+        if served < led {
+            waits.push(format!("leaders: {served} of {led} partitions are served"));
+        }
+        for (topic, states) in coordinators(rooms) {
+            let loading = states.iter().filter(|state| **state == ShardState::Loading).count();
+            if loading > 0 {
+                waits.push(format!("coordinators: {loading} partitions of {topic} are read"));
+            }
+        }
+        waits
+    }
+}
+
+/// How many partitions this broker should lead, and how many of them it serves.
+fn leaders(rooms: &Rooms, image: &Image) -> (usize, usize) {
+    let (mut led, mut served) = (0, 0);
+    for topic in image.topics().iter() {
+        for (index, assigned) in topic.partitions.iter() {
+            if assigned.leader != Some(rooms.broker_id) {
+                continue;
+            }
+            led += 1;
+            let found = rooms.partitions.find(topic.id, *index);
+            let is_served = found.is_ok_and(|partition| {
+                partition.check_leader(ANY).is_ok() && !partition.is_offline()
+            });
+            served += usize::from(is_served);
+        }
+    }
+    (led, served)
+}
+
+fn partitions(rooms: &Rooms, page: &mut Page) {
+    for (name, traffic) in rooms.partitions.traffics().iter().take(TOPICS_SHOWN_MAX) {
+        traffic.write(page, name);
+    }
+    let (mut led, mut offline, mut bytes) = (0_usize, rooms.partitions.offline_count(), 0);
+    let all = rooms.partitions.all();
+    for (place, partition) in all.iter().enumerate() {
+        let log = partition.log();
+        led += usize::from(partition.check_leader(ANY).is_ok());
+        offline += usize::from(partition.is_offline());
+        let size = log.size();
+        bytes += size;
+        if place < PARTITIONS_SHOWN_MAX {
+            let labels = [&*partition.topic, &partition.index.to_string()];
+            page.put(Metric::LogSize, &labels, size);
+            page.put(Metric::LogStart, &labels, log.start().0);
+            page.put(Metric::LogEnd, &labels, log.end().0);
+        }
+    }
+    page.put(Metric::Partitions, &[], all.len());
+    page.put(Metric::Leaders, &[], led);
+    page.put(Metric::OfflineReplicas, &[], offline);
+    page.put(Metric::UnderReplicated, &[], under_replicated(rooms));
+    page.put(Metric::LogBytes, &[], bytes);
+    page.put(Metric::LogsLeftOut, &[], all.len().saturating_sub(PARTITIONS_SHOWN_MAX));
+}
+
+fn under_replicated(rooms: &Rooms) -> usize {
+    let image = rooms.image.borrow().clone();
+    let partitions = image.topics().iter().flat_map(|topic| topic.partitions.iter());
+    let short = partitions.filter(|(_, assigned)| {
+        assigned.leader == Some(rooms.broker_id) && assigned.isr.len() < assigned.replicas.len()
+    });
+    short.count()
+}
+
+fn directories(rooms: &Rooms, page: &mut Page) {
+    let mut offline = 0_usize;
+    for directory in rooms.dirs.states() {
+        let has_failed = directory.failure.is_some();
+        offline += usize::from(has_failed);
+        page.put(Metric::DirOffline, &[&directory.path.to_string_lossy()], has_failed);
+    }
+    page.put(Metric::OfflineDirs, &[], offline);
+}
+
+fn groups(rooms: &Rooms, page: &mut Page) {
+    let counts = rooms.groups.group_states();
+    page.put(Metric::Groups, &[], counts.values().sum::<usize>());
+    for (state, metric) in STATES {
+        page.put(*metric, &[], counts.get(state).copied().unwrap_or(0));
+    }
+}
+
+fn coordinated(rooms: &Rooms, page: &mut Page) {
+    for (topic, states) in coordinators(rooms) {
+        let loading = states.iter().filter(|state| **state == ShardState::Loading).count();
+        page.put(Metric::CoordinatorsLoading, &[topic], loading);
+        let failed = states.iter().filter(|state| matches!(state, ShardState::Failed(_))).count();
+        page.put(Metric::CoordinatorsFailed, &[topic], failed);
+        if topic == topics::TRANSACTION_STATE {
+            let ids = states.iter().map(|state| match state {
+                ShardState::Active { things, .. } => *things,
+                ShardState::Loading | ShardState::Failed(_) => 0,
+            });
+            page.put(Metric::TransactionalIds, &[], ids.sum::<usize>());
+        }
+    }
+}
+
+/// What the partitions of each coordinator's topic are doing.
+fn coordinators(rooms: &Rooms) -> [(&'static str, Vec<ShardState>); 2] {
+    let states =
+        |all: Vec<(PartitionIndex, ShardState)>| all.into_iter().map(|(_, state)| state).collect();
+    [
+        (topics::CONSUMER_OFFSETS, states(rooms.groups.states())),
+        (topics::TRANSACTION_STATE, states(rooms.transactions.states())),
+    ]
+}
