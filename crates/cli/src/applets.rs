@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
 use crate::{
-    completions, configs, console_consumer, console_producer, consumer_groups, get_offsets, help,
-    links, start, stop, storage, topics,
+    completions, configs, console_consumer, console_producer, consumer_groups, dump_log,
+    get_offsets, help, links, start, stop, storage, topics,
 };
 
 /// What a command's function gives back.
@@ -104,6 +104,16 @@ pub static APPLETS: &[Applet] = &[
             options: consumer_groups::OPTIONS,
             about: "Lists, describes and deletes consumer groups, and resets their offsets.",
             run: |context, parsed| Box::pin(consumer_groups::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "dump-log",
+        kafka_names: &["kafka-dump-log"],
+        summary: "print what is in the files of a log: batches, records, indexes, snapshots",
+        body: Body::Options {
+            options: dump_log::OPTIONS,
+            about: "Prints what is in the files of a log, for when one looks damaged.",
+            run: |context, parsed| Box::pin(dump_log::run(context, parsed)),
         },
     },
     Applet {

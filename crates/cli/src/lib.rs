@@ -27,6 +27,7 @@ mod consumer_groups;
 mod context;
 mod daemon;
 mod datetime;
+mod dump_log;
 mod failure;
 mod get_offsets;
 mod help;

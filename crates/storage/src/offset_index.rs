@@ -17,11 +17,19 @@ pub(crate) const ENTRY_BYTES: usize = 8;
 
 /// A batch that has an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OffsetEntry {
+pub struct OffsetEntry {
     /// The last offset of the batch.
-    pub(crate) offset: Offset,
+    pub offset: Offset,
     /// Where the batch begins in the segment's file.
-    pub(crate) position: u64,
+    pub position: u64,
+}
+
+/// The entries of an index file of the segment at `base`. Zeros at its end, which a crash or a
+/// writer leaves, and a part of an entry are none.
+pub fn offset_entries(bytes: &[u8], base: Offset) -> impl Iterator<Item = OffsetEntry> {
+    let (entries, _) = bytes.as_chunks();
+    let entries = entries.iter().map(move |entry| decode(entry, base)).enumerate();
+    entries.take_while(move |(at, entry)| *at == 0 || entry.offset != base).map(|(_, entry)| entry)
 }
 
 #[derive(Debug)]
@@ -90,10 +98,7 @@ impl OffsetIndex {
     }
 
     fn decode(&self, entry: &[u8; ENTRY_BYTES]) -> OffsetEntry {
-        let [a, b, c, d, e, f, g, h] = *entry;
-        let relative = u32::from_be_bytes([a, b, c, d]);
-        let position = u32::from_be_bytes([e, f, g, h]);
-        OffsetEntry { offset: self.base + i64::from(relative), position: u64::from(position) }
+        decode(entry, self.base)
     }
 
     fn impossible(&self, entry: OffsetEntry) -> StorageError {
@@ -115,6 +120,13 @@ pub(crate) fn encode(entry: OffsetEntry, base: Offset) -> Option<[u8; ENTRY_BYTE
 }
 
 /// An offset as index entries hold it: less the base, and in 31 bits.
+fn decode(entry: &[u8; ENTRY_BYTES], base: Offset) -> OffsetEntry {
+    let [a, b, c, d, e, f, g, h] = *entry;
+    let relative = u32::from_be_bytes([a, b, c, d]);
+    let position = u32::from_be_bytes([e, f, g, h]);
+    OffsetEntry { offset: base + i64::from(relative), position: u64::from(position) }
+}
+
 pub(crate) fn relative(offset: Offset, base: Offset) -> Option<u32> {
     let distance = offset.0.checked_sub(base.0)?;
     i32::try_from(distance).ok().and_then(|distance| u32::try_from(distance).ok())

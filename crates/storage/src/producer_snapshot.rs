@@ -40,6 +40,18 @@ pub fn encode(producers: &Producers) -> Vec<u8> {
 
 /// Reads a snapshot, without the producers that `is_expired` tells to be too old.
 pub fn decode(bytes: &[u8], now: Timestamp, expire_after_ms: i64) -> Result<Producers, String> {
+    let mut producers = Producers::default();
+    for (id, producer) in entries(bytes)? {
+        if !producers.restore(id, producer) {
+            return Err(format!("producer {id} is told twice, or contradicts another"));
+        }
+    }
+    producers.expire(now, expire_after_ms);
+    Ok(producers)
+}
+
+/// The entries of a snapshot, in the order of the file.
+pub fn entries(bytes: &[u8]) -> Result<Vec<(ProducerId, Producer)>, String> {
     let (head, entries) =
         bytes.split_at_checked(ENTRIES_AT).ok_or("shorter than a snapshot's head")?;
     let version = i16::from_be_bytes([head[0], head[1]]);
@@ -55,15 +67,7 @@ pub fn decode(bytes: &[u8], now: Timestamp, expire_after_ms: i64) -> Result<Prod
     if u64::from(count) * ENTRY_BYTES as u64 != entries.len() as u64 {
         return Err(format!("{count} entries are told, {} bytes are there", entries.len()));
     }
-    let mut producers = Producers::default();
-    for entry in entries.chunks_exact(ENTRY_BYTES) {
-        let (id, producer) = decode_entry(entry)?;
-        if !producers.restore(id, producer) {
-            return Err(format!("producer {id} is told twice, or contradicts another"));
-        }
-    }
-    producers.expire(now, expire_after_ms);
-    Ok(producers)
+    entries.chunks_exact(ENTRY_BYTES).map(decode_entry).collect()
 }
 
 fn decode_entry(entry: &[u8]) -> Result<(ProducerId, Producer), String> {

@@ -18,10 +18,19 @@ pub(crate) const ENTRY_BYTES: usize = 12;
 
 /// The highest timestamp of a segment up to some point, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimeEntry {
-    pub(crate) timestamp: Timestamp,
+pub struct TimeEntry {
+    /// The highest timestamp up to here.
+    pub timestamp: Timestamp,
     /// The last offset of the batch that holds it.
-    pub(crate) offset: Offset,
+    pub offset: Offset,
+}
+
+/// The entries of a time index file of the segment at `base`. Zeros at its end, which a crash or
+/// a writer leaves, and a part of an entry are none.
+pub fn time_entries(bytes: &[u8], base: Offset) -> impl Iterator<Item = TimeEntry> {
+    let (entries, _) = bytes.as_chunks();
+    let entries = entries.iter().map(move |entry| decode(entry, base)).enumerate();
+    entries.take_while(move |(at, entry)| *at == 0 || entry.offset != base).map(|(_, entry)| entry)
 }
 
 #[derive(Debug)]
@@ -93,11 +102,15 @@ impl TimeIndex {
     }
 
     fn decode(&self, entry: &[u8; ENTRY_BYTES]) -> TimeEntry {
-        let (timestamp, relative) = entry.split_at(8);
-        let timestamp = i64::from_be_bytes(timestamp.try_into().expect("split at eight"));
-        let relative = u32::from_be_bytes(relative.try_into().expect("four of twelve are left"));
-        TimeEntry { timestamp: Timestamp(timestamp), offset: self.base + i64::from(relative) }
+        decode(entry, self.base)
     }
+}
+
+fn decode(entry: &[u8; ENTRY_BYTES], base: Offset) -> TimeEntry {
+    let (timestamp, relative) = entry.split_at(8);
+    let timestamp = i64::from_be_bytes(timestamp.try_into().expect("split at eight"));
+    let relative = u32::from_be_bytes(relative.try_into().expect("four of twelve are left"));
+    TimeEntry { timestamp: Timestamp(timestamp), offset: base + i64::from(relative) }
 }
 
 /// The bytes of an entry; `None` when it is too far from the segment's begin.

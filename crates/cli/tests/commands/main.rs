@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end so")]
 
+mod dump_log;
 mod kafka;
 mod session;
 
