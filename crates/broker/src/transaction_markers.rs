@@ -17,6 +17,7 @@ use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, PartitionIndex, ProducerId, S
 
 use crate::context::Rooms;
 use crate::service::BrokerService;
+use crate::topics;
 
 const WRITE_MARKERS_VERSION: i16 = 2;
 
@@ -60,15 +61,18 @@ struct Sorted {
     here: Vec<TopicPartition>,
 }
 
+/// A partition is gone when an image lacks it that knows the coordinator's own topic. While a node
+/// starts there is none yet: without this, markers would be held for written that never were.
 fn sorted(image: &Image, me: BrokerId, markers: &Markers) -> Sorted {
     let mut sorted = Sorted { results: Vec::new(), here: Vec::new() };
+    let is_known = image.topic_by_name(topics::TRANSACTION_STATE).is_some();
     for partition in &markers.partitions {
         let topic = image.topic_by_name(&partition.topic);
         let known = topic.and_then(|topic| topic.partitions.get(&partition.partition));
         match known {
-            None => sorted.results.push((partition.clone(), Marked::Gone)),
+            None if is_known => sorted.results.push((partition.clone(), Marked::Gone)),
             Some(known) if known.leader == Some(me) => sorted.here.push(partition.clone()),
-            Some(_) => {
+            None | Some(_) => {
                 let elsewhere = Marked::Answered(ErrorCode::NOT_LEADER_OR_FOLLOWER);
                 sorted.results.push((partition.clone(), elsewhere));
             }
@@ -113,4 +117,64 @@ fn answered(response: WriteTxnMarkersResponse) -> impl Iterator<Item = (TopicPar
             (partition_named, Marked::Answered(partition.error_code))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_metadata::MetadataRecord;
+    use ottla_wire::messages::{PartitionRecord, TopicRecord};
+    use ottla_wire::{Offset, ProducerEpoch, TopicId, Uuid};
+
+    const ME: BrokerId = BrokerId(1);
+
+    /// An image of topics that have one partition each, with these leaders.
+    fn image(topics: &[(&'static str, i32)]) -> Image {
+        let mut image = Image::default();
+        for (at, (name, leader)) in (1_u8..).zip(topics) {
+            let topic_id = TopicId(Uuid([at; 16]));
+            let topic = TopicRecord { name: (*name).into(), topic_id, ..Default::default() };
+            let leader = BrokerId(*leader);
+            let replicas = vec![leader];
+            let partition_id = PartitionIndex(0);
+            let partition =
+                PartitionRecord { partition_id, topic_id, replicas, leader, ..Default::default() };
+            let records = [MetadataRecord::Topic(topic), MetadataRecord::Partition(partition)];
+            for record in &records {
+                image.apply(Offset(0), record);
+            }
+        }
+        image
+    }
+
+    fn told(image: &Image, names: &[&'static str]) -> String {
+        let partition =
+            |name: &&'static str| TopicPartition { topic: (*name).into(), partition: 0.into() };
+        let markers = Markers {
+            id: "tx".into(),
+            producer_id: ProducerId(7),
+            producer_epoch: ProducerEpoch(0),
+            committed: true,
+            transaction_version: 2,
+            partitions: names.iter().map(partition).collect(),
+        };
+        let Sorted { results, here } = sorted(image, ME, &markers);
+        let results = results.iter().map(|(partition, result)| format!("{partition} {result:?}"));
+        let here = here.iter().map(|partition| format!("{partition} here"));
+        results.chain(here).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_deleted_partition_is_gone_and_one_led_elsewhere_is_asked_again() {
+        let image = image(&[(topics::TRANSACTION_STATE, 1), ("t", 1), ("u", 2)]);
+        let elsewhere = Marked::Answered(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        let expected = format!("u-0 {elsewhere:?}, v-0 Gone, t-0 here");
+        assert_eq!(told(&image, &["t", "u", "v"]), expected);
+    }
+
+    #[test]
+    fn while_the_cluster_is_not_known_nothing_is_gone() {
+        let elsewhere = Marked::Answered(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        assert_eq!(told(&Image::default(), &["t"]), format!("t-0 {elsewhere:?}"));
+    }
 }

@@ -81,6 +81,8 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
     ) -> Vec<(Ticket, Self::Reply)>;
 
     /// Does outside what was said to [`Ticket::HOST`] as the coordinator of `epoch`.
+    ///
+    /// The future is polled first under the shard's lock, so that what can be done at once is.
     fn effect(
         world: &Self::World,
         epoch: LeaderEpoch,

@@ -13,7 +13,11 @@ const ID: &str = "payments";
 
 /// A house with a topic to write to, the home of transactions, and `transaction.version` 2.
 fn house() -> House {
-    let mut house = House::new();
+    house_with(&[])
+}
+
+fn house_with(configs: &[&str]) -> House {
+    let mut house = House::with(configs);
     house.replay(vec![feature("transaction.version", 2)]);
     house.topic("t", 2, &[]);
     house.transactions_topic();
@@ -153,6 +157,68 @@ fn finding_the_coordinator_makes_its_topic_once() {
     assert_eq!(min_isr.and_then(|config| config.value.as_deref()), Some("1"));
     house.transactions_topic();
     assert_eq!(find(&house), (ErrorCode::NONE, ME));
+}
+
+#[test]
+fn the_home_of_transactions_is_asked_for_with_its_own_configs() {
+    let house = House::with(&[
+        "transaction.state.log.num.partitions=7",
+        "transaction.state.log.replication.factor=2",
+        "transaction.state.log.segment.bytes=1048576",
+    ]);
+    let coordinator_keys = vec![ID.into()];
+    house.ask(4, FindCoordinatorRequest { key_type: 1, coordinator_keys, ..Default::default() });
+    house.pass_ms(50);
+    let made = house.controller.requests.lock().unwrap()[0].topics[0].clone();
+    assert_eq!((made.num_partitions, made.replication_factor), (7, 2));
+    let configs: Vec<_> = made
+        .configs
+        .iter()
+        .map(|config| (&*config.name, config.value.as_deref().unwrap()))
+        .collect();
+    let wanted = [
+        ("cleanup.policy", "compact"),
+        ("compression.type", "uncompressed"),
+        ("min.insync.replicas", "2"),
+        ("segment.bytes", "1048576"),
+        ("unclean.leader.election.enable", "false"),
+    ];
+    assert_eq!(configs, wanted);
+}
+
+#[test]
+fn timeouts_and_ends_of_ids_are_as_configured() {
+    let house = house_with(&[
+        "transaction.max.timeout.ms=5000",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
+        "transactional.id.expiration.ms=20000",
+        "transaction.remove.expired.transaction.cleanup.interval.ms=2000",
+    ]);
+    assert_eq!(init_with(&house, 5_001), Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT));
+    let who = init_with(&house, 5_000).expect("a producer");
+    add(&house, who, "t", &[0]);
+    house.pass_ms(4_000);
+    assert_eq!(state(&house), "Ongoing");
+    house.pass_ms(3_000);
+    assert_eq!(state(&house), "CompleteAbort");
+    house.pass_ms(17_000);
+    assert_eq!(state(&house), "CompleteAbort");
+    house.pass_ms(6_000);
+    assert_eq!(state(&house), "TRANSACTIONAL_ID_NOT_FOUND");
+    assert_ne!(init_with(&house, 5_000).expect("another producer").0, who.0);
+}
+
+#[test]
+fn a_log_is_loaded_whatever_is_read_at_a_time() {
+    let mut house = house_with(&["transaction.state.log.load.buffer.size=1"]);
+    let mut who = init(&house);
+    for round in 0..5 {
+        add(&house, who, "t", &[0, 1]);
+        who = end(&house, 5, who, round % 2 == 0).expect("an end");
+    }
+    house.kill_and_restart();
+    assert_eq!(state(&house), "CompleteCommit");
+    assert_eq!(add(&house, who, "t", &[0]), [ErrorCode::NONE]);
 }
 
 #[test]

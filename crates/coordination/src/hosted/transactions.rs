@@ -19,6 +19,9 @@ use crate::log::BoxFuture;
 pub type MarkerResults = Vec<(TopicPartition, Marked)>;
 
 /// What the coordinator of transactions needs of the broker that it lives in.
+///
+/// Must hold: neither asks this coordinator in turn before its future has once been pending. A
+/// future is polled first under the lock of the shard that has the thing done.
 pub trait TransactionWorld: Send + Sync + 'static {
     /// Has markers written by the leaders of their partitions, as the coordinator of `epoch`.
     ///
