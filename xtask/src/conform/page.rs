@@ -70,9 +70,11 @@ fn of(apis: &BTreeMap<String, String>, allowed: &Allowed) -> Result<String, Stri
     let asked = apis.iter().filter(|(question, _)| matches(&allowed.question, question));
     let asked = asked.map(|(_, api)| api.as_str()).filter(|api| *api != "Raw");
     let asked: BTreeSet<&str> = asked.collect();
-    match asked.is_empty() {
-        true => Err(format!("{LIST}: nobody asks {}", allowed.question)),
-        false => Ok(asked.into_iter().collect::<Vec<_>>().join(", ")),
+    let is_known = apis.keys().any(|question| matches(&allowed.question, question));
+    match (is_known, asked.is_empty()) {
+        (false, _) => Err(format!("{LIST}: nobody asks {}", allowed.question)),
+        (true, true) => Ok("frames".to_owned()),
+        (true, false) => Ok(asked.into_iter().collect::<Vec<_>>().join(", ")),
     }
 }
 
