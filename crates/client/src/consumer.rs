@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use ottla_env::{Instant, Tasks};
 use ottla_records::{Record, TimestampType};
-use ottla_wire::{BrokerId, LeaderEpoch, Offset, StrBytes, Timestamp};
+use ottla_wire::{BrokerId, Generation, LeaderEpoch, Offset, StrBytes, Timestamp};
 use tokio::sync::Notify;
 
 use crate::admin::{EARLIEST, LATEST};
@@ -58,6 +58,19 @@ pub struct CommittedOffset {
     pub metadata: String,
 }
 
+/// What a consumer is in its group, as transactions and people need to know it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsumerGroupMetadata {
+    /// The group.
+    pub group_id: String,
+    /// The generation in which it was given its partitions, -1 while it has none.
+    pub generation: Generation,
+    /// Its id in the group; empty before it has joined.
+    pub member_id: String,
+    /// The id that it keeps over restarts, if any.
+    pub group_instance_id: Option<String>,
+}
+
 /// A consumer. Dropping it ends its tasks without leaving the group; see [`Consumer::close`].
 pub struct Consumer {
     shared: Arc<Shared>,
@@ -79,6 +92,8 @@ pub(crate) struct State {
     /// The topics that the group decides about; none when partitions are assigned by hand.
     topics: Option<Vec<StrBytes>>,
     positions: Positions,
+    /// Where the caller stood when it last came to poll: it is through with everything before.
+    through: Vec<(TopicPartition, Offset, LeaderEpoch)>,
     membership: Option<Membership>,
     /// The counts of partitions that this member, as leader, has assigned by.
     assigned_by: Option<BTreeMap<StrBytes, i32>>,
@@ -111,6 +126,7 @@ impl Consumer {
         let state = State {
             topics: None,
             positions: Positions::default(),
+            through: Vec::new(),
             membership: None,
             assigned_by: None,
             sessions: BTreeMap::new(),
@@ -178,7 +194,7 @@ impl Consumer {
             let what = "a consumer that subscribes cannot be assigned to; unsubscribe first";
             return Err(ClientError::Misuse(what.to_owned()));
         }
-        state.positions.assign(&partitions.iter().cloned().collect());
+        state.assign(&partitions.iter().cloned().collect());
         drop(state);
         self.shared.news.notify_waiters();
         Ok(())
@@ -190,8 +206,7 @@ impl Consumer {
         let mut state = self.shared.state();
         state.topics = None;
         state.membership = None;
-        state.positions.assign(&BTreeSet::new());
-        state.fetched.clear();
+        state.assign(&BTreeSet::new());
     }
 
     /// The next records, as soon as there are some; none when the time is over first.
@@ -283,6 +298,18 @@ impl Consumer {
         self.shared.state().positions.partitions()
     }
 
+    /// What this consumer is in its group; none while it does not subscribe.
+    pub fn group_metadata(&self) -> Option<ConsumerGroupMetadata> {
+        let state = self.shared.state();
+        let member = state.membership.as_ref()?;
+        Some(ConsumerGroupMetadata {
+            group_id: self.shared.settings.group_id.clone()?,
+            generation: member.assigned_in(),
+            member_id: member.member_id().to_string(),
+            group_instance_id: member.instance_id().map(ToString::to_string),
+        })
+    }
+
     /// The offset of the next record that poll will give of a partition, once that is known.
     pub fn position(&self, of: &TopicPartition) -> Option<Offset> {
         match self.shared.state().positions.place(of)?.position {
@@ -355,9 +382,10 @@ impl Consumer {
         let shared = &self.shared;
         let now = shared.client.now();
         let mut state = shared.state();
+        state.through = state.positions.offsets();
         let is_due = now >= state.commit_due && !state.is_committing && !state.is_rejoining;
         let is_automatic = shared.settings.enable_auto_commit && shared.settings.group_id.is_some();
-        if is_automatic && is_due && !state.positions.offsets().is_empty() {
+        if is_automatic && is_due && !state.through.is_empty() {
             let interval = shared.settings.auto_commit_interval_ms;
             state.commit_due = now + i64::try_from(interval).unwrap_or(i64::MAX);
             state.is_committing = true;
@@ -426,7 +454,7 @@ impl Shared {
     /// Whether its commits would be taken: it has a place in the group, or needs none.
     fn is_in_charge(&self) -> bool {
         let state = self.state();
-        let is_in = state.membership.as_ref().is_none_or(Membership::is_in);
+        let is_in = state.membership.as_ref().is_none_or(Membership::is_assigned);
         self.settings.group_id.is_some() && is_in && !state.positions.offsets().is_empty()
     }
 
@@ -443,6 +471,22 @@ impl Shared {
 }
 
 impl State {
+    /// Takes these partitions and no others.
+    fn assign(&mut self, partitions: &BTreeSet<TopicPartition>) {
+        self.positions.assign(partitions);
+        self.fetched.retain(|buffered| partitions.contains(&buffered.of));
+        self.through.retain(|(of, ..)| partitions.contains(of));
+    }
+
+    /// Gives up what a new place in the group may not bring back: with an eager assignor
+    /// everything, otherwise only when the old place is lost and others may have it all by now.
+    fn give_up(&mut self) {
+        let keeps = |member: &Membership| member.is_in() && member.is_cooperative();
+        if !self.membership.as_ref().is_some_and(keeps) {
+            self.assign(&BTreeSet::new());
+        }
+    }
+
     /// Whether this member, as leader, has assigned while topics were not there.
     fn misses_topics(&self) -> bool {
         self.assigned_by.iter().flatten().any(|(_, count)| *count == 0)
@@ -457,8 +501,9 @@ impl State {
     /// Takes records of the partitions that are read, and moves their positions behind them.
     fn take(&mut self, max: usize) -> Result<Vec<ConsumerRecord>, ClientError> {
         let mut taken = Vec::new();
-        let is_eager = self.membership.as_ref().is_some_and(|member| !member.is_cooperative());
-        if self.is_rejoining && is_eager {
+        let may_read =
+            |member: &Membership| member.is_in() && (member.is_cooperative() || !self.is_rejoining);
+        if !self.membership.as_ref().is_none_or(may_read) {
             return Ok(taken);
         }
         while taken.len() < max {

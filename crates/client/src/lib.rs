@@ -70,7 +70,7 @@ mod settings;
 
 pub use admin::Admin;
 pub use client::{Client, CoordinatorKind};
-pub use consumer::{CommittedOffset, Consumer, ConsumerRecord};
+pub use consumer::{CommittedOffset, Consumer, ConsumerGroupMetadata, ConsumerRecord};
 pub use core::cluster::TopicPartition;
 pub use error::ClientError;
 pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};

@@ -200,9 +200,9 @@ impl Content {
         }
         self.live.clone_from(&self.lasting);
         self.trim();
-        for page in 0..self.len().div_ceil(PAGE_BYTES) {
-            // What is there takes its space even on a full disk.
-            if self.pages.insert(page) {
+        for (page, bytes) in (0..).zip(self.live.chunks(ZEROS.len())) {
+            // What is there takes its space even on a full disk; a hole takes none.
+            if *bytes != ZEROS[..bytes.len()] && self.pages.insert(page) {
                 self.space.used.fetch_add(PAGE_BYTES, Ordering::Relaxed);
             }
         }
@@ -278,6 +278,9 @@ const SECTOR_BYTES: usize = 512;
 
 /// What space is given out in.
 const PAGE_BYTES: u64 = 4096;
+
+/// A page of a hole.
+const ZEROS: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
 
 /// The images are in memory.
 const FILE_BYTES_MAX: usize = 1 << 32;

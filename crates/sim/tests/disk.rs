@@ -382,6 +382,19 @@ fn what_was_removed_gives_its_space_back_when_it_is_needed() {
 }
 
 #[test]
+fn holes_take_no_space_after_a_power_cut_either() {
+    let world = World::new(10);
+    let (disk, platter) = (world.node(1).disk().clone(), world.disk(1));
+    let file = disk.open("/a".as_ref(), Open::Create).unwrap();
+    file.set_len(1 << 20).unwrap();
+    file.write_at(b"x", 500_000).unwrap();
+    disk.sync_tree("/".as_ref()).unwrap();
+    let used = platter.used();
+    world.crash(1);
+    assert_eq!(platter.used(), used);
+}
+
+#[test]
 fn a_slow_disk_stalls_its_node_and_what_waits_for_it() {
     let world = World::new(8);
     let (told, mut heard) = tokio::sync::mpsc::channel(2);

@@ -311,7 +311,10 @@ impl Log {
         };
         if let Err(error) = written {
             let cut = file.set_len(position).map_err(active.io("cut back"));
-            self.home.directory.judge(cut)?;
+            if error.is_full() {
+                // Otherwise the first error is the one to tell.
+                self.home.directory.judge(cut)?;
+            }
             return self.home.directory.judge(Err(error));
         }
         Ok(position)

@@ -1,7 +1,7 @@
 //! Committed offsets: writing them and reading them.
 //!
-//! Must hold: what is committed under a generation is refused by the coordinator once the group
-//! has gone on, and the refusal makes the member join again.
+//! Must hold: what is committed under a generation is refused once the group has gone on, by the
+//! coordinator or here, and the coordinator's refusal makes the member join again.
 
 use std::sync::Arc;
 
@@ -12,25 +12,40 @@ use ottla_wire::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use ottla_wire::messages::{OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest};
-use ottla_wire::{ApiKey, ErrorCode, Generation, MemberEpoch, Offset, StrBytes};
+use ottla_wire::{ApiKey, ErrorCode, Generation, LeaderEpoch, MemberEpoch, Offset, StrBytes};
 
 use crate::consumer::{CommittedOffset, Shared, group};
 use crate::core::cluster::TopicPartition;
+use crate::core::membership::Membership;
 use crate::error::ClientError;
 use crate::settings::IsolationLevel;
 
 /// Commits positions by itself; a failure is only logged, as the next one commits more.
 pub(super) async fn automatic(shared: Arc<Shared>) {
     if shared.is_in_charge()
-        && let Err(error) = commit_positions(&shared).await
+        && let Err(error) = commit_done(&shared).await
     {
         tracing::warn!(%error, "positions are not committed");
     }
     shared.state().is_committing = false;
 }
 
+/// Commits what the caller is through with, since it has polled again.
+pub(super) async fn commit_done(shared: &Shared) -> Result<(), ClientError> {
+    let through = shared.state().through.clone();
+    commit_at(shared, through).await
+}
+
+/// Commits everything that poll has given.
 pub(super) async fn commit_positions(shared: &Shared) -> Result<(), ClientError> {
     let positions = shared.state().positions.offsets();
+    commit_at(shared, positions).await
+}
+
+async fn commit_at(
+    shared: &Shared,
+    positions: Vec<(TopicPartition, Offset, LeaderEpoch)>,
+) -> Result<(), ClientError> {
     let offsets = positions.into_iter().map(|(of, offset, leader_epoch)| CommittedOffset {
         of,
         offset,
@@ -48,9 +63,11 @@ pub(super) async fn commit(
     if offsets.is_empty() {
         return Ok(());
     }
+    let place = place(shared, group)?;
+    let request = request(group, offsets, &place);
+    let generation = place.generation;
     let mut attempts = shared.client.attempts(format!("a commit of group {group}"));
     loop {
-        let (request, generation) = request(shared, group, offsets);
         let timeout = shared.client.request_timeout();
         let lane = shared.group_lane;
         let answer =
@@ -66,14 +83,40 @@ pub(super) async fn commit(
             Err(error) => error,
         };
         attempts.again(failed).await?;
+        if self::place(shared, group)? != place {
+            // In its new place the member may have lost the partitions to others.
+            return Err(rebalanced(group));
+        }
     }
 }
 
-fn request(
-    shared: &Shared,
-    group: &str,
-    offsets: &[CommittedOffset],
-) -> (OffsetCommitRequest, Generation) {
+/// Who commits, as the coordinator knows it.
+#[derive(Clone, PartialEq, Eq)]
+struct Place {
+    member_id: StrBytes,
+    instance_id: Option<StrBytes>,
+    generation: Generation,
+}
+
+/// The place from which a commit may be made now; that of nobody without a subscription.
+fn place(shared: &Shared, group: &str) -> Result<Place, ClientError> {
+    let state = shared.state();
+    match &state.membership {
+        Some(member) if !member.is_assigned() => Err(rebalanced(group)),
+        member => Ok(Place {
+            member_id: member.as_ref().map(|it| it.member_id().clone()).unwrap_or_default(),
+            instance_id: member.as_ref().and_then(|it| it.instance_id().cloned()),
+            generation: member.as_ref().map_or(Generation(-1), Membership::generation),
+        }),
+    }
+}
+
+fn rebalanced(group: &str) -> ClientError {
+    let code = ErrorCode::REBALANCE_IN_PROGRESS;
+    ClientError::refused(ApiKey::OffsetCommit, group, code, None)
+}
+
+fn request(group: &str, offsets: &[CommittedOffset], place: &Place) -> OffsetCommitRequest {
     let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
     for one in offsets {
         let partition = OffsetCommitRequestPartition {
@@ -92,19 +135,14 @@ fn request(
             }),
         }
     }
-    let mut request = OffsetCommitRequest {
+    OffsetCommitRequest {
         group_id: StrBytes::copied(group),
+        generation_id_or_member_epoch: place.generation.0,
+        member_id: place.member_id.clone(),
+        group_instance_id: place.instance_id.clone(),
         topics,
         ..OffsetCommitRequest::default()
-    };
-    let state = shared.state();
-    let generation = state.membership.as_ref().map_or(Generation(-1), |member| {
-        request.member_id = member.member_id().clone();
-        request.group_instance_id = member.instance_id().cloned();
-        member.generation()
-    });
-    request.generation_id_or_member_epoch = generation.0;
-    (request, generation)
+    }
 }
 
 fn refusal(response: &OffsetCommitResponse) -> Option<(String, ErrorCode)> {

@@ -18,7 +18,7 @@ use crate::core::cluster::{Cluster, TopicPartition};
 use crate::core::fetch_sessions::{Ask, Wanted};
 use crate::core::fetched::Fetched;
 use crate::core::in_flight::moves;
-use crate::core::positions::Position;
+use crate::core::positions::{Open, Position};
 use crate::error::ClientError;
 use crate::settings::IsolationLevel;
 
@@ -257,15 +257,8 @@ pub(super) async fn learn(shared: Arc<Shared>) {
 /// Finds the offsets of partitions that have none yet.
 pub(super) async fn resolve(shared: Arc<Shared>) {
     let open = shared.state().positions.unresolved(shared.client.now());
-    let committed = |(of, position): &(TopicPartition, Position)| {
-        (*position == Position::Committed).then(|| of.clone())
-    };
-    let begun: Vec<TopicPartition> = open.iter().filter_map(committed).collect();
-    let sought = open.iter().filter_map(|(of, position)| match position {
-        Position::Sought(time) => Some((of.clone(), *time)),
-        _ => None,
-    });
-    let sought: Vec<(TopicPartition, Timestamp)> = sought.collect();
+    let (begun, sought): (Vec<&Open>, Vec<&Open>) =
+        open.iter().partition(|open| open.position == Position::Committed);
     let resolved = match begin(&shared, &begun).await {
         Ok(()) => seek(&shared, &sought).await,
         Err(error) => Err(error),
@@ -274,8 +267,8 @@ pub(super) async fn resolve(shared: Arc<Shared>) {
     if let Err(error) = resolved {
         let pause = i64::try_from(shared.client.settings().retry_backoff_max_ms).unwrap_or(0);
         let until = shared.client.now() + pause;
-        for (of, _) in &open {
-            state.positions.hold(of, until);
+        for open in &open {
+            state.positions.hold(&open.of, until);
         }
         state.failure = Some(error);
     }
@@ -285,44 +278,45 @@ pub(super) async fn resolve(shared: Arc<Shared>) {
 }
 
 /// Begins where the group has committed, or where the settings say.
-async fn begin(shared: &Shared, begun: &[TopicPartition]) -> Result<(), ClientError> {
+async fn begin(shared: &Shared, begun: &[&Open]) -> Result<(), ClientError> {
     let committed = match shared.settings.group_id.is_some() && !begun.is_empty() {
-        true => commit::committed(shared, begun).await?,
+        true => {
+            let partitions: Vec<_> = begun.iter().map(|open| open.of.clone()).collect();
+            commit::committed(shared, &partitions).await?
+        }
         false => Vec::new(),
     };
-    for of in begun {
-        let position = match committed.iter().find(|committed| committed.of == *of) {
+    for open in begun {
+        let position = match committed.iter().find(|committed| committed.of == open.of) {
             Some(found) => Position::At(found.offset, found.leader_epoch),
-            None => shared.reset(of, "the group has committed no offset")?,
+            None => shared.reset(&open.of, "the group has committed no offset")?,
         };
-        shared.state().positions.advance(of, Position::Committed, position);
+        shared.state().positions.found(open, position);
     }
     Ok(())
 }
 
 /// Asks leaders for the offsets of times and of the log's ends.
-async fn seek(shared: &Shared, sought: &[(TopicPartition, Timestamp)]) -> Result<(), ClientError> {
+async fn seek(shared: &Shared, sought: &[&Open]) -> Result<(), ClientError> {
     if sought.is_empty() {
         return Ok(());
     }
     let read_committed = shared.settings.isolation_level == IsolationLevel::ReadCommitted;
     let admin = shared.client.admin();
-    let found = admin.list_offsets(sought, read_committed).await?;
-    let mut behind = Vec::new();
+    let times = sought.iter().filter_map(|open| match open.position {
+        Position::Sought(time) => Some((open.of.clone(), time)),
+        _ => None,
+    });
+    let found = admin.list_offsets(&times.collect::<Vec<_>>(), read_committed).await?;
     for (of, result) in found {
-        let asked = sought.iter().find(|(asked, _)| *asked == of).map(|(_, time)| *time);
-        let (Some(time), offset) = (asked, result?.offset) else { continue };
-        if offset < Offset(0) {
+        let offset = result?.offset;
+        let Some(open) = sought.iter().find(|open| open.of == of) else { continue };
+        let position = match offset < Offset(0) {
             // No record is as late as that: the end it is.
-            behind.push((of, time));
-            continue;
-        }
-        let position = Position::At(offset, LeaderEpoch(-1));
-        shared.state().positions.advance(&of, Position::Sought(time), position);
-    }
-    for (of, time) in behind {
-        let end = Position::Sought(crate::admin::LATEST);
-        shared.state().positions.advance(&of, Position::Sought(time), end);
+            true => Position::Sought(crate::admin::LATEST),
+            false => Position::At(offset, LeaderEpoch(-1)),
+        };
+        shared.state().positions.found(open, position);
     }
     Ok(())
 }

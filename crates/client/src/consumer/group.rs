@@ -20,23 +20,17 @@ use crate::error::ClientError;
 pub(super) async fn rejoin(shared: Arc<Shared>) {
     if shared.settings.enable_auto_commit
         && shared.is_in_charge()
-        && let Err(error) = commit::commit_positions(&shared).await
+        && let Err(error) = commit::commit_done(&shared).await
     {
         tracing::warn!(%error, "positions are not committed before the rebalance");
     }
-    {
-        let mut state = shared.state();
-        if state.membership.as_ref().is_some_and(|member| !member.is_cooperative()) {
-            state.positions.assign(&BTreeSet::new());
-            state.fetched.clear();
-        }
-    }
     let mut failures = 0;
     loop {
+        shared.state().give_up();
         let (wait, log) = match join(&shared).await {
             Ok(assigned) => {
                 tracing::debug!(partitions = assigned.len(), "joined the group");
-                shared.state().positions.assign(&assigned);
+                shared.state().assign(&assigned);
                 break;
             }
             // The first time at once: the member has just been given its id.

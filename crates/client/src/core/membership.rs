@@ -42,6 +42,8 @@ pub struct Membership {
     identity: Identity,
     member_id: StrBytes,
     generation: Generation,
+    /// The generation whose assignment it has, -1 for none.
+    assigned_in: Generation,
     protocol: Option<StrBytes>,
     /// Whether it must join before it may go on.
     pub must_join: bool,
@@ -75,6 +77,7 @@ impl Membership {
             identity,
             member_id: StrBytes::default(),
             generation: Generation(-1),
+            assigned_in: Generation(-1),
             protocol: None,
             must_join: true,
             owned: BTreeSet::new(),
@@ -101,9 +104,19 @@ impl Membership {
         self.generation
     }
 
+    /// The generation whose assignment it has, -1 for none: the last one that it was synced in.
+    pub fn assigned_in(&self) -> Generation {
+        self.assigned_in
+    }
+
     /// Whether it has a place in a generation, which heartbeats keep.
     pub fn is_in(&self) -> bool {
         self.generation.0 >= 0
+    }
+
+    /// Whether it has the assignment of the generation that it is in, and may commit.
+    pub fn is_assigned(&self) -> bool {
+        self.is_in() && self.assigned_in == self.generation
     }
 
     /// What it asks to join.
@@ -199,6 +212,7 @@ impl Membership {
         })?;
         self.must_join = self.is_cooperative() && !self.owned.is_subset(&assigned);
         self.owned.clone_from(&assigned);
+        self.assigned_in = self.generation;
         Ok(assigned)
     }
 
@@ -258,6 +272,7 @@ impl Membership {
     /// Its place is gone, and with it all partitions.
     pub fn lose(&mut self) {
         self.generation = Generation(-1);
+        self.assigned_in = Generation(-1);
         self.member_id = StrBytes::default();
         self.owned.clear();
         self.must_join = true;

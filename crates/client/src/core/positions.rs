@@ -28,24 +28,44 @@ pub struct Place {
     pub is_paused: bool,
     /// Nothing is asked before.
     pub not_before: Option<Timestamp>,
+    /// Which assignment brought it; a partition that went and came back has another one.
+    pub stint: Stint,
+}
+
+/// The time between getting a partition and losing it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stint(u64);
+
+/// A position that is to be found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Of which partition.
+    pub of: TopicPartition,
+    /// How to find it.
+    pub position: Position,
+    /// For which assignment of it.
+    pub stint: Stint,
 }
 
 /// All partitions of a consumer.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Positions {
     places: BTreeMap<TopicPartition, Place>,
+    newest: Stint,
 }
 
 impl Positions {
     /// Takes these partitions and no others; those that stay keep their place.
     pub fn assign(&mut self, partitions: &BTreeSet<TopicPartition>) {
         self.places.retain(|of, _| partitions.contains(of));
+        self.newest.0 += 1;
         for of in partitions {
-            if !self.places.contains_key(of) {
-                let place =
-                    Place { position: Position::Committed, is_paused: false, not_before: None };
-                self.places.insert(of.clone(), place);
-            }
+            self.places.entry(of.clone()).or_insert(Place {
+                position: Position::Committed,
+                is_paused: false,
+                not_before: None,
+                stint: self.newest,
+            });
         }
     }
 
@@ -81,6 +101,13 @@ impl Positions {
         }
     }
 
+    /// Moves to where an open position was found, if nobody has moved it or lost the partition
+    /// meanwhile.
+    pub fn found(&mut self, open: &Open, to: Position) -> bool {
+        let same = self.places.get(&open.of).is_some_and(|place| place.stint == open.stint);
+        same && self.advance(&open.of, open.position, to)
+    }
+
     /// Lets nothing be asked of a partition for a while.
     pub fn hold(&mut self, of: &TopicPartition, until: Timestamp) {
         if let Some(place) = self.places.get_mut(of) {
@@ -89,12 +116,17 @@ impl Positions {
     }
 
     /// The partitions whose offset is to be found, and how.
-    pub fn unresolved(&self, now: Timestamp) -> Vec<(TopicPartition, Position)> {
+    pub fn unresolved(&self, now: Timestamp) -> Vec<Open> {
         let open = self
             .places
             .iter()
             .filter(|(_, place)| !matches!(place.position, Position::At(..)) && place.is_due(now));
-        open.map(|(of, place)| (of.clone(), place.position)).collect()
+        open.map(|(of, place)| Open {
+            of: of.clone(),
+            position: place.position,
+            stint: place.stint,
+        })
+        .collect()
     }
 
     /// The offsets at which the consumer stands.
@@ -138,6 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_from_before_a_partition_went_and_came_back_moves_nothing() {
+        let of = TopicPartition::new("t", 0);
+        let mut positions = Positions::default();
+        let at = |offset| Position::At(Offset(offset), LeaderEpoch(-1));
+        positions.assign(&[of.clone()].into());
+        let before = positions.unresolved(Timestamp(0)).remove(0);
+        positions.assign(&BTreeSet::new());
+        positions.assign(&[of.clone()].into());
+        assert!(!positions.found(&before, at(5)), "others may have committed since");
+        let now = positions.unresolved(Timestamp(0)).remove(0);
+        assert!(positions.found(&now, at(9)));
+        assert_eq!(positions.offsets(), [(of, Offset(9), LeaderEpoch(-1))]);
+    }
+
+    #[test]
     fn partitions_that_stay_keep_their_place() {
         let [zero, one] = [0, 1].map(|partition| TopicPartition::new("t", partition));
         let mut positions = Positions::default();
@@ -145,7 +192,8 @@ mod tests {
         positions.advance(&zero, Position::Committed, Position::At(Offset(5), LeaderEpoch(0)));
         positions.assign(&[zero, one.clone()].into());
         assert_eq!(positions.offsets().len(), 1);
-        assert_eq!(positions.unresolved(Timestamp(0)), [(one.clone(), Position::Committed)]);
+        let open: Vec<_> = positions.unresolved(Timestamp(0)).into_iter().map(|o| o.of).collect();
+        assert_eq!(open, std::slice::from_ref(&one));
         positions.hold(&one, Timestamp(9));
         assert!(positions.unresolved(Timestamp(8)).is_empty());
         assert_eq!(positions.wake(Timestamp(8)), Some(Timestamp(9)));

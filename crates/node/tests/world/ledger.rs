@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ottla_client::{ClientError, TopicPartition};
 
-/// What a node promises.
+/// What a node promises, and a client with it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Invariant {
     /// Every acknowledged record is read back, at its offset.
@@ -21,6 +21,15 @@ pub(crate) enum Invariant {
     NothingUnsyncedShown,
     /// The offsets of a partition follow each other without a hole.
     NoHoles,
+    /// Every acknowledged record is given to some member of the group before the group's offset
+    /// passes it.
+    GivenAtLeastOnce,
+    /// No partition has two owners in one generation of the group.
+    OneOwner,
+    /// A member that keeps a partition is given its records in order, each once.
+    OrderPerPartition,
+    /// A node that ends by itself says which folder is at fault.
+    SaysWhy,
 }
 
 /// A broken promise.
@@ -83,6 +92,18 @@ impl Inner {
 impl Ledger {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("nobody panics with the ledger")
+    }
+
+    /// Something was observed that breaks a promise.
+    pub(crate) fn violated(&self, of: Invariant, what: String) {
+        self.inner().violated(of, what);
+    }
+
+    /// The offsets of a partition below `end` at which a record was acknowledged.
+    pub(crate) fn acknowledged_below(&self, of: &TopicPartition, end: i64) -> Vec<i64> {
+        let inner = self.inner();
+        let range = (of.clone(), 0)..(of.clone(), end);
+        inner.acknowledged.range(range).map(|((_, offset), _)| *offset).collect()
     }
 
     /// A producer was told that a record stands at an offset.
