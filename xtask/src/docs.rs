@@ -23,6 +23,9 @@ const PAGE: &str = "docs/compatibility.md";
 const DIFFERENCES: &str = "docs/differences.md";
 const METRICS: &str = "docs/metrics.md";
 
+/// The page of what is refused, which is written by hand.
+const BAD_INPUT: &str = "docs/bad-input.md";
+
 /// Runs the task.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let check = match args {
@@ -33,7 +36,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let root = root();
     let sources = Sources::read(&root)?;
     let tables = Tables::read(&root)?;
-    let findings = findings(&sources, &tables);
+    let mut findings = findings(&sources, &tables);
+    let bad_input =
+        std::fs::read_to_string(root.join(BAD_INPUT)).map_err(|e| format!("{BAD_INPUT}: {e}"))?;
+    links_hold(&sources, &bad_input, &mut findings);
     if !findings.is_empty() {
         return Err(findings.join("\n"));
     }
@@ -54,6 +60,20 @@ fn write(page: &str, wanted: String, check: bool) -> Result<(), String> {
     std::fs::write(&path, wanted).map_err(|e| format!("{page}: {e}"))?;
     println!("wrote {page}");
     Ok(())
+}
+
+/// A page by hand names tests in links: `[the name in words](../path)`.
+fn links_hold(sources: &Sources, page: &str, found: &mut Vec<String>) {
+    let mut rest = page;
+    while let Some((before, after)) = rest.split_once("](../") {
+        let (name, path) = (before.rsplit('[').next(), after.split(')').next());
+        let name = name.unwrap_or_default().replace(' ', "_");
+        let path = path.unwrap_or_default();
+        if sources.test(&name) != Some(path) {
+            found.push(format!("{BAD_INPUT}: there is no test {name} in {path}"));
+        }
+        rest = after;
+    }
 }
 
 /// What the tables say and the sources do not bear out.
@@ -130,6 +150,20 @@ fn configs_are_told(sources: &Sources, tables: &Tables, found: &mut Vec<String>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_to_a_test_that_is_not_there_is_found() {
+        let sources = Sources::read(&root()).unwrap();
+        let mut found = Vec::new();
+        links_hold(
+            &sources,
+            "[the pages are what the tables say](../xtask/src/docs.rs)",
+            &mut found,
+        );
+        assert_eq!(found, [""; 0]);
+        links_hold(&sources, "[the page is what it is](../xtask/src/docs.rs)", &mut found);
+        assert_eq!(found.len(), 1);
+    }
 
     #[test]
     fn the_pages_are_what_the_tables_say() {

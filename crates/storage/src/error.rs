@@ -68,7 +68,7 @@ impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StorageError::Io { what, path, source } => {
-                write!(f, "can't {what} {}: {source}", path.display())
+                write!(f, "can't {what} {}: {source}{}", path.display(), remedy(source))
             }
             StorageError::Offline { path, reason } => {
                 write!(f, "log directory {} is offline: {reason}", path.display())
@@ -76,6 +76,17 @@ impl fmt::Display for StorageError {
             StorageError::Corrupt { path, what } => write!(f, "{}: {what}", path.display()),
             StorageError::Refused(what) => f.write_str(what),
         }
+    }
+}
+
+/// What to do about an error of the system, where that is known.
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "; give the node's user the right to write there",
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it writable",
+        io::ErrorKind::StorageFull => "; make room on the disk",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "; log.dirs name folders",
+        _ => "",
     }
 }
 

@@ -4,7 +4,8 @@
 //! Where the indexes of the first segment can be shown to hold below the recovery point they are
 //! kept, and only what lies above is read. Must hold: the result is what reading the whole
 //! segment would give; what a power cut lost between two segments ends the log as a torn batch
-//! does, unless the log shows that it was compacted.
+//! does, unless the log shows that it was compacted; what is kept above the recovery point is
+//! written again, since a sync that failed before may have left it in memory alone.
 
 use std::sync::Arc;
 
@@ -252,11 +253,32 @@ fn read_again(
         // The recovery point may be above the cut already: nobody else would sync it.
         file.set_len(*at).and_then(|()| file.sync()).map_err(segment.io("cut"))?;
     }
+    if end > recovery.trusted_below {
+        write_again(recovery.home, segment, position)?;
+    }
     if size > 0 {
         settle(recovery, segment, torn.is_some())?;
     }
     segment.close_idle();
     Ok(Read { end, torn: torn.is_some(), holes })
+}
+
+/// Writes a segment's bytes from `position` on over themselves. After a sync that failed the
+/// system counts pages as clean that never reached the disk; they are read back as if nothing had
+/// happened, and no later sync writes them unless they are written again.
+fn write_again(home: &Home, segment: &Segment, position: u64) -> Result<(), StorageError> {
+    let (file, end) = (segment.file()?, segment.size());
+    let mut at = position;
+    let mut bytes = Vec::new();
+    while at < end {
+        let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(CHUNK_LARGE);
+        bytes.resize(len, 0);
+        file.read_exact_at(&mut bytes, at).map_err(segment.io("read"))?;
+        home.directory
+            .with_reserve(|| file.write_all_at(&bytes, at).map_err(segment.io("write again")))?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 /// Leaves the indexes of a segment that was read again as those of a closed one.

@@ -1,5 +1,6 @@
 //! Nodes from start to stop, in the simulator and in the world.
 
+mod bad_input;
 mod changes;
 mod disks;
 mod folders;

@@ -32,6 +32,8 @@ struct Inner {
     stints: BTreeMap<(MemberId, TopicPartition), Stint>,
     commits: BTreeMap<TopicPartition, Commits>,
     generations: BTreeSet<i32>,
+    /// Nobody is to rest any more.
+    must_hurry: bool,
 }
 
 /// How far a member is in a partition.
@@ -63,6 +65,15 @@ impl Group {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("nobody panics with the group")
+    }
+
+    /// Lets every member read on without a rest from now on.
+    pub(crate) fn hurry(&self) {
+        self.inner().must_hurry = true;
+    }
+
+    pub(crate) fn must_hurry(&self) -> bool {
+        self.inner().must_hurry
     }
 
     /// A consumer comes into being.

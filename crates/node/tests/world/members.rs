@@ -144,6 +144,7 @@ impl Member<'_> {
     }
 
     async fn rest(&self, ms_max: u64) {
+        let ms_max = if self.group.must_hurry() { 100 } else { ms_max };
         let ms = self.env.random_u64() % (ms_max + 1);
         self.env.sleep(Duration::from_millis(ms)).await;
     }
@@ -152,7 +153,7 @@ impl Member<'_> {
         for of in self.consumer.assignment() {
             // Partitions that are lost meanwhile are neither.
             let _ = match self.env.random_u64() % 4 {
-                0 => self.consumer.pause(&of),
+                0 if !self.group.must_hurry() => self.consumer.pause(&of),
                 _ => self.consumer.resume(&of),
             };
         }

@@ -235,6 +235,7 @@ impl Story {
                     self.start_member(member, plan.partitions);
                 }
             }
+            self.group.hurry();
             let mut patience = HEARD_OUT_WITHIN;
             while !self.group.has_all(plan.partitions) && !patience.is_zero() {
                 self.world.sleep(LOOK_EACH).await;
@@ -313,7 +314,8 @@ impl Story {
         let Some(member) = plan.members.get(pick) else { return };
         let node = member.0;
         let some_ms = |bound: u64| Duration::from_millis(world.random_below(bound));
-        match world.random_below(5) {
+        let harms = if matches!(self.about, About::Vices(_)) { 2 } else { 5 };
+        match world.random_below(harms) {
             0 => world.kill(node),
             1 => world.crash(node),
             2 => return world.stall(node, some_ms(15_000)),

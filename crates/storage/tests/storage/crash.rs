@@ -34,6 +34,38 @@ fn config() -> LogConfig {
     }
 }
 
+#[test]
+fn what_a_failed_sync_left_in_memory_alone_is_synced_after_the_next_start() {
+    for seed in 0..20 {
+        let world = World::new(seed);
+        let env = world.node(1);
+        format(env.disk(), "/logs", 7);
+        let dirs = start(&env, &["/logs"], &config());
+        let log = dirs.create(topic(1), "orders", P0, None, Arc::new(config()), NOW).unwrap();
+        let say = |log: &Log, value: &str| {
+            log.append(&batch(None, false, &[value]), lead()).unwrap();
+        };
+        say(&log, "one");
+        log.sync().unwrap();
+        say(&log, "two");
+        world.disk(1).break_below("/logs/orders-0", Broken::Syncs);
+        log.sync().unwrap_err();
+        world.disk(1).repair();
+        world.kill(1);
+        // The process begins again, the machine has not: "two" is still read back.
+        let dirs = start(&world.boot(1), &["/logs"], &config());
+        let log = dirs.get(topic(1), P0).unwrap();
+        assert_eq!(contents(&log).len(), 2);
+        say(&log, "three");
+        log.sync().unwrap();
+        world.crash(1);
+        let dirs = start(&world.boot(1), &["/logs"], &config());
+        let found = contents(&dirs.get(topic(1), P0).unwrap());
+        let values: Vec<&str> = found.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["one", "two", "three"], "seed {seed}");
+    }
+}
+
 /// A life of a log and what it must still know.
 struct Life {
     world: World,
