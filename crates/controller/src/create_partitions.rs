@@ -65,11 +65,9 @@ fn add_partitions(
     let replicas = first.map_or(1, |partition| partition.replicas.len());
     let assignments = match &asked.assignments {
         Some(assignments) => assigned(image, assignments, added, replicas)?,
-        None => place(image, added, replicas, live.random).map_err(|problem| {
-            let message =
-                format!("Unable to replicate the partition {replicas} time(s): {}", problem.0);
-            Refusal::new(ErrorCode::INVALID_REPLICATION_FACTOR, message)
-        })?,
+        // Unlike CreateTopics, Kafka says this without a word about the number of replicas.
+        None => place(image, added, replicas, live.random)
+            .map_err(|problem| Refusal::new(ErrorCode::INVALID_REPLICATION_FACTOR, problem.0))?,
     };
     let from = i32::try_from(present).unwrap_or(i32::MAX);
     let numbered = (from..).map(PartitionIndex).zip(assignments);

@@ -20,6 +20,9 @@ struct Place {
     replicas: usize,
 }
 
+const FENCED_OR_CORDONED: &str =
+    "All brokers are currently fenced, or have all their log directories cordoned.";
+
 /// Why a topic cannot be placed, as Kafka says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unplaceable(pub(crate) String);
@@ -34,7 +37,7 @@ pub(crate) fn place(
     let mut racks = racks(image, random);
     let brokers: usize = racks.iter().map(Vec::len).sum();
     if racks.iter().flatten().all(|place| place.fenced) {
-        return Err(Unplaceable("All brokers are currently fenced.".to_owned()));
+        return Err(Unplaceable(FENCED_OR_CORDONED.to_owned()));
     }
     if replicas > brokers {
         return Err(Unplaceable(format!(
@@ -155,8 +158,8 @@ mod tests {
         let problem = |racks: &str, replicas| {
             place(&cluster(racks), 1, replicas, &mut Prng::new(1)).unwrap_err().0
         };
-        assert_eq!(problem("AB", 1), "All brokers are currently fenced.");
-        assert_eq!(problem("", 1), "All brokers are currently fenced.");
+        assert_eq!(problem("AB", 1), FENCED_OR_CORDONED);
+        assert_eq!(problem("", 1), FENCED_OR_CORDONED);
         assert!(
             problem("-", 2).starts_with("The target replication factor of 2 cannot be reached")
         );

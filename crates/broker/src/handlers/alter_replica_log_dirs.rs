@@ -6,7 +6,7 @@
 //! v2 flexible. Not served: nothing.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ottla_security::{Operation, Resource};
@@ -27,12 +27,11 @@ pub(crate) async fn handle(
     request: AlterReplicaLogDirsRequest,
 ) -> Answer<AlterReplicaLogDirsResponse> {
     let is_allowed = ctx.allows(Operation::Alter, Resource::Cluster);
-    let mut asked: BTreeMap<(StrBytes, PartitionIndex), PathBuf> = BTreeMap::new();
+    let mut asked: BTreeMap<(StrBytes, PartitionIndex), StrBytes> = BTreeMap::new();
     for dir in request.dirs {
-        let path = PathBuf::from(&*dir.path);
         for topic in dir.topics {
             for index in topic.partitions {
-                asked.insert((topic.name.clone(), index), path.clone());
+                asked.insert((topic.name.clone(), index), dir.path.clone());
             }
         }
     }
@@ -59,15 +58,16 @@ async fn alter(
     rooms: &Arc<Rooms>,
     topic: &str,
     index: PartitionIndex,
-    to: PathBuf,
+    to: StrBytes,
 ) -> Result<(), ErrorCode> {
     if !can_move(topic, index) {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    let target = rooms.dirs.directory_at(&to).ok_or(ErrorCode::LOG_DIR_NOT_FOUND)?;
+    let target = rooms.dirs.directory_named(&to).ok_or(ErrorCode::LOG_DIR_NOT_FOUND)?;
     if target.failure().is_some() {
         return Err(ErrorCode::KAFKA_STORAGE_ERROR);
     }
+    let to = target.path().to_owned();
     let is_cordoned = |state: &ottla_storage::dirs::DirState| state.cordoned && state.path == to;
     if rooms.dirs.states().iter().any(is_cordoned) {
         return Err(ErrorCode::INVALID_REPLICA_ASSIGNMENT);

@@ -128,6 +128,7 @@ fn moves_are_refused_in_kafkas_words_and_a_place_is_kept_for_what_is_not_there_y
         let node = two(&env).await;
         let client = client(&world.node(2)).await;
         assert_eq!(alter_dirs(&client, "fish", "/none").await, ErrorCode::LOG_DIR_NOT_FOUND);
+        assert_eq!(alter_dirs(&client, "fish", "/more/").await, ErrorCode::LOG_DIR_NOT_FOUND);
         let long = "x".repeat(230);
         let refused = alter_dirs(&client, &long, "/more").await;
         assert_eq!(refused, ErrorCode::INVALID_TOPIC_EXCEPTION);

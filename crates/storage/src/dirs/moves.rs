@@ -31,9 +31,10 @@ pub struct Copied {
 }
 
 impl LogDirs {
-    /// The directory at a path of `log.dirs`.
-    pub fn directory_at(&self, path: &Path) -> Option<&Arc<Directory>> {
-        self.dir_at(path).map(|dir| &dir.directory)
+    /// The directory that `log.dirs` names so, letter by letter; a slash at its end is none of it.
+    pub fn directory_named(&self, path: &str) -> Option<&Arc<Directory>> {
+        let name = |directory: &Arc<Directory>| directory.path().to_string_lossy().into_owned();
+        self.directories().find(|directory| name(directory).trim_end_matches('/') == path)
     }
 
     /// The replica that is to take the place of one that serves.
