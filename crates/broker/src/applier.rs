@@ -68,6 +68,30 @@ impl Applier {
         is_cordoned
     }
 
+    /// Serves the partitions whose logs were opened since the last call, as `image` says, which is
+    /// the one that was applied last. Once all are open, those that have no log get one, and logs
+    /// of topics that were deleted meanwhile go.
+    pub(crate) fn take_over_opened(&self, image: &Image) {
+        for (id, index) in self.rooms.partitions.loading() {
+            if let Some(topic) = image.topic(id)
+                && let Some(assigned) = topic.partitions.get(&index)
+            {
+                self.assign(image, topic, index, assigned, false);
+            }
+        }
+        if !self.dirs.is_loaded() {
+            return;
+        }
+        let now = Timestamp(self.rooms.env.now_ms());
+        for ((id, index), log) in self.dirs.logs() {
+            if image.topic(id).is_none()
+                && let Err(error) = self.dirs.delete(id, index, now)
+            {
+                tracing::error!(log = log.name(), %error, "deleting a partition failed");
+            }
+        }
+    }
+
     fn delete(&self, old: &Image, changes: &Changes) {
         let mut deleted = Vec::new();
         for id in &changes.topics_deleted {
@@ -98,6 +122,10 @@ impl Applier {
         is_new: bool,
     ) {
         if !assigned.replicas.contains(&self.rooms.broker_id) {
+            return;
+        }
+        if !is_new && !self.dirs.can_serve(topic.id, &topic.name, index) {
+            self.rooms.partitions.add_loading(topic.id, index);
             return;
         }
         let partition = match self.open(image, topic, index, assigned, is_new) {

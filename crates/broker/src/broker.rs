@@ -104,6 +104,12 @@ impl Broker {
         self.applier.apply(old, new)
     }
 
+    /// Serves the partitions whose logs were opened since the last call; `image` is the one that
+    /// was applied last, and the caller is whoever applies images.
+    pub fn take_over_opened(&self, image: &Image) {
+        self.applier.take_over_opened(image);
+    }
+
     /// Goes on with the moves between log directories that a restart has interrupted; once the
     /// first image is applied.
     pub fn go_on_moving(&self) {

@@ -19,6 +19,8 @@ struct Topic {
     partitions: BTreeMap<PartitionIndex, Arc<Partition>>,
     /// Partitions that should be here and whose log cannot be opened.
     offline: BTreeSet<PartitionIndex>,
+    /// Partitions that are here and whose log is still being opened after the start.
+    loading: BTreeSet<PartitionIndex>,
 }
 
 impl Topic {
@@ -26,6 +28,7 @@ impl Topic {
         match self.partitions.get(&index) {
             Some(partition) if partition.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
             Some(partition) => Ok(Arc::clone(partition)),
+            None if self.loading.contains(&index) => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
             None if self.offline.contains(&index) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
             None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         }
@@ -133,6 +136,7 @@ impl Partitions {
             traffic: self.new_traffic(),
             partitions: BTreeMap::new(),
             offline: BTreeSet::new(),
+            loading: BTreeSet::new(),
         };
         directory.topics.entry(id).or_insert_with(topic);
     }
@@ -142,6 +146,7 @@ impl Partitions {
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(topic) = directory.topics.get_mut(&partition.topic_id) {
             topic.offline.remove(&partition.index);
+            topic.loading.remove(&partition.index);
             topic.partitions.insert(partition.index, partition);
         }
     }
@@ -150,8 +155,24 @@ impl Partitions {
     pub(crate) fn add_offline(&self, id: TopicId, index: PartitionIndex) {
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(topic) = directory.topics.get_mut(&id) {
+            topic.loading.remove(&index);
             topic.offline.insert(index);
         }
+    }
+
+    /// Notes that the log of a partition of a known topic is still being opened.
+    pub(crate) fn add_loading(&self, id: TopicId, index: PartitionIndex) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(topic) = directory.topics.get_mut(&id) {
+            topic.loading.insert(index);
+        }
+    }
+
+    /// The partitions whose logs are still being opened.
+    pub(crate) fn loading(&self) -> Vec<(TopicId, PartitionIndex)> {
+        let directory = self.read();
+        let each = directory.topics.iter();
+        each.flat_map(|(id, topic)| topic.loading.iter().map(|index| (*id, *index))).collect()
     }
 
     /// Forgets a topic; gives its partitions, which nobody finds any more.

@@ -31,6 +31,7 @@ mod listeners;
 mod node;
 mod outlook;
 mod patience;
+mod recovery;
 mod room;
 
 pub use error::StartError;

@@ -15,8 +15,8 @@ use ottla_net::{BoundListener, Channel, Limits, Server};
 use ottla_quorum::{Opening as QuorumOpening, Quorum};
 use ottla_security::Authorizer;
 use ottla_settings::{Endpoint, Settings};
-use ottla_storage::{Loading, Log, LogDirs};
-use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId, PartitionIndex, Timestamp, TopicId};
+use ottla_storage::LogDirs;
+use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId};
 use tokio::sync::{Notify, watch};
 
 use crate::error::StartError;
@@ -27,6 +27,7 @@ use crate::lifecycle::{Lifecycle, Registration, ToldListener, register_controlle
 use crate::listeners::{Address, addresses, bind, told};
 use crate::outlook::{Outlook, Stage, Window};
 use crate::patience;
+use crate::recovery::{Following, Recovery, recovery_failed};
 use crate::room::Room;
 
 /// What a node is started with.
@@ -65,14 +66,15 @@ struct Served {
     broker: Arc<Broker>,
     tasks: Tasks,
     room: Room,
+    recovery: watch::Receiver<Option<String>>,
 }
 
 /// What a half-started node is made of.
 #[derive(Clone, Copy)]
-struct Parts<'a> {
-    env: &'a Env,
-    settings: &'a Settings,
-    dirs: &'a Folders,
+pub(crate) struct Parts<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) settings: &'a Settings,
+    pub(crate) dirs: &'a Folders,
     quorum: &'a Quorum,
     outlook: &'a Arc<Outlook>,
     to_brokers: &'a [ToldListener],
@@ -171,6 +173,7 @@ impl Node {
             // A failed folder is the cause of what the others say.
             why = self.served.lifecycle.failures.fatal(&self.env) => why,
             why = self.quorum.failed() => why,
+            why = recovery_failed(&self.served.recovery) => why,
             failure = self.served.tasks.failed() => failure.to_string(),
             failure = self.served.broker.failed() => failure,
         };
@@ -333,13 +336,22 @@ async fn serve(parts: Parts<'_>, bound: Bound) -> Result<Served, StartError> {
     )?;
     let images = quorum.image();
     let started = start_broker(parts, channel, epoch, images).await?;
-    let Started { broker, lifecycle, tasks } = started;
+    let Started { broker, lifecycle, recovery, tasks } = started;
     let broker_server =
         Server::start(env, bound.broker, limits(settings), metrics, broker.service());
     outlook.reached(Stage::Serving);
     let heartbeats = tasks.spawn("heartbeats", Arc::clone(&lifecycle).keep_alive());
     let room = Room::keep(env, &tasks, dirs);
-    Ok(Served { lifecycle, heartbeats, broker_server, controller_server, broker, tasks, room })
+    Ok(Served {
+        lifecycle,
+        heartbeats,
+        broker_server,
+        controller_server,
+        broker,
+        tasks,
+        room,
+        recovery,
+    })
 }
 
 /// The ids of the folders that work: of the others nothing is known.
@@ -367,6 +379,7 @@ fn limits(settings: &Settings) -> Limits {
 struct Started {
     broker: Arc<Broker>,
     lifecycle: Arc<Lifecycle>,
+    recovery: watch::Receiver<Option<String>>,
     tasks: Tasks,
 }
 
@@ -380,7 +393,7 @@ async fn start_broker(
     let Parts { env, settings, dirs, outlook, .. } = parts;
     let id = BrokerId(settings.node.node_id);
     let (applied, applied_image) = watch::channel(Arc::<Image>::default());
-    let is_due = Arc::new(Notify::new());
+    let (is_due, (failed, recovery)) = (Arc::new(Notify::new()), watch::channel(None));
     let broker = Arc::new(Broker::new(BrokerParts {
         env: env.clone(),
         id,
@@ -414,12 +427,16 @@ async fn start_broker(
     });
     let opened = async {
         outlook.reached(Stage::Recovering);
-        load_logs(parts, &broker, &image).await?;
+        let recovery = Recovery::begin(parts, &tasks, &broker, &image);
+        let rest = recovery.first_part(env).await?;
         broker.apply(&Image::default(), &image);
         applied.send_replace(Arc::clone(&image));
-        broker.go_on_moving();
-        let following = Following { broker: Arc::clone(&broker), applied, is_due };
-        tasks.spawn("metadata", following.follow(images));
+        if rest.is_none() {
+            broker.go_on_moving();
+        }
+        let broker = Arc::clone(&broker);
+        let following = Following { env: env.clone(), broker, applied, is_due, failed };
+        tasks.spawn("metadata", following.follow(images, rest));
         outlook.reached(Stage::Unfencing);
         lifecycle.unfence().await?;
         led(&lifecycle.applied, id).await;
@@ -430,7 +447,7 @@ async fn start_broker(
         broker.stop().await;
         return Err(error);
     }
-    Ok(Started { broker, lifecycle, tasks })
+    Ok(Started { broker, lifecycle, recovery, tasks })
 }
 
 /// Says once of which finalised features nothing is served; their records are kept as they are.
@@ -460,81 +477,4 @@ async fn led(applied: &watch::Receiver<Arc<Image>>, id: BrokerId) {
     let is_active = |image: &Arc<Image>| image.broker(id).is_some_and(|broker| !broker.fenced);
     // It only fails when the node is going away.
     let _ = applied.wait_for(is_active).await;
-}
-
-/// Opens every log in the folders, and sets those aside that the cluster does not know.
-async fn load_logs(
-    parts: Parts<'_>,
-    broker: &Broker,
-    image: &Arc<Image>,
-) -> Result<(), StartError> {
-    let Parts { env, settings, .. } = parts;
-    let dirs = Arc::clone(&parts.dirs.logs);
-    let me = BrokerId(settings.node.node_id);
-    let threads = usize::try_from(settings.log.num_recovery_threads_per_data_dir).unwrap_or(1);
-    let known = Arc::clone(image);
-    let loading = Loading {
-        threads_per_dir: threads,
-        delete_delay_ms: settings.log.segment_delete_delay_ms,
-        config: broker.log_configs(Arc::clone(image)),
-        known: Arc::new(move |log, topic, index| is_known(&known, me, log, topic, index)),
-        opened: Arc::new(|_| {}),
-    };
-    let loaded = dirs.load_all(loading);
-    patience::told(env, loaded, |taken| patience::recovery(&dirs, taken)).await?;
-    let image = Arc::clone(image);
-    let now = Timestamp(env.now_ms());
-    env.blocking(move || {
-        for ((id, index), future) in dirs.futures() {
-            // A copy in the place that the metadata names, or the only one that there is, is the
-            // replica: a crash came when it had just been completed.
-            let place = assigned(&image, me, id, index);
-            if place == Some(future.directory().id()) || dirs.are_all_online() {
-                dirs.adopt(id, index)?;
-            }
-        }
-        dirs.align_moves(now)
-    })
-    .await?;
-    Ok(())
-}
-
-/// Whether the cluster has a replica here of a log that was found.
-fn is_known(image: &Image, me: BrokerId, log: &Log, name: &str, index: PartitionIndex) -> bool {
-    let topic = match log.topic_id() {
-        Some(id) => image.topic(id),
-        None => image.topic_by_name(name),
-    };
-    let partition = topic.and_then(|topic| topic.partitions.get(&index));
-    partition.is_some_and(|partition| partition.replicas.contains(&me))
-}
-
-fn assigned(
-    image: &Image,
-    me: BrokerId,
-    id: TopicId,
-    index: PartitionIndex,
-) -> Option<DirectoryId> {
-    image.topic(id)?.partitions.get(&index)?.directory(me)
-}
-
-/// Brings every new image to the broker.
-struct Following {
-    broker: Arc<Broker>,
-    applied: watch::Sender<Arc<Image>>,
-    is_due: Arc<Notify>,
-}
-
-impl Following {
-    async fn follow(self, mut images: watch::Receiver<Arc<Image>>) {
-        while images.changed().await.is_ok() {
-            let new = images.borrow_and_update().clone();
-            let old = self.applied.borrow().clone();
-            let is_news = self.broker.apply(&old, &new);
-            self.applied.send_replace(new);
-            if is_news {
-                self.is_due.notify_one();
-            }
-        }
-    }
 }

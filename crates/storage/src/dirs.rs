@@ -20,7 +20,8 @@ mod upkeep;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use ottla_env::{Env, FileLock, Open};
 use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId, PartitionIndex, TopicId};
@@ -50,6 +51,27 @@ pub struct LogDirs {
     places: Mutex<Places>,
     cleaning: clean::State,
     headway: headway::Counts,
+    progress: OpeningProgress,
+}
+
+/// How far a start has come with opening the logs.
+#[derive(Debug, Default)]
+struct OpeningProgress {
+    /// Every log was opened, and what moves had left is settled.
+    is_done: AtomicBool,
+    /// Whoever opens logs is to cease.
+    is_stopped: AtomicBool,
+    state: Mutex<Opening>,
+    /// Told when nobody opens logs any more.
+    is_idle: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Opening {
+    /// How many are at it.
+    at_it: usize,
+    /// Replicas of which there is a copy on its way to another directory.
+    moving: BTreeSet<(String, PartitionIndex)>,
 }
 
 /// Where new replicas go and where not, as operators said.
@@ -144,10 +166,19 @@ impl LogDirs {
         let Some(cluster_id) = metas.iter().find_map(|(_, meta)| meta.cluster_id.clone()) else {
             return Err(StorageError::Refused("every log directory is offline".to_owned()));
         };
-        let (logs, places, cleaning) =
-            (RwLock::default(), Mutex::default(), clean::State::default());
+        let (logs, places) = (RwLock::default(), Mutex::default());
+        let (progress, cleaning) = (OpeningProgress::default(), clean::State::default());
         let headway = headway::Counts::default();
-        Ok(LogDirs { env: env.clone(), cluster_id, dirs, logs, places, cleaning, headway })
+        Ok(LogDirs {
+            env: env.clone(),
+            cluster_id,
+            dirs,
+            logs,
+            places,
+            cleaning,
+            headway,
+            progress,
+        })
     }
 
     /// Lets `on_failure` be called whenever a directory goes offline, and now if one is.

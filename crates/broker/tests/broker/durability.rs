@@ -1,9 +1,10 @@
 //! What is there again after a kill, and what readers may see before the disk has it.
 
 use bytes::Bytes;
-use ottla_wire::messages::DescribeLogDirsRequest;
+use ottla_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use ottla_wire::messages::produce_request::PartitionProduceData;
 use ottla_wire::messages::produce_response::PartitionProduceResponse;
+use ottla_wire::messages::{DeleteRecordsRequest, DescribeLogDirsRequest};
 use ottla_wire::{ErrorCode, Offset, PartitionIndex, Records};
 
 use crate::fetch::{fetch, values};
@@ -247,4 +248,59 @@ fn a_full_disk_refuses_writes_until_there_is_room_and_loses_nothing() {
     assert_eq!(put(&house, -1, "after").base_offset, Offset(1));
     house.kill_and_restart();
     assert_eq!(values(&house, "t", 0), ["before", "after"]);
+}
+
+fn delete_to(house: &House, topic: &str, offset: i64) {
+    let partitions = vec![DeleteRecordsPartition {
+        partition_index: PartitionIndex(0),
+        offset: Offset(offset),
+        ..Default::default()
+    }];
+    let name = topic.to_owned().into();
+    let topics = vec![DeleteRecordsTopic { name, partitions, ..Default::default() }];
+    house.ask(2, DeleteRecordsRequest { topics, ..Default::default() });
+}
+
+#[test]
+fn what_is_open_serves_while_the_rest_is_still_read() {
+    let mut house = House::new();
+    house.topic("t", 1, &[]);
+    house.topic("quick", 1, &[]);
+    for value in ["one", "two"] {
+        put(&house, -1, value);
+        only(house.ask(9, produce("quick", -1, batch(&[(None, value)]))));
+    }
+    delete_to(&house, "t", 1);
+    // Long enough for the checkpoints to tell of the log's start.
+    house.pass_ms(61_000);
+    for _ in 0..2 {
+        house.kill_and_open_only("quick");
+        assert_eq!(values(&house, "quick", 0)[..2], ["one", "two"]);
+        let refused = put(&house, -1, "three").error_code;
+        assert_eq!(refused, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        // Checkpoints are written meanwhile, and keep what they tell of the others.
+        house.pass_ms(61_000);
+    }
+    house.open_the_rest("quick");
+    assert_eq!(values(&house, "t", 1), ["two"]);
+    let below = crate::fetch::only(house.ask(12, fetch("t", 0)));
+    assert_eq!(below.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
+    assert_eq!(put(&house, -1, "three").base_offset, Offset(2));
+}
+
+#[test]
+fn a_topic_deleted_before_its_log_was_opened_leaves_nothing() {
+    let mut house = House::new();
+    house.topic("t", 1, &[]);
+    house.topic("quick", 1, &[]);
+    put(&house, -1, "one");
+    house.kill_and_open_only("quick");
+    house.delete_topic("t");
+    house.open_the_rest("quick");
+    house.topic_with_id("t", ottla_wire::TopicId(ottla_wire::Uuid([5; 16])), 1);
+    let found = house.ask(4, DescribeLogDirsRequest { topics: None, ..Default::default() });
+    let topics = &found.results[0].topics;
+    let sizes = topics.iter().filter(|topic| topic.name == "t");
+    let sizes: Vec<i64> = sizes.map(|topic| topic.partitions[0].partition_size).collect();
+    assert_eq!(sizes, [0]);
 }

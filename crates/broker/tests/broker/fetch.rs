@@ -48,7 +48,7 @@ fn by_id(mut request: FetchRequest) -> FetchRequest {
 }
 
 /// The answer for the one partition.
-fn only(response: FetchResponse) -> PartitionData {
+pub(crate) fn only(response: FetchResponse) -> PartitionData {
     assert_eq!(response.error_code, ErrorCode::NONE);
     let [topic] = response.responses.try_into().expect("one topic");
     let [partition] = topic.partitions.try_into().expect("one partition");

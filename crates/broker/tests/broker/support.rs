@@ -138,7 +138,8 @@ impl House {
         let recipe = Recipe { settings: settings(configs), authorizer };
         format(&world.node(NODE));
         let controller = Arc::new(Controller::default());
-        let running = start(&world.node(NODE), &recipe, &controller);
+        let running = start(&world.node(NODE), &recipe, &controller, &|_| true);
+        running.dirs.loaded();
         let mut house = House {
             world,
             image: Image::default(),
@@ -348,8 +349,32 @@ impl House {
 
     fn restart(&mut self) {
         let env = self.world.boot(NODE);
-        self.running = start(&env, &self.recipe, &self.controller);
+        self.running = start(&env, &self.recipe, &self.controller, &|_| true);
+        self.running.dirs.loaded();
         self.publish(&Image::default());
+    }
+
+    /// Ends the process, and starts it again while only the logs of this topic were opened.
+    pub(crate) fn kill_and_open_only(&mut self, topic: &str) {
+        self.world.kill(NODE);
+        let env = self.world.boot(NODE);
+        let is_first = |name: &str| name == topic;
+        self.running = start(&env, &self.recipe, &self.controller, &is_first);
+        self.publish(&Image::default());
+    }
+
+    /// Opens the logs that `kill_and_open_only` has left.
+    pub(crate) fn open_the_rest(&mut self, but: &str) {
+        let now = Timestamp(self.running.env.now_ms());
+        for found in self.running.dirs.find(now, 60_000).unwrap() {
+            if found.topic != but {
+                self.running.dirs.load(&found, Arc::new(LogConfig::default()), now).unwrap();
+            }
+        }
+        self.running.broker.take_over_opened(&self.image);
+        self.running.dirs.loaded();
+        self.running.broker.take_over_opened(&self.image);
+        self.pass_ms(100);
     }
 
     /// Stops in order and starts again.
@@ -458,7 +483,13 @@ fn format(env: &Env) {
     env.disk().sync_dir(path.parent().unwrap()).unwrap();
 }
 
-fn start(env: &Env, recipe: &Recipe, controller: &Arc<Controller>) -> Running {
+/// Starts a broker, of whose logs those are open that `is_open` says, by the names of topics.
+fn start(
+    env: &Env,
+    recipe: &Recipe,
+    controller: &Arc<Controller>,
+    is_open: &dyn Fn(&str) -> bool,
+) -> Running {
     let opening = DirsOpening {
         paths: vec![PathBuf::from(LOG_DIR)],
         metadata_path: PathBuf::from(LOG_DIR),
@@ -467,9 +498,10 @@ fn start(env: &Env, recipe: &Recipe, controller: &Arc<Controller>) -> Running {
     let dirs = LogDirs::open(env, &opening).unwrap();
     let now = Timestamp(env.now_ms());
     for found in dirs.find(now, 60_000).unwrap() {
-        dirs.load(&found, Arc::new(LogConfig::default()), now).unwrap();
+        if is_open(&found.topic) {
+            dirs.load(&found, Arc::new(LogConfig::default()), now).unwrap();
+        }
     }
-    dirs.loaded();
     let dirs = Arc::new(dirs);
     let (images, image) = watch::channel(Arc::new(Image::default()));
     let broker = Broker::new(BrokerParts {

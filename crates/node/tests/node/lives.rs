@@ -1,8 +1,11 @@
 //! Start, stop, crash, and what is there at the next start.
 
+use std::path::Path;
+use std::time::Duration;
+
 use ottla_sim::World;
 
-use crate::support::{client, create_topic, produce, start, start_with, text, values};
+use crate::support::{DATA, client, create_topic, produce, start, start_with, text, values};
 
 #[test]
 fn formatting_and_the_first_start_cost_at_most_twelve_syncs() {
@@ -125,5 +128,33 @@ fn the_same_seed_gives_the_same_life() {
     };
     for seed in 1..=5 {
         assert_eq!(life(seed), life(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_a_slow_disk_gives_late_is_served_in_the_end_and_a_stop_is_a_clean_one() {
+    for seed in 1..=2 {
+        World::new(seed).run(async |world: World| {
+            let env = world.node(1);
+            let node = start(&env).await;
+            let told = client(&world.node(2)).await;
+            for topic in ["fish", "bird"] {
+                create_topic(&told, topic).await;
+                produce(&told, topic, &["one", "two"]).await;
+            }
+            node.crash().await;
+            world.disk(1).slow_us(0..5_000_000);
+            let node = start(&env).await;
+            let told = client(&world.node(2)).await;
+            told.admin().delete_topics(&["bird".into()]).await.expect("an answer");
+            env.sleep(Duration::from_secs(30)).await;
+            assert_eq!(values(&told, "fish").await, ["one", "two"]);
+            world.disk(1).repair();
+            env.sleep(Duration::from_secs(10)).await;
+            let left = env.disk().list(Path::new(DATA)).expect("a folder");
+            assert!(!left.iter().any(|entry| entry.name.starts_with("bird")), "{left:?}");
+            node.stop().await;
+            assert!(env.disk().exists(&Path::new(DATA).join(".kafka_cleanshutdown")));
+        });
     }
 }

@@ -16,6 +16,7 @@ use ottla_wire::messages::alter_replica_log_dirs_request::{
 };
 use ottla_wire::messages::create_topics_request::CreatableTopic;
 use ottla_wire::messages::fetch_request::{FetchPartition, FetchTopic};
+use ottla_wire::messages::fetch_response::PartitionData;
 use ottla_wire::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
@@ -110,6 +111,22 @@ pub(crate) async fn produce(client: &Client, topic: &'static str, values: &[&'st
 
 /// Every value of the first partition.
 pub(crate) async fn values(client: &Client, topic: &str) -> Vec<String> {
+    let partition = fetch(client, topic).await;
+    assert_eq!(partition.error_code, ErrorCode::NONE);
+    let records = partition.records.expect("records");
+    let bytes = Bytes::copy_from_slice(records.as_bytes().expect("bytes came over the network"));
+    let all = batches(&bytes).flat_map(|batch| {
+        let batch = batch.expect("whole batches");
+        read_batch(&bytes.slice_ref(batch.bytes())).collect::<Vec<_>>()
+    });
+    all.map(|record| {
+        let value = record.expect("a record").value.unwrap_or_default();
+        String::from_utf8_lossy(&value).into_owned()
+    })
+    .collect()
+}
+
+async fn fetch(client: &Client, topic: &str) -> PartitionData {
     let partition = PartitionIndex(0);
     let id = topic_id(client, topic).await;
     let request = FetchRequest {
@@ -130,19 +147,7 @@ pub(crate) async fn values(client: &Client, topic: &str) -> Vec<String> {
         ..Default::default()
     };
     let mut response = client.call_leader(topic, partition, &request).await.expect("an answer");
-    let partition = response.responses.remove(0).partitions.remove(0);
-    assert_eq!(partition.error_code, ottla_wire::ErrorCode::NONE);
-    let records = partition.records.expect("records");
-    let bytes = Bytes::copy_from_slice(records.as_bytes().expect("bytes came over the network"));
-    let all = batches(&bytes).flat_map(|batch| {
-        let batch = batch.expect("whole batches");
-        read_batch(&bytes.slice_ref(batch.bytes())).collect::<Vec<_>>()
-    });
-    all.map(|record| {
-        let value = record.expect("a record").value.unwrap_or_default();
-        String::from_utf8_lossy(&value).into_owned()
-    })
-    .collect()
+    response.responses.remove(0).partitions.remove(0)
 }
 
 /// Asks for a move of partition 0 of a topic to another directory.

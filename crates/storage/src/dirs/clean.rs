@@ -195,6 +195,18 @@ impl LogDirs {
         }
     }
 
+    /// Notes of a copy what is known of its original.
+    pub(super) fn carry_cleaned(&self, from: &Log, to: &Log) -> Result<(), StorageError> {
+        let Some((dir, key)) = self.checkpoint_of(from) else { return Ok(()) };
+        let Some(cleaned) = lock(&dir.checkpoints).cleaned.get(&key).copied() else {
+            return Ok(());
+        };
+        let Some((dir, key)) = self.checkpoint_of(to) else { return Ok(()) };
+        let known = &mut lock(&dir.checkpoints).cleaned;
+        known.insert(key, cleaned);
+        write_checkpoint(&dir.directory, checkpoint::CLEANER_OFFSETS, known)
+    }
+
     /// Forgets a log that is gone.
     pub(super) fn forget_cleaned(&self, log: &Log) -> Result<(), StorageError> {
         lock(&self.cleaning.told).uncleanable.remove(&key(log));

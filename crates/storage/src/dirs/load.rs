@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ottla_wire::{PartitionIndex, Timestamp};
+use ottla_wire::{PartitionIndex, Timestamp, TopicId};
 
 use super::LogDirs;
 use crate::config::LogConfig;
@@ -151,15 +151,42 @@ impl LogDirs {
         }
     }
 
-    /// Tells that every partition of `find` was opened, so that a clean stop may be told later.
+    /// Tells that every partition of `find` was opened and that moves are settled: a clean stop
+    /// may be told later.
     pub fn loaded(&self) {
         for dir in self.working() {
             lock(&dir.checkpoints).loaded = true;
+        }
+        self.progress.is_done.store(true, Ordering::Release);
+    }
+
+    /// Whether `loaded` was told.
+    pub fn is_loaded(&self) -> bool {
+        self.progress.is_done.load(Ordering::Acquire)
+    }
+
+    /// Whether a replica that was here before the start can serve: it was opened, and no copy of
+    /// it waits to be compared with it.
+    pub fn can_serve(&self, topic: TopicId, name: &str, partition: PartitionIndex) -> bool {
+        let is_settled = || {
+            let opening = lock(&self.progress.state);
+            !opening.moving.contains(&(name.to_owned(), partition))
+        };
+        self.is_loaded() || (self.get(topic, partition).is_some() && is_settled())
+    }
+
+    /// Lets whoever opens logs cease, and waits until they have.
+    pub(super) fn stop_loading(&self) {
+        self.progress.is_stopped.store(true, Ordering::Release);
+        let mut state = lock(&self.progress.state);
+        while state.at_it > 0 {
+            state = self.progress.is_idle.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Opens all partitions, in each directory with its own threads, sets those aside that the
     /// metadata does not know, and calls `opened` for each of the others. Waits for the disk.
+    /// Ends early when the directories are closed; `loaded` is the caller's to tell.
     pub async fn load_all(self: &Arc<Self>, loading: Loading) -> Result<(), StorageError> {
         let now = Timestamp(self.env.now_ms());
         let mut by_dir: BTreeMap<usize, Vec<Found>> = BTreeMap::new();
@@ -168,6 +195,9 @@ impl LogDirs {
         for found in all {
             by_dir.entry(found.at).or_default().push(found);
         }
+        let moving = by_dir.values().flatten().filter(|found| found.is_future);
+        lock(&self.progress.state).moving =
+            moving.map(|found| (found.topic.clone(), found.partition)).collect();
         let failed: Arc<Mutex<Option<StorageError>>> = Arc::default();
         let tasks = self.env.tasks();
         for found in by_dir.into_values() {
@@ -178,7 +208,9 @@ impl LogDirs {
                 tasks.spawn("load logs", async move {
                     let env = dirs.env.clone();
                     env.blocking(move || {
-                        while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let turn = || next.fetch_add(1, Ordering::Relaxed);
+                        let at_it = AtIt::begin(&dirs);
+                        while let Some(found) = found.get(turn()).filter(|_| at_it.goes_on()) {
                             let loaded = dirs.load_known(found, &loading, now);
                             dirs.headway.opened.fetch_add(1, Ordering::Relaxed);
                             if let Err(error) = loaded {
@@ -192,11 +224,13 @@ impl LogDirs {
             }
         }
         tasks.join_all().await;
-        if let Some(error) = lock(&failed).take() {
-            return Err(error);
+        match lock(&failed).take() {
+            Some(error) => Err(error),
+            None if self.progress.is_stopped.load(Ordering::Acquire) => {
+                Err(StorageError::Refused("the log directories were closed".to_owned()))
+            }
+            None => Ok(()),
         }
-        self.loaded();
-        Ok(())
     }
 
     fn load_known(
@@ -239,5 +273,26 @@ impl LogDirs {
                 log.home.path().display()
             ))),
         }
+    }
+}
+
+/// Counts among those who open logs until it is dropped.
+struct AtIt<'a>(&'a LogDirs);
+
+impl AtIt<'_> {
+    fn begin(dirs: &LogDirs) -> AtIt<'_> {
+        lock(&dirs.progress.state).at_it += 1;
+        AtIt(dirs)
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.0.progress.is_stopped.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for AtIt<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.progress.state).at_it -= 1;
+        self.0.progress.is_idle.notify_all();
     }
 }

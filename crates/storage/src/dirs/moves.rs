@@ -183,6 +183,7 @@ impl LogDirs {
             return Ok(None);
         }
         future.configure(current.config());
+        self.carry_cleaned(&current, &future)?;
         let before = current.home.path();
         self.remove_later(&current, now)?;
         let source = current.directory();

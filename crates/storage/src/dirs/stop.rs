@@ -19,6 +19,7 @@ impl LogDirs {
     /// Syncs and closes every log, writes the checkpoints and the marks, and gives up the locks.
     /// A directory that fails on the way is left to the next start's recovery.
     pub fn close(&self, epoch: BrokerEpoch) {
+        self.stop_loading();
         let closing = self.working().map(|dir| self.logs_in(dir).len()).sum();
         self.headway.closing.store(closing, Ordering::Relaxed);
         for dir in self.working() {

@@ -103,13 +103,15 @@ impl LogDirs {
     }
 
     pub(super) fn write_recovery_points_of(&self, dir: &Dir) -> Result<(), StorageError> {
-        let offsets = self.offsets(dir, |log| Some(log.recovery_point()));
+        let known = lock(&dir.checkpoints).recovery_points.clone();
+        let offsets = self.offsets(dir, known, |log| Some(log.recovery_point()));
         let known = &mut lock(&dir.checkpoints).recovery_points;
         update(&dir.directory, checkpoint::RECOVERY_POINTS, known, offsets)
     }
 
     pub(super) fn write_log_starts_of(&self, dir: &Dir) -> Result<(), StorageError> {
-        let offsets = self.offsets(dir, |log| {
+        let known = lock(&dir.checkpoints).log_starts.clone();
+        let offsets = self.offsets(dir, known, |log| {
             let start = log.start();
             (start > log.segments()[0].base).then_some(start)
         });
@@ -118,7 +120,8 @@ impl LogDirs {
     }
 
     pub(super) fn write_high_watermarks_of(&self, dir: &Dir) -> Result<(), StorageError> {
-        let offsets = self.offsets(dir, |log| Some(log.high_watermark()));
+        let known = lock(&dir.checkpoints).high_watermarks.clone();
+        let offsets = self.offsets(dir, known, |log| Some(log.high_watermark()));
         let known = &mut lock(&dir.checkpoints).high_watermarks;
         update(&dir.directory, checkpoint::HIGH_WATERMARKS, known, offsets)
     }
@@ -130,13 +133,22 @@ impl LogDirs {
         all.filter(|log| Arc::ptr_eq(log.directory(), &dir.directory)).cloned().collect()
     }
 
-    fn offsets(&self, dir: &Dir, offset: impl Fn(&Log) -> Option<Offset>) -> Offsets {
-        let mut offsets = Offsets::new();
+    /// What a checkpoint is to tell. Logs that a start has not opened yet keep what is known. The
+    /// lock of the checkpoints is taken after that of the logs, never before.
+    fn offsets(
+        &self,
+        dir: &Dir,
+        known: Offsets,
+        offset: impl Fn(&Log) -> Option<Offset>,
+    ) -> Offsets {
+        let mut offsets = if self.is_loaded() { Offsets::new() } else { known };
         for log in self.logs_in(dir) {
             let Some((topic, partition)) = log.name().rsplit_once('-') else { continue };
             let Ok(partition) = partition.parse() else { continue };
-            if let Some(offset) = offset(&log) {
-                offsets.insert((topic.to_owned(), PartitionIndex(partition)), offset);
+            let key = (topic.to_owned(), PartitionIndex(partition));
+            match offset(&log) {
+                Some(offset) => drop(offsets.insert(key, offset)),
+                None => drop(offsets.remove(&key)),
             }
         }
         offsets

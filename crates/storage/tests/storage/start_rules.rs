@@ -42,6 +42,7 @@ async fn begin(env: &Env) -> Result<Arc<LogDirs>, String> {
         opened: Arc::new(|_| {}),
     };
     dirs.load_all(loading).await.map_err(|error| error.to_string())?;
+    dirs.loaded();
     Ok(dirs)
 }
 
