@@ -306,6 +306,24 @@ fn what_was_decided_is_carried_out_after_a_kill() {
 }
 
 #[test]
+fn with_every_write_synced_a_decision_survives_a_power_cut() {
+    for wait_ms in [0, 1, 5, 50] {
+        let mut house = house_with(&["log.flush.interval.messages=1"]);
+        let who = init(&house);
+        assert_eq!(add(&house, who, "t", &[0]), [ErrorCode::NONE]);
+        assert_eq!(write(&house, who, 0, "a"), ErrorCode::NONE);
+        let next = end(&house, 5, who, true).expect("an end");
+        house.pass_ms(wait_ms);
+        house.crash_and_restart();
+        house.pass_ms(500);
+        assert_eq!(state(&house), "CompleteCommit", "after {wait_ms} ms");
+        assert!(stable_end(&house) >= 2, "after {wait_ms} ms");
+        assert_eq!(add(&house, next, "t", &[0]), [ErrorCode::NONE]);
+        assert_eq!(write(&house, next, 0, "b"), ErrorCode::NONE);
+    }
+}
+
+#[test]
 fn an_open_transaction_survives_a_kill_and_times_out() {
     let mut house = house();
     let who = init(&house);
