@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
 use crate::{
     completions, configs, console_consumer, console_producer, consumer_groups, dump_log,
-    get_offsets, help, links, start, stop, storage, topics,
+    get_offsets, help, links, log, start, stop, storage, topics,
 };
 
 /// What a command's function gives back.
@@ -137,6 +137,12 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &[],
         summary: "make links in a folder, named like Apache Kafka's scripts",
         body: Body::Words(|context, words| Box::pin(links::run(context, words))),
+    },
+    Applet {
+        name: "log",
+        kafka_names: &[],
+        summary: "verify the files of log directories, ours or Apache Kafka's",
+        body: Body::Words(|context, words| Box::pin(log::run(context, words))),
     },
     Applet {
         name: "start",

@@ -32,6 +32,7 @@ mod failure;
 mod get_offsets;
 mod help;
 mod links;
+mod log;
 mod options;
 mod partition_filter;
 mod start;

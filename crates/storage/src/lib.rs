@@ -78,6 +78,7 @@ mod tail;
 mod time_index;
 pub mod transaction_index;
 mod truncate;
+pub mod verify;
 
 pub use append::{Appended, Origin};
 pub use clean::Pass;

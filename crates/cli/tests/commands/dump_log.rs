@@ -1,4 +1,5 @@
-//! What Apache Kafka's dump tool prints of a folder, printed by ours; and damage, told.
+//! What Apache Kafka's dump tool prints of a folder, printed by ours; and damage, told by both of
+//! the commands that look into a folder.
 //!
 //! `tests/kafka-dump-log.txt` holds commands and output; `tests/README.md` tells how it was
 //! captured.
@@ -41,9 +42,10 @@ impl Folder {
     fn run(&self, line: &str) -> (String, String, u8) {
         let dir = format!("{}/", self.dir.path().display());
         let mut words: Vec<String> = line.split_whitespace().map(String::from).collect();
-        let files = words.iter().position(|word| word == "--files").unwrap() + 1;
-        let there: Vec<String> = words[files].split(',').map(|it| format!("{dir}{it}")).collect();
-        words[files] = there.join(",");
+        let files = words.iter().position(|word| word == "--files" || word == "verify");
+        let files = &mut words[files.unwrap() + 1];
+        let there: Vec<String> = files.split(',').map(|it| format!("{dir}{it}")).collect();
+        *files = there.join(",");
         let (mut context, printed) = Context::captured(self.env.clone());
         let code = self.runtime.block_on(run(&mut context, "ottla", &words));
         (printed.stdout().replace(&dir, ""), printed.stderr().replace(&dir, ""), code)
@@ -163,4 +165,21 @@ fn damage_is_told_with_its_place() {
         let (stdout, stderr, _) = folder.run(&format!("dump-log {line}"));
         assert!((stdout.clone() + &stderr).contains(expect), "{line}\n{stdout}{stderr}");
     }
+}
+
+#[test]
+fn a_folder_is_verified_and_damage_is_an_exit_code() {
+    let folder = Folder::new();
+    let (stdout, stderr, code) = folder.run("log verify .");
+    assert_eq!((stderr.as_str(), code), ("", 0), "{stdout}");
+    assert!(stdout.contains("897 batches, 5193 records, 2933201 bytes; 0 wrong"), "{stdout}");
+    let log = format!("./sample-txn-0/{SEGMENT}.log");
+    folder.damage(&log, 100, |bytes, at| bytes[at] ^= 1);
+    let (stdout, _, code) = folder.run("log verify .");
+    assert_eq!(code, 1);
+    assert!(stdout.contains(&format!("damage   {log} at byte 72: no whole batch: ")), "{stdout}");
+    let (stdout, _, code) = folder.run("log verify . --json");
+    let told: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let kinds = told["findings"].as_array().unwrap().iter().map(|it| it["kind"].clone());
+    assert!(kinds.into_iter().any(|kind| kind == "damage") && code == 1, "{stdout}");
 }

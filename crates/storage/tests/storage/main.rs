@@ -15,3 +15,4 @@ mod moves;
 mod retention;
 mod start_rules;
 mod support;
+mod verify;
