@@ -23,6 +23,8 @@ use crate::transaction_index::{self, AbortedTransaction};
 
 /// So much is written at a time.
 const WRITE_BYTES: usize = 1 << 20;
+/// So much may wait to be synced, lest one large sync at the end hold up those of others.
+const UNSYNCED_BYTES_MAX: u64 = 32 << 20;
 /// The longest file that positions of 31 bits reach into.
 const FILE_BYTES_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
@@ -35,6 +37,7 @@ pub(crate) struct Output {
     /// What is not in the file, and how much is.
     buffer: Vec<u8>,
     written: u64,
+    synced: u64,
     unindexed: u64,
     index_interval_bytes: u64,
     index_bytes_max: usize,
@@ -71,6 +74,7 @@ impl Output {
             file,
             buffer: Vec::new(),
             written: 0,
+            synced: 0,
             unindexed: 0,
             index_interval_bytes: config.index_interval_bytes.into(),
             index_bytes_max: usize::try_from(config.segment_index_bytes).unwrap_or(usize::MAX),
@@ -149,6 +153,10 @@ impl Output {
             .map_err(StorageError::io("write to", &self.path))?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
+        if self.written - self.synced > UNSYNCED_BYTES_MAX {
+            self.file.sync().map_err(StorageError::io("sync", &self.path))?;
+            self.synced = self.written;
+        }
         Ok(())
     }
 
