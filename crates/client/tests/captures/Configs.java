@@ -1,8 +1,9 @@
-// Prints every config of Apache Kafka's producer and consumer with its default, a tab between.
+// Prints every config of Apache Kafka's clients with its default, a tab between.
 //   java -cp 'LIBS/*' Configs.java > configs.tsv
 import java.util.List;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.config.ConfigDef;
@@ -11,6 +12,7 @@ public class Configs {
     public static void main(String[] words) {
         print("producer", ProducerConfig.configDef());
         print("consumer", ConsumerConfig.configDef());
+        print("admin", AdminClientConfig.configDef());
     }
 
     private static void print(String kind, ConfigDef configs) {
