@@ -61,6 +61,10 @@ impl Controller {
             })
         };
         let (id, level) = (request.controller_id, live.image.features().metadata_version());
+        if id.0 == self.settings.node.node_id {
+            let message = "Controller cannot unregister itself while it is active.".to_owned();
+            return refused(ErrorCode::INVALID_REQUEST, message);
+        }
         if level < MetadataVersion::CONTROLLER_UNREGISTRATION {
             let message = format!("controllers do not unregister at {METADATA_VERSION} {level}");
             return refused(ErrorCode::UNSUPPORTED_VERSION, message);

@@ -16,7 +16,8 @@ use ottla_wire::messages::{
     AssignReplicasToDirsRequest, BrokerHeartbeatRequest, BrokerRegistrationRequest,
     ControllerRegistrationRequest, CreateTopicsResponse, DefaultPrincipalData,
     DescribeClusterRequest, DescribeQuorumRequest, EnvelopeRequest, EnvelopeResponse,
-    IncrementalAlterConfigsRequest, UnregisterBrokerRequest, UpdateFeaturesRequest,
+    IncrementalAlterConfigsRequest, UnregisterBrokerRequest, UnregisterControllerRequest,
+    UpdateFeaturesRequest,
 };
 use ottla_wire::{ApiKey, ErrorCode, Message, Reader, Request};
 
@@ -157,6 +158,19 @@ fn the_cluster_is_described_by_its_controllers() {
         assert_eq!((controllers.error_code, controllers.controller_id), (ErrorCode::NONE, NODE));
         assert_eq!(ask(1).await.error_code, ErrorCode::MISMATCHED_ENDPOINT_TYPE);
         assert_eq!(ask(9).await.error_code, ErrorCode::UNSUPPORTED_ENDPOINT_TYPE);
+    });
+}
+
+#[test]
+fn a_controller_does_not_unregister_itself() {
+    World::new(1).run(async |world: World| {
+        let env = world.node(1);
+        format(&env);
+        let quorum = start(&env).await;
+        let channel = Channel::pipe(quorum.service(), "test");
+        let request = UnregisterControllerRequest { controller_id: NODE, ..Default::default() };
+        let told = channel.send(&request, 0).await.expect("an answer");
+        assert_eq!(told.error_code, ErrorCode::INVALID_REQUEST);
     });
 }
 
