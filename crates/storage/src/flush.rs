@@ -62,8 +62,9 @@ impl Log {
                 return Ok(());
             }
             self.home.directory.check()?;
+            let log = self.upgraded()?;
             if !self.commits.swap(true, Ordering::AcqRel) {
-                let leader = Leader(self.upgraded()?);
+                let leader = Leader(log);
                 return env.blocking(move || leader.0.sync().map(drop)).await;
             }
             finished.await;
