@@ -107,6 +107,7 @@ apis! {
     AddOffsetsToTxn 0..4, Write TransactionalId => add_offsets_to_txn::handle;
     EndTxn 0..5, Write TransactionalId => end_txn::handle;
     WriteTxnMarkers 1..2, ClusterAction Cluster => write_txn_markers::handle;
+    TxnOffsetCommit 0..6, Write TransactionalId => txn_offset_commit::handle;
     DescribeConfigs 1..4, DescribeConfigs Cluster => describe_configs::handle;
     AlterConfigs 0..2, AlterConfigs Cluster => forward<AlterConfigsRequest>;
     AlterReplicaLogDirs 1..2, Alter Cluster => alter_replica_log_dirs::handle;

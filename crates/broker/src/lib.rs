@@ -39,7 +39,9 @@ mod service;
 mod topic_creation;
 pub mod topics;
 mod transaction_markers;
+mod transactional;
 mod upkeep;
+mod verification;
 
 pub use api::{APIS, Api, ResourceKind, api};
 pub use broker::{Broker, BrokerParts};

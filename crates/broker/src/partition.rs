@@ -7,14 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::refusal::Refusal;
+use crate::verification::{Entering, Verifications};
 use bytes::Bytes;
 use ottla_env::{Env, Spawner};
 use ottla_metrics::TopicTraffic;
 use ottla_net::{Parking, Wait};
+use ottla_records::BatchHeader;
 use ottla_replication::{Leadership, NotLeader, Partition as Replica};
+use ottla_storage::Standing;
 use ottla_storage::error::AppendError;
 use ottla_storage::{Appended, Log, Origin, StorageError};
-use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
+use ottla_wire::{
+    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp,
+    TopicId,
+};
 use tokio::sync::watch;
 
 /// How far an asker may read.
@@ -46,6 +52,8 @@ pub(crate) struct Partition {
     changing: RwLock<()>,
     traffic: Arc<TopicTraffic>,
     replica: Mutex<Replicated>,
+    /// Producers that are about to begin a transaction here; held while one begins or ends.
+    verifications: Mutex<Verifications>,
     parking: Parking,
     /// The topic was deleted.
     removed: AtomicBool,
@@ -77,6 +85,7 @@ impl Partition {
             changing,
             traffic,
             replica,
+            verifications: Mutex::default(),
             parking,
             removed,
             syncing,
@@ -157,15 +166,49 @@ impl Partition {
         self.replica().life.knows_commits()
     }
 
-    /// Appends as the leader. `to_all` asks for enough replicas in sync first.
+    /// A producer is about to write within a transaction.
+    pub(crate) fn begin_entering(
+        &self,
+        producer: (ProducerId, ProducerEpoch),
+        counts_from_zero: bool,
+    ) -> Entering {
+        let mut verifications = self.verifications();
+        let is_open = self.log().standing(producer.0, producer.1) == Standing::Open;
+        let guard = (!is_open).then(|| verifications.begin(producer.0));
+        Entering { producer, guard, counts_from_zero }
+    }
+
+    /// Whether a batch of a transaction may be appended: the transaction is open here, or its
+    /// coordinator knows of it.
+    ///
+    /// # Errors
+    /// What the producer hears.
+    pub(crate) fn check_entering(&self, entering: &Entering) -> Result<(), ErrorCode> {
+        self.check_entry(&self.verifications(), entering)
+    }
+
+    fn check_entry(&self, known: &Verifications, entering: &Entering) -> Result<(), ErrorCode> {
+        let (id, epoch) = entering.producer;
+        let may = self.log().standing(id, epoch) == Standing::Open
+            || entering.guard.as_ref().is_some_and(|guard| known.holds(id, guard));
+        if may { Ok(()) } else { Err(ErrorCode::INVALID_TXN_STATE) }
+    }
+
+    fn verifications(&self) -> MutexGuard<'_, Verifications> {
+        self.verifications.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// Appends as the leader. `to_all` asks for enough replicas in sync first; `entering` is what
+    /// the coordinator has to consent to.
     pub(crate) fn append(
         &self,
         records: &Bytes,
         now: Timestamp,
         to_all: bool,
+        entering: Option<&Entering>,
     ) -> Result<Appended, Refusal> {
         self.traffic.asked();
-        let appended = self.append_led(records, now, to_all);
+        let appended = self.append_led(records, now, to_all, entering);
         if appended.as_ref().is_err_and(Refusal::is_unexpected) {
             self.traffic.refused();
         }
@@ -177,12 +220,24 @@ impl Partition {
         records: &Bytes,
         now: Timestamp,
         to_all: bool,
+        entering: Option<&Entering>,
     ) -> Result<Appended, Refusal> {
         let epoch = self.leading_epoch(to_all)?;
         let changing = self.changing();
         let log = self.log();
+        // No end of the transaction may come between the look and the append.
+        let held = match entering {
+            None => None,
+            Some(entering) => {
+                let held = self.verifications();
+                self.check_entry(&held, entering)?;
+                check_first(&log, records, entering)?;
+                Some(held)
+            }
+        };
         let appended = log.append(records, Origin::Leader { epoch, now });
         let appended = appended.map_err(|error| Refusal::of_log(error, log.start()))?;
+        drop(held);
         drop(changing);
         self.advance(if appended.duplicate { 0 } else { self.count(records, &appended) });
         Ok(appended)
@@ -226,7 +281,13 @@ impl Partition {
         now: Timestamp,
     ) -> Result<Appended, Refusal> {
         let changing = self.changing();
+        let first = BatchHeader::first(records).ok().flatten();
+        let mut ends = first.filter(BatchHeader::is_control).map(|end| (self.verifications(), end));
         let appended = self.log().append(records, Origin::Coordinator { epoch, now })?;
+        if let Some((verifications, end)) = &mut ends {
+            verifications.end(end.producer_id());
+        }
+        drop(ends);
         drop(changing);
         self.advance(self.count(records, &appended));
         Ok(appended)
@@ -355,6 +416,19 @@ impl Partition {
 
     fn replica(&self) -> MutexGuard<'_, Replicated> {
         self.replica.lock().expect("no code panics while it holds this lock")
+    }
+}
+
+/// A producer of transactions v2 counts anew in each epoch: what is missing in front is lost.
+fn check_first(log: &Log, records: &[u8], entering: &Entering) -> Result<(), ErrorCode> {
+    let (id, epoch) = entering.producer;
+    if !entering.counts_from_zero || log.standing(id, epoch) != Standing::Unknown {
+        return Ok(());
+    }
+    let batch = BatchHeader::first(records).ok().flatten().and_then(|batch| batch.producer());
+    match batch {
+        Some(batch) if batch.base_sequence != 0 => Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        _ => Ok(()),
     }
 }
 

@@ -199,6 +199,11 @@ impl<M: Hosted> Shared<M> {
         self.read().shards.values().cloned().collect()
     }
 
+    /// The shard of a partition, if this broker leads it.
+    pub(crate) fn shard(&self, partition: PartitionIndex) -> Option<Arc<Shard<M>>> {
+        self.read().shards.get(&partition).cloned()
+    }
+
     /// The shard that answers for a group or a transactional id.
     pub(crate) fn shard_of(&self, key: &str) -> Result<Arc<Shard<M>>, ErrorCode> {
         let directory = self.read();

@@ -47,6 +47,8 @@ pub(crate) fn to_client(refused: ErrorCode) -> ErrorCode {
         ErrorCode::NOT_LEADER_OR_FOLLOWER
         | ErrorCode::FENCED_LEADER_EPOCH
         | ErrorCode::KAFKA_STORAGE_ERROR => ErrorCode::NOT_COORDINATOR,
+        // What a producer's own state says of its transaction is for the producer.
+        ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::INVALID_TXN_STATE => refused,
         _ => ErrorCode::UNKNOWN_SERVER_ERROR,
     }
 }

@@ -6,11 +6,13 @@
 mod admin;
 mod members;
 mod offsets;
+mod transactional;
 mod transactions;
 
 use std::sync::Arc;
 
 use ottla_groups::{Ask, Decided, GroupReply, Groups, Soft};
+use ottla_records::Producer;
 use ottla_wire::ErrorCode;
 
 use crate::coordinator::{Caller, Coordinator, Shared};
@@ -52,30 +54,38 @@ impl Coordinator<Groups> {
         shape: &Shape<R, T>,
         decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>) -> Decided,
     ) -> Answer<T> {
-        ask_shard(&self.shared, shard, request, shape, |groups, soft, seat| {
-            let ask = Ask {
-                now: seat.now,
-                settings: seat.limits,
-                version,
-                client_id: caller.client_id,
-                client_host: caller.client_host,
-                random: seat.random,
-                ticket: seat.ticket,
-            };
-            decide(groups, soft, &ask)
+        ask_shard(&self.shared, shard, None, request, shape, |groups, soft, seat| {
+            decide(groups, soft, &ask_of(caller, version, seat))
         })
+    }
+}
+
+fn ask_of<'a>(
+    caller: Caller<'a>,
+    version: i16,
+    seat: &Seat<'a, ottla_groups::Settings>,
+) -> Ask<'a> {
+    Ask {
+        now: seat.now,
+        settings: seat.limits,
+        version,
+        client_id: caller.client_id,
+        client_host: caller.client_host,
+        random: seat.random,
+        ticket: seat.ticket,
     }
 }
 
 fn ask_shard<M: Hosted, R, T: Send + 'static>(
     shared: &Arc<Shared<M>>,
     shard: &Arc<Shard<M>>,
+    producer: Option<Producer>,
     request: &R,
     shape: &Shape<R, T, M::Reply>,
     decide: impl FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>) -> DecidedOf<M>,
 ) -> Answer<T> {
     let wrong = |request| (shape.refused)(request, ErrorCode::UNKNOWN_SERVER_ERROR);
-    match shard.ask(shared, decide) {
+    match shard.ask(shared, producer, decide) {
         Err(error) => Answer::Now((shape.refused)(request, error)),
         Ok(Reply::Now(reply)) => Answer::Now((shape.take)(reply).unwrap_or_else(|| wrong(request))),
         Ok(Reply::Later(reply)) => {

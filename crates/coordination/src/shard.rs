@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_machine::{Decided, Host, Now, Ticket};
-use ottla_records::BatchBuilder;
 use ottla_records::builder::BuildError;
+use ottla_records::{BatchBuilder, BatchSettings, Producer};
 use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use tokio::sync::{oneshot, watch};
 
@@ -70,6 +70,15 @@ pub enum ShardState {
 pub(crate) enum Reply<R> {
     Now(R),
     Later(oneshot::Receiver<R>),
+}
+
+impl<R> Reply<R> {
+    fn of(mut receiver: oneshot::Receiver<R>) -> Reply<R> {
+        match receiver.try_recv() {
+            Ok(reply) => Reply::Now(reply),
+            Err(_) => Reply::Later(receiver),
+        }
+    }
 }
 
 /// What a decision on behalf of a request goes by.
@@ -207,10 +216,12 @@ impl<M: Hosted> Shard<M> {
         }
     }
 
-    /// Takes one decision on behalf of a request.
+    /// Takes one decision on behalf of a request; its records are part of the open transaction of
+    /// `producer`, when there is one.
     pub(crate) fn ask(
         self: &Arc<Self>,
         shared: &Arc<Shared<M>>,
+        producer: Option<Producer>,
         decide: impl FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>) -> DecidedOf<M>,
     ) -> Result<Reply<M::Reply>, ErrorCode> {
         let settings = shared.settings();
@@ -222,13 +233,36 @@ impl<M: Hosted> Shard<M> {
         let ticket = Ticket(live.tickets);
         let seat = Seat { now, limits: &settings.limits, random, ticket };
         let decided = decide(live.host.live(), &mut live.soft, &seat);
-        let (sender, mut receiver) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         live.waiting.insert(ticket, sender);
-        self.obey(shared, live, now, decided);
-        Ok(match receiver.try_recv() {
-            Ok(reply) => Reply::Now(reply),
-            Err(_) => Reply::Later(receiver),
-        })
+        self.obey_in(shared, live, now, decided, producer);
+        Ok(Reply::of(receiver))
+    }
+
+    /// Ends a producer's transaction: appends its marker, which is `record` to the machine.
+    /// Answers `reply` when it is committed.
+    ///
+    /// # Errors
+    /// The log's, as it says it.
+    pub(crate) fn end_transaction(
+        self: &Arc<Self>,
+        shared: &Arc<Shared<M>>,
+        marker: Bytes,
+        record: M::Record,
+        reply: M::Reply,
+    ) -> Result<Reply<M::Reply>, ErrorCode> {
+        let mut phase = self.lock();
+        let live = phase.live()?;
+        let base = self.log.append(self.epoch, marker)?;
+        live.tickets += 1;
+        let ticket = Ticket(live.tickets);
+        let (sender, receiver) = oneshot::channel();
+        live.waiting.insert(ticket, sender);
+        let decided = Decided { records: vec![record], replies: vec![(ticket, reply)], wake: None };
+        let ready = live.host.appended(base, decided);
+        self.answer(shared, live, ready);
+        self.follow(shared, live);
+        Ok(Reply::of(receiver))
     }
 
     /// Takes one decision that nobody asked for.
@@ -263,12 +297,23 @@ impl<M: Hosted> Shard<M> {
         now: Now,
         decided: DecidedOf<M>,
     ) {
+        self.obey_in(shared, live, now, decided, None);
+    }
+
+    fn obey_in(
+        self: &Arc<Self>,
+        shared: &Arc<Shared<M>>,
+        live: &mut Live<M>,
+        now: Now,
+        decided: DecidedOf<M>,
+        producer: Option<Producer>,
+    ) {
         let mut wake_min = None;
         if decided.records.is_empty() {
             let end = live.host.end();
             let ready = live.host.appended(end, decided);
             self.answer(shared, live, ready);
-        } else if let Err(refused) = self.write(shared, live, now, decided) {
+        } else if let Err(refused) = self.write(shared, live, now, decided, producer) {
             tracing::debug!(
                 partition = self.partition.0,
                 error = refused.name(),
@@ -278,17 +323,22 @@ impl<M: Hosted> Shard<M> {
             // Nobody tries in vain without a pause.
             wake_min = Some(now.steady + RETRY_MS);
         }
-        let committed = *self.high_watermark.borrow();
-        self.committed(shared, live, committed);
-        if live.host.parked() > 0 && !live.committing {
-            live.committing = true;
-            shared.spawner.spawn("coordinator commits", self.clone().commit(shared.clone()));
-        }
+        self.follow(shared, live);
         let due = M::wake(&live.soft);
         let wake = due.max(wake_min.filter(|_| due.is_some()));
         if live.filed != wake {
             shared.timers.file(self.partition, live.filed, wake);
             live.filed = wake;
+        }
+    }
+
+    /// Passes on what is committed, and goes on with that while somebody waits.
+    fn follow(self: &Arc<Self>, shared: &Arc<Shared<M>>, live: &mut Live<M>) {
+        let committed = *self.high_watermark.borrow();
+        self.committed(shared, live, committed);
+        if live.host.parked() > 0 && !live.committing {
+            live.committing = true;
+            shared.spawner.spawn("coordinator commits", self.clone().commit(shared.clone()));
         }
     }
 
@@ -300,8 +350,13 @@ impl<M: Hosted> Shard<M> {
         live: &mut Live<M>,
         now: Now,
         mut decided: DecidedOf<M>,
+        producer: Option<Producer>,
     ) -> Result<(), ErrorCode> {
-        let batches = self.encode(shared, now, &decided.records);
+        let mut settings = M::batch(shared.settings().codec);
+        if producer.is_some() {
+            settings = BatchSettings { producer, is_transactional: true, ..settings };
+        }
+        let batches = self.encode(settings, now, &decided.records);
         let result = batches.and_then(|batches| {
             for (count, batch) in batches {
                 let base = self.log.append(self.epoch, batch)?;
@@ -329,12 +384,12 @@ impl<M: Hosted> Shard<M> {
     /// tombstones.
     fn encode(
         &self,
-        shared: &Shared<M>,
+        settings: BatchSettings,
         now: Now,
         records: &[M::Record],
     ) -> Result<Vec<(usize, Bytes)>, ErrorCode> {
         let bytes_max = self.log.batch_bytes_max();
-        let new = || BatchBuilder::new(M::batch(shared.settings().codec));
+        let new = || BatchBuilder::new(settings);
         let mut batches = Vec::new();
         let mut builder = new();
         let mut count = 0;

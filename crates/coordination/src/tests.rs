@@ -1,5 +1,6 @@
 //! A coordinator in the simulated world, on a log in memory whose commits the test decides.
 
+mod transactional;
 mod transactions;
 
 use std::sync::{Arc, Mutex};
@@ -8,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_env::Env;
 use ottla_groups::{NoTopics, Topics};
+use ottla_records::control::{control_batch, end_transaction};
+use ottla_records::read_batch;
 use ottla_records::{BatchBuilder, BatchSettings, ControlRecord, Producer, batches};
-use ottla_records::{control::control_batch, read_batch};
 use ottla_sim::World;
 use ottla_wire::messages::join_group_request::JoinGroupRequestProtocol;
 use ottla_wire::messages::offset_commit_request::{

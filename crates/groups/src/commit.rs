@@ -1,8 +1,8 @@
 //! OffsetCommit, OffsetFetch and OffsetDelete.
 //!
 //! OffsetCommit v10 and OffsetFetch v10 name topics by id. A group that nobody joins keeps offsets
-//! too: a commit without generation makes it. Not here: TxnOffsetCommit, whose offsets are only
-//! read back from a log. Must hold: a fetch that asks for stable offsets never sees one that an
+//! too: a commit without generation makes it. Not here: TxnOffsetCommit (transactional.rs).
+//! Must hold: a fetch that asks for stable offsets never sees one that an
 //! open transaction is about to change.
 
 use ottla_wire::messages::offset_commit_request::OffsetCommitRequestPartition;
@@ -27,7 +27,7 @@ use ottla_wire::{
 use crate::classic::{Out, Phase};
 use crate::offsets::OffsetKey;
 use crate::records::OffsetCommit;
-use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
 
 impl Groups {
     /// OffsetCommit, v2 to v10.
@@ -304,9 +304,7 @@ fn commit_one(
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     let metadata = asked.committed_metadata.clone().unwrap_or_default();
-    // Kafka counts Java's characters, whatever the config's name says.
-    if metadata.chars().map(char::len_utf16).sum::<usize>() > ask.settings.offset_metadata_bytes_max
-    {
+    if is_too_large(&metadata, ask.settings) {
         return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
     }
     let expire_timestamp = match request.retention_time_ms {
@@ -328,6 +326,12 @@ fn commit_one(
             ..OffsetCommitValue::default()
         }),
     }))
+}
+
+/// Kafka counts Java's characters, whatever the config's name says.
+pub(crate) fn is_too_large(metadata: &str, settings: &Settings) -> bool {
+    let units: usize = metadata.chars().map(char::len_utf16).sum();
+    units > settings.offset_metadata_bytes_max
 }
 
 fn nothing(partition: PartitionIndex, error_code: ErrorCode) -> OffsetFetchResponsePartitions {

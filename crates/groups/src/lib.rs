@@ -3,7 +3,8 @@
 //!
 //! Start reading at [`Groups`], the state that survives (state.rs), then [`Soft`], what does not
 //! (soft.rs), then classic/ for the life of a classic group. commit.rs answers commits and fetches
-//! of offsets, admin.rs describes, lists and deletes, cleanup.rs expires.
+//! of offsets, transactional.rs commits within a transaction, admin.rs describes, lists and
+//! deletes, cleanup.rs expires.
 //!
 //! Not here: the log, the partition of a group id's hash, clocks, timers, randomness, sockets.
 //! Time comes in as `now`, randomness as bytes, timers go out as `wake`. Must hold: only `replay`
@@ -53,6 +54,7 @@ mod soft;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transactional;
 
 pub use ask::{Ask, NoTopics, Settings, Topics};
 pub use offsets::CommittedOffset;

@@ -10,7 +10,7 @@ use ottla_wire::messages::list_groups_response::ListedGroup;
 use ottla_wire::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use ottla_wire::messages::{
     HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, SyncGroupResponse,
+    OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
 /// The answer to one request.
@@ -26,6 +26,10 @@ pub enum GroupReply {
     Leave(LeaveGroupResponse),
     /// To OffsetCommit.
     OffsetCommit(OffsetCommitResponse),
+    /// To TxnOffsetCommit.
+    TxnOffsetCommit(TxnOffsetCommitResponse),
+    /// To the marker of a transaction's end: it is committed, or why not.
+    TransactionEnded(ErrorCode),
     /// To OffsetFetch, for one of its groups.
     OffsetFetch(OffsetFetchResponseGroup),
     /// To OffsetDelete.
@@ -69,6 +73,15 @@ impl GroupReply {
                 }
                 GroupReply::OffsetCommit(response)
             }
+            GroupReply::TxnOffsetCommit(mut response) => {
+                for topic in &mut response.topics {
+                    for partition in &mut topic.partitions {
+                        partition.error_code = error;
+                    }
+                }
+                GroupReply::TxnOffsetCommit(response)
+            }
+            GroupReply::TransactionEnded(_) => GroupReply::TransactionEnded(error),
             GroupReply::OffsetFetch(response) => {
                 GroupReply::OffsetFetch(OffsetFetchResponseGroup {
                     group_id: response.group_id,

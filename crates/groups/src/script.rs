@@ -5,6 +5,7 @@
 //! order, what still waits at the end. Every script also shows that replay gives the live state.
 
 mod print;
+mod transactional;
 mod words;
 
 use std::collections::BTreeMap;
@@ -135,6 +136,8 @@ impl World {
             "beat" => self.beat(&words),
             "leave" => self.leave(&words),
             "commit" => self.commit(&words),
+            "transact" => self.transact(&words),
+            "end" => self.end(&words),
             "fetch" => self.fetch(&words),
             "forget" => self.forget(&words),
             "describe" => {
@@ -582,10 +585,15 @@ fn subscription(topics: &str) -> Bytes {
     writer.into_bytes().expect("nothing is in a file")
 }
 
-/// The record as it comes back from a log.
+/// The record as it comes back from a log, where its batch tells the producer.
 pub(crate) fn through_bytes(record: &GroupRecord) -> GroupRecord {
-    let (key, value) = record.encode().expect("decisions write no markers");
-    let again = GroupRecord::decode(key, value, None).expect("what was written can be read");
+    let producer = match record {
+        GroupRecord::EndTransaction { .. } => return record.clone(),
+        GroupRecord::OffsetCommit(commit) => commit.producer,
+        _ => None,
+    };
+    let (key, value) = record.encode().expect("only markers are no records");
+    let again = GroupRecord::decode(key, value, producer).expect("what was written can be read");
     assert_eq!(&again, record);
     again
 }

@@ -6,6 +6,7 @@ use crate::script::check;
 
 mod golden;
 mod random;
+mod transactional;
 
 #[test]
 fn members_commit_and_anyone_fetches() {

@@ -187,7 +187,7 @@ pub const FEATURES: &[Feature] = &[
         level_max: 2,
         defaults: &[(MetadataVersion(24), 2)],
         needs: &[],
-        level_served: 1,
+        level_served: 2,
     },
 ];
 

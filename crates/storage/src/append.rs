@@ -121,7 +121,7 @@ impl Log {
             message: invalid.message,
             record_errors: invalid.record_errors,
         })?;
-        self.append_valid(records, valid, epoch, now, &config)
+        self.append_valid(records, valid, epoch, &rules, &config)
     }
 
     /// Whether this append may use what is kept back: those of Kafka's own topics, and markers,
@@ -148,9 +148,10 @@ impl Log {
         records: &Bytes,
         mut valid: Valid,
         epoch: LeaderEpoch,
-        now: Timestamp,
+        rules: &Rules<'_>,
         config: &LogConfig,
     ) -> Result<Appended, AppendError> {
+        let now = rules.now;
         let mut writer = self.writer()?;
         let first = self.end();
         let last = first + i64::from(valid.last_offset_delta);
@@ -159,7 +160,7 @@ impl Log {
             true => markers::of(&valid, records, last),
             false => None,
         };
-        if let Some(known) = self.check_producer(&valid, marker.as_ref())? {
+        if let Some(known) = self.check_producer(&valid, marker.as_ref(), rules.origin)? {
             return Ok(self.appended(known, config));
         }
         let rest = valid.records(records);
@@ -247,6 +248,7 @@ impl Log {
         &self,
         valid: &Valid,
         marker: Option<&Marker>,
+        by: Validated,
     ) -> Result<Option<Known>, AppendError> {
         let refused = |fenced: Fenced| {
             AppendError::new(fenced.error, format!("{} in {}", fenced.message, self.name))
@@ -264,7 +266,12 @@ impl Log {
             max_timestamp: valid.max_timestamp,
             transactional: valid.is_transactional,
         };
-        let known = lock(&self.producers).check(&batch).map_err(refused)?;
+        let producers = lock(&self.producers);
+        let known = match by {
+            Validated::Coordinator => producers.check_coordinated(&batch).map(|()| None),
+            _ => producers.check(&batch),
+        };
+        let known = known.map_err(refused)?;
         Ok(known.map(|known| Known {
             first: known.first_offset(),
             last: known.last_offset,

@@ -93,6 +93,7 @@ pub use load::Opening;
 pub use log::Log;
 pub use meta_properties::MetaProperties;
 pub use offset_index::{OffsetEntry, offset_entries};
+pub use producers::Standing;
 pub use read::{ReadError, Slice, TimedOffset, bytes_of};
 pub use time_index::{TimeEntry, time_entries};
 pub use transaction_index::AbortedTransaction;

@@ -10,7 +10,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use ottla_wire::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicId};
+use ottla_wire::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicId};
 use tokio::sync::Notify;
 
 use crate::config::LogConfig;
@@ -19,7 +19,7 @@ use crate::epochs::{self, EpochEnd, EpochEntry, Epochs};
 use crate::error::StorageError;
 use crate::names::is_internal;
 use crate::partition_metadata;
-use crate::producers::{Producer, Producers};
+use crate::producers::{Producer, Producers, Standing};
 use crate::reserve::Share;
 use crate::segment::{Growth, Segment};
 use crate::tail::Tail;
@@ -267,6 +267,11 @@ impl Log {
     /// The producers as they are, for DescribeProducers.
     pub fn producers(&self) -> Vec<(ProducerId, Producer)> {
         lock(&self.producers).iter().map(|(id, producer)| (id, producer.clone())).collect()
+    }
+
+    /// Where a producer stands as far as this log knows.
+    pub fn standing(&self, id: ProducerId, epoch: ProducerEpoch) -> Standing {
+        lock(&self.producers).standing(id, epoch)
     }
 
     /// Forgets producers that were idle for longer than the config allows.

@@ -187,6 +187,17 @@ impl Producer {
     }
 }
 
+/// Where a producer stands in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is known of its id.
+    Unknown,
+    /// It is known, and has no open transaction in its epoch.
+    Idle,
+    /// A transaction of its epoch is open.
+    Open,
+}
+
 /// Why a batch or marker is not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fenced {
@@ -235,13 +246,27 @@ impl Producers {
         }
         check_epoch(known, batch.id, batch.epoch)?;
         check_sequence(known, batch)?;
-        if known.transaction_start.is_some() && !batch.transactional {
-            return Err(Fenced {
-                error: ErrorCode::INVALID_TXN_STATE,
-                message: format!("producer {} wrote outside of its open transaction", batch.id.0),
-            });
-        }
+        check_transaction(known, batch)?;
         Ok(None)
+    }
+
+    /// Looks whether a coordinator may append `batch` in a producer's name. Coordinators count no
+    /// sequences: every batch of theirs begins at 0, and none is ever a repetition.
+    pub fn check_coordinated(&self, batch: &ProducerBatch) -> Result<(), Fenced> {
+        let Some(known) = self.producers.get(&batch.id) else { return Ok(()) };
+        check_epoch(known, batch.id, batch.epoch)?;
+        check_transaction(known, batch)
+    }
+
+    /// Where a producer of this epoch stands.
+    pub fn standing(&self, id: ProducerId, epoch: ProducerEpoch) -> Standing {
+        match self.producers.get(&id) {
+            None => Standing::Unknown,
+            Some(known) if known.epoch == epoch && known.transaction_start.is_some() => {
+                Standing::Open
+            }
+            Some(_) => Standing::Idle,
+        }
     }
 
     /// Looks whether a coordinator may append this marker.
@@ -358,6 +383,16 @@ fn check_sequence(known: &Producer, batch: &ProducerBatch) -> Result<(), Fenced>
             "producer {} epoch {} wrote sequence {} after {last}",
             batch.id.0, batch.epoch.0, batch.base_sequence
         ),
+    })
+}
+
+fn check_transaction(known: &Producer, batch: &ProducerBatch) -> Result<(), Fenced> {
+    if known.transaction_start.is_none() || batch.transactional {
+        return Ok(());
+    }
+    Err(Fenced {
+        error: ErrorCode::INVALID_TXN_STATE,
+        message: format!("producer {} wrote outside of its open transaction", batch.id.0),
     })
 }
 
@@ -502,5 +537,22 @@ mod tests {
         assert_eq!(producers.len(), 2);
         producers.expire(Timestamp(200), 100);
         assert_eq!(producers.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [8]);
+    }
+
+    #[test]
+    fn a_coordinators_batches_are_no_repetitions_and_count_nothing() {
+        let mut producers = Producers::default();
+        let open = ProducerBatch { transactional: true, ..batch(1, 0, 2) };
+        assert_eq!(producers.standing(open.id, open.epoch), Standing::Unknown);
+        producers.append(&open, Offset(0));
+        assert_eq!(producers.standing(open.id, open.epoch), Standing::Open);
+        assert_eq!(producers.standing(open.id, ProducerEpoch(2)), Standing::Idle);
+        assert_eq!(producers.check_coordinated(&open), Ok(()));
+        let outside = producers.check_coordinated(&batch(1, 0, 1)).unwrap_err();
+        assert_eq!(outside.error, ErrorCode::INVALID_TXN_STATE);
+        producers.complete(&marker(2, 2, false));
+        let late = producers.check_coordinated(&open).unwrap_err();
+        assert_eq!(late.error, ErrorCode::INVALID_PRODUCER_EPOCH);
+        assert_eq!(producers.standing(open.id, ProducerEpoch(2)), Standing::Idle);
     }
 }

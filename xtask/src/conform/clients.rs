@@ -85,6 +85,7 @@ static JAVA: Kit = Kit {
         "conform/java/src/main/java/Diff.java",
         "conform/java/src/main/java/Filler.java",
         "conform/java/src/main/java/Suite.java",
+        "conform/java/src/main/java/Transactions.java",
     ],
     steps: &["mvn --quiet --batch-mode --file {root}/conform/java/pom.xml compile"],
 };
@@ -115,6 +116,10 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client { name: "java", needs: &["java", "javac", "mvn"], kit: Some(&JAVA),
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Suite", features: FEATURES },
+    Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kit: Some(&JAVA),
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* Transactions",
+        features: &["atomic", "fenced", "offsets", "exactly-once"] },
     Client { name: "console-tools", needs: &["java", "mvn"], kit: Some(&TOOLS),
         command: "{root}/conform/tools/suite {cache}/tools/libs", features: FEATURES },
     Client { name: "payments", needs: &["python3"], kit: Some(&PYTHON),

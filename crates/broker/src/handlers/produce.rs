@@ -2,10 +2,11 @@
 //! v5 log start offset; v7 zstd; v8 record errors (KIP-467); v9 flexible; v10 the new leader in
 //! the answer (KIP-951); v13 topic ids. acks=0 has no answer: a failure closes the connection, so
 //! that the client learns of it. acks=all waits for the high watermark, or ends with
-//! REQUEST_TIMED_OUT while the records stay where they are.
-//! Not served: the check that a partition is in the transaction that is written to it (KIP-890).
+//! REQUEST_TIMED_OUT while the records stay where they are. A batch that begins a transaction in a
+//! partition waits for its coordinator: before v12 the partition must have been added, from v12 on
+//! it is added by this (KIP-890). Not served: nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,12 +23,13 @@ use ottla_wire::messages::produce_response::{
     TopicProduceResponse,
 };
 use ottla_wire::messages::{ProduceRequest, ProduceResponse};
-use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, Records, TopicId};
+use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset, Records, StrBytes, TopicId};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
 use crate::partition::Partition;
 use crate::refusal::Refusal;
+use crate::transactional::{self, Entries, Support, Written};
 
 /// `acks` that waits for all replicas in sync.
 const ACKS_ALL: i16 = -1;
@@ -57,11 +59,17 @@ impl Pending {
 pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceResponse> {
     let mut pending = Vec::new();
     let refusal = refusal(&ctx, &request);
+    // The next request of the connection waits for this: sequences must stay in order.
+    let entries = match &request.transactional_id {
+        Some(id) if refusal.is_none() => enter(&ctx, &request, id).await,
+        _ => Entries::new(),
+    };
+    let leave = Leave { refusal, entries };
     // Kafka says nothing of a topic without partitions.
     let topics = request.topic_data.iter().filter(|topic| !topic.partition_data.is_empty());
     let responses = (0..)
         .zip(topics)
-        .map(|(at, topic)| append_topic(&ctx, &request, topic, refusal, at, &mut pending))
+        .map(|(at, topic)| append_topic(&ctx, &request, topic, &leave, at, &mut pending))
         .collect();
     let mut response = ProduceResponse { responses, ..Default::default() };
     name_leaders(&ctx, &mut response);
@@ -79,6 +87,36 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
     Answer::Later(Box::pin(acknowledge(ctx, response, pending, by_all, timeout)))
 }
 
+/// What was found out about the request before anything is appended.
+struct Leave {
+    /// What is wrong with it as a whole.
+    refusal: Option<ErrorCode>,
+    /// What its transaction may write to.
+    entries: Entries,
+}
+
+/// Finds out which of the batches that are part of a transaction may be appended.
+async fn enter(ctx: &Ctx, request: &ProduceRequest, id: &StrBytes) -> Entries {
+    let mut producers: BTreeMap<_, Vec<Arc<Partition>>> = BTreeMap::new();
+    for topic in &request.topic_data {
+        let Ok(topic_id) = find_topic(ctx, topic) else { continue };
+        for data in &topic.partition_data {
+            let batch = first(data).filter(BatchHeader::is_transactional);
+            if let Some(producer) = batch.and_then(|batch| batch.producer())
+                && let Ok(partition) = ctx.rooms.partitions.find(topic_id, data.index)
+            {
+                producers.entry((producer.id, producer.epoch)).or_default().push(partition);
+            }
+        }
+    }
+    let mut entries = Entries::new();
+    for (producer, partitions) in producers {
+        let written = Written { id, producer, support: Support::of_produce(ctx.version) };
+        entries.append(&mut transactional::enter(ctx, &written, &partitions).await);
+    }
+    entries
+}
+
 /// What is wrong with the request as a whole.
 fn refusal(ctx: &Ctx, request: &ProduceRequest) -> Option<ErrorCode> {
     // A transaction without its id could never be ended: Kafka takes it for one not allowed.
@@ -90,10 +128,13 @@ fn refusal(ctx: &Ctx, request: &ProduceRequest) -> Option<ErrorCode> {
 }
 
 fn is_transactional(data: &PartitionProduceData) -> bool {
+    first(data).is_some_and(|batch| batch.is_transactional())
+}
+
+fn first(data: &PartitionProduceData) -> Option<BatchHeader<'_>> {
     match &data.records {
-        Some(Records::Bytes(records)) => BatchHeader::first(records)
-            .is_ok_and(|first| first.is_some_and(|batch| batch.is_transactional())),
-        _ => false,
+        Some(Records::Bytes(records)) => BatchHeader::first(records).ok().flatten(),
+        _ => None,
     }
 }
 
@@ -101,7 +142,7 @@ fn append_topic(
     ctx: &Ctx,
     request: &ProduceRequest,
     topic: &TopicProduceData,
-    refusal: Option<ErrorCode>,
+    leave: &Leave,
     topic_at: usize,
     pending: &mut Vec<Pending>,
 ) -> TopicProduceResponse {
@@ -109,10 +150,10 @@ fn append_topic(
     let found = find_topic(ctx, topic);
     let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
     for (partition_at, data) in topic.partition_data.iter().enumerate() {
-        let result = match (refusal, &found) {
+        let result = match (leave.refusal, &found) {
             (Some(code), _) => Err(Refusal::from(code)),
             (None, Err(code)) => Err(Refusal::from(*code)),
-            (None, Ok(id)) => append(ctx, request.acks, *id, data),
+            (None, Ok(id)) => append(ctx, request.acks, *id, data, &leave.entries),
         };
         partition_responses.push(match result {
             Ok((partition, appended)) => {
@@ -150,6 +191,7 @@ fn append(
     acks: i16,
     topic: TopicId,
     data: &PartitionProduceData,
+    entries: &Entries,
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
     let partition = ctx.rooms.partitions.find(topic, data.index)?;
     let records = match &data.records {
@@ -164,7 +206,15 @@ fn append(
     if !matches!(acks, ACKS_ALL..=1) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
-    let appended = partition.append(records, ctx.now(), acks == ACKS_ALL)?;
+    let entering = match entries.get(&(topic, data.index)) {
+        None => None,
+        Some(Ok(entering)) => Some(entering),
+        Some(Err(code)) => {
+            let support = Support::of_produce(ctx.version);
+            return Err(transactional::refusal_of_produce(support, *code));
+        }
+    };
+    let appended = partition.append(records, ctx.now(), acks == ACKS_ALL, entering)?;
     Ok((partition, appended))
 }
 

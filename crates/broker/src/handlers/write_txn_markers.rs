@@ -1,11 +1,14 @@
 //! WriteTxnMarkers (27), v1-2: ends transactions in the partitions that this broker leads.
 //! Asked by coordinators, and by administrators who abort a hanging transaction. v2 the level of
 //! transaction.version, which decides what is checked. An older coordinator's marker is refused
-//! with TRANSACTION_COORDINATOR_FENCED. Answers when all are committed. Not served: nothing.
+//! with TRANSACTION_COORDINATOR_FENCED. On `__consumer_offsets` the coordinator of groups writes
+//! them, since offsets count from them on. Answers when all are committed. Not served: nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ottla_coordination::{Answer as Coordinated, BoxFuture};
+use ottla_env::Env;
 use ottla_records::control::end_transaction;
 use ottla_records::{ControlRecord, Producer};
 use ottla_security::{Operation, Resource};
@@ -19,17 +22,23 @@ use ottla_wire::{ErrorCode, Offset, PartitionIndex};
 use crate::answer::Answer;
 use crate::context::Ctx;
 use crate::partition::Partition;
+use crate::topics;
 
 /// How long replicas may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A marker that is in the log but not yet committed, and where its answer stands.
-struct Pending {
-    partition: Arc<Partition>,
-    end: Offset,
-    sync_due: bool,
-    /// Marker, topic, partition.
-    at: (usize, usize, usize),
+/// Marker, topic, partition.
+type At = (usize, usize, usize);
+
+/// A marker that is in the log but not yet committed.
+enum Pending {
+    Partition {
+        partition: Arc<Partition>,
+        end: Offset,
+        sync_due: bool,
+    },
+    /// The coordinator of groups waits for it.
+    Groups(BoxFuture<'static, ErrorCode>),
 }
 
 pub(crate) async fn handle(
@@ -44,13 +53,13 @@ pub(crate) async fn handle(
             let partitions = (0..).zip(&topic.partition_indexes).map(|(partition_at, index)| {
                 let at = (at, topic_at, partition_at);
                 let written = match may {
-                    true => write(&ctx, marker, &topic.name, *index, at),
+                    true => write(&ctx, marker, &topic.name, *index),
                     false => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
                 };
                 let error_code = written.map_or_else(
                     |error| error,
                     |waiting| {
-                        pending.extend(waiting);
+                        pending.extend(waiting.map(|waiting| (at, waiting)));
                         ErrorCode::NONE
                     },
                 );
@@ -80,7 +89,6 @@ fn write(
     marker: &WritableTxnMarker,
     topic: &str,
     index: PartitionIndex,
-    at: (usize, usize, usize),
 ) -> Result<Option<Pending>, ErrorCode> {
     let partition = ctx.rooms.partitions.find_named(topic, index)?;
     let coordinator_epoch = marker.coordinator_epoch;
@@ -93,6 +101,14 @@ fn write(
     let now = ctx.now();
     let batch = end_transaction(Offset(0), now, producer, &control);
     let batch = batch.map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
+    if topic == topics::CONSUMER_OFFSETS {
+        let committed = marker.transaction_result;
+        return match ctx.rooms.groups.end_transaction_of(index, id, committed, batch) {
+            Coordinated::Now(ErrorCode::NONE) => Ok(None),
+            Coordinated::Now(error) => Err(error),
+            Coordinated::Later(written) => Ok(Some(Pending::Groups(written))),
+        };
+    }
     let appended = partition.append_marker(&batch, now).map_err(|refused| {
         let (partition, code, why) = (&partition.index, refused.code.name(), &refused.message);
         tracing::info!(topic, %partition, code, why, "a transaction marker was refused");
@@ -100,32 +116,46 @@ fn write(
     })?;
     let (end, sync_due) = (appended.last_offset.next(), appended.sync_due);
     let is_committed = !sync_due && partition.high_watermark() >= end;
-    Ok((!is_committed).then_some(Pending { partition, end, sync_due, at }))
+    Ok((!is_committed).then_some(Pending::Partition { partition, end, sync_due }))
 }
 
 /// Waits until every marker is committed.
 async fn commit(
     ctx: Ctx,
     mut response: WriteTxnMarkersResponse,
-    pending: Vec<Pending>,
+    pending: Vec<(At, Pending)>,
 ) -> WriteTxnMarkersResponse {
     let env = &ctx.rooms.env;
     let deadline = env.monotonic() + TIMEOUT;
-    for Pending { partition, end, sync_due, at } in pending {
-        let mut error = ErrorCode::NONE;
-        if sync_due && partition.synced(env, end).await.is_err() {
-            error = ErrorCode::KAFKA_STORAGE_ERROR;
-        } else {
-            let mut high_watermark = partition.watch_high_watermark();
-            let committed = high_watermark.wait_for(|committed| *committed >= end);
-            let left = deadline - env.monotonic();
-            match env.timeout(left, committed).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) => error = ErrorCode::NOT_LEADER_OR_FOLLOWER,
-                Err(_) => error = ErrorCode::REQUEST_TIMED_OUT,
+    for (at, pending) in pending {
+        let left = deadline - env.monotonic();
+        let late = ErrorCode::REQUEST_TIMED_OUT;
+        let error = match pending {
+            Pending::Groups(written) => env.timeout(left, written).await.unwrap_or(late),
+            Pending::Partition { partition, end, sync_due } => {
+                committed(env, &partition, end, sync_due, left).await
             }
-        }
+        };
         response.markers[at.0].topics[at.1].partitions[at.2].error_code = error;
     }
     response
+}
+
+async fn committed(
+    env: &Env,
+    partition: &Partition,
+    end: Offset,
+    sync_due: bool,
+    left: Duration,
+) -> ErrorCode {
+    if sync_due && partition.synced(env, end).await.is_err() {
+        return ErrorCode::KAFKA_STORAGE_ERROR;
+    }
+    let mut high_watermark = partition.watch_high_watermark();
+    let committed = high_watermark.wait_for(|committed| *committed >= end);
+    match env.timeout(left, committed).await {
+        Ok(Ok(_)) => ErrorCode::NONE,
+        Ok(Err(_)) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        Err(_) => ErrorCode::REQUEST_TIMED_OUT,
+    }
 }

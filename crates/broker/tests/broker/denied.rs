@@ -240,6 +240,20 @@ fn transactions_of(key: ApiKey, version: i16) -> Option<Bytes> {
                 AddOffsetsToTxnRequest { transactional_id, group_id, ..Default::default() };
             bytes(&request, version)
         }
+        ApiKey::TxnOffsetCommit => {
+            use txn_offset_commit_request::*;
+            let by_id = version >= 6;
+            let topics = vec![TxnOffsetCommitRequestTopic {
+                name: if by_id { StrBytes::default() } else { topic() },
+                topic_id: if by_id { id_of(TOPIC) } else { Default::default() },
+                partitions: vec![TxnOffsetCommitRequestPartition::default()],
+                ..Default::default()
+            }];
+            let group_id = group();
+            let request =
+                TxnOffsetCommitRequest { transactional_id, group_id, topics, ..Default::default() };
+            bytes(&request, version)
+        }
         ApiKey::EndTxn => bytes(&EndTxnRequest { transactional_id, ..Default::default() }, version),
         ApiKey::WriteTxnMarkers => {
             use write_txn_markers_request::*;

@@ -16,4 +16,5 @@ mod offsets;
 mod produce;
 mod support;
 mod table;
+mod transactional;
 mod transactions;

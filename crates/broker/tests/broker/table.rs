@@ -152,15 +152,14 @@ fn api_versions_tells_features_from_version_three_on() {
     let (first, last) = (MetadataVersion::MINIMUM.level(), MetadataVersion::LATEST.level());
     let metadata = ("metadata.version".to_owned(), first, last);
     let replicas = ("eligible.leader.replicas.version".to_owned(), 0, 1);
-    let transactions = ("transaction.version".to_owned(), 0, 1);
+    let transactions = ("transaction.version".to_owned(), 0, 2);
     assert_eq!(supported(&told), [replicas, metadata.clone(), transactions]);
     let finalized: Vec<_> = told
         .finalized_features
         .iter()
         .map(|of| (&*of.name, of.min_version_level, of.max_version_level))
         .collect();
-    // The cluster has level 2, which is not served yet.
-    assert_eq!(finalized, [("metadata.version", 29, 29), ("transaction.version", 1, 1)]);
+    assert_eq!(finalized, [("metadata.version", 29, 29), ("transaction.version", 2, 2)]);
     assert_eq!(told.finalized_features_epoch, house.image.provenance().offset.0);
     // A lowest level of 0 is malformed for clients of version 3.
     assert_eq!(supported(&house.ask(3, software())), [metadata]);

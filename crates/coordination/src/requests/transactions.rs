@@ -247,7 +247,7 @@ fn ask_of<R, T: Send + 'static>(
     shape: &OfTransactions<R, T>,
     decide: impl FnOnce(&Transactions, &mut Soft, &Ask<'_>) -> Decided,
 ) -> Answer<T> {
-    ask_shard(shared, shard, request, shape, |transactions, soft, seat| {
+    ask_shard(shared, shard, None, request, shape, |transactions, soft, seat| {
         let (now, settings, ticket) = (seat.now, seat.limits, seat.ticket);
         decide(transactions, soft, &Ask { now, settings, version, fresh, ticket })
     })

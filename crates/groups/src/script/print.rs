@@ -16,6 +16,11 @@ pub(super) fn summary(reply: &GroupReply) -> String {
             let errors: Vec<&str> = partitions.map(|one| one.error_code.name()).collect();
             format!("OffsetCommit [{}]", errors.join(" "))
         }
+        GroupReply::TxnOffsetCommit(response) => {
+            let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+            let errors: Vec<&str> = partitions.map(|one| one.error_code.name()).collect();
+            format!("TxnOffsetCommit [{}]", errors.join(" "))
+        }
         GroupReply::OffsetFetch(group) => outcome("OffsetFetch", group.error_code, || {
             let offsets = group.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(move |one| {

@@ -24,7 +24,7 @@ impl Dice {
 
 fn command(dice: &mut Dice) -> String {
     let name = dice.pick(&["a", "b", "c", "d"]);
-    match dice.roll(20) {
+    match dice.roll(22) {
         0..=4 => {
             let version = dice.pick(&["3", "4", "9"]);
             let meta = dice.pick(&["m", "m", "m", "n"]);
@@ -37,7 +37,9 @@ fn command(dice: &mut Dice) -> String {
         10 | 11 => format!("beat {name}"),
         12 => format!("leave {name}"),
         13 => format!("commit {name} t:0@{}", dice.roll(100)),
-        14 => "fetch t:0".to_owned(),
+        14 => format!("fetch{} t:0", dice.pick(&["", " stable=1"])),
+        20 => format!("transact {name} t:0@{} by={}", dice.roll(100), dice.roll(2)),
+        21 => format!("end {} {}", dice.roll(2), dice.pick(&["", "aborted"])),
         15 => "describe".to_owned(),
         16 if dice.roll(4) == 0 => "restart".to_owned(),
         16 => "fail".to_owned(),

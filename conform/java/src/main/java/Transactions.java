@@ -1,0 +1,291 @@
+// What the official Java clients must show of transactions: `Transactions <bootstrap>`. Its lines are
+// the contract in ../README.md.
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.ProducerFencedException;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.common.serialization.StringSerializer;
+
+public final class Transactions {
+    private static final int SECONDS_PER_FEATURE = 120;
+    private static final int INPUTS = 3_000;
+    private static final int KILLS = 3;
+    private static final Duration POLL = Duration.ofMillis(200);
+
+    interface Body {
+        void run() throws Exception;
+    }
+
+    private final String bootstrap;
+    private final String prefix = "txn-" + System.currentTimeMillis();
+    private final BufferedReader stdin = new BufferedReader(new InputStreamReader(System.in));
+
+    private Transactions(String bootstrap) {
+        this.bootstrap = bootstrap;
+    }
+
+    public static void main(String[] args) {
+        Transactions suite = new Transactions(args[0]);
+        run("atomic", suite::atomic);
+        run("fenced", suite::fenced);
+        run("offsets", suite::offsets);
+        run("exactly-once", suite::exactlyOnce);
+        System.exit(0);
+    }
+
+    private static void run(String feature, Body body) {
+        CompletableFuture<Void> done = CompletableFuture.runAsync(() -> {
+            try {
+                body.run();
+            } catch (Exception e) {
+                throw new RuntimeException(e);
+            }
+        });
+        try {
+            done.get(SECONDS_PER_FEATURE, TimeUnit.SECONDS);
+            System.out.println("ok " + feature);
+        } catch (Exception e) {
+            e.printStackTrace();
+            System.out.println("FAIL " + feature + " " + e.toString().replaceAll("\\s+", " "));
+        }
+    }
+
+    /** Both partitions of a transaction are seen when it is committed, and never when it is aborted. */
+    private void atomic() throws Exception {
+        String topic = topic("atomic", 2);
+        List<String> wanted = new ArrayList<>();
+        try (var producer = producer("atomic")) {
+            producer.initTransactions();
+            for (int i = 0; i < 20; i++) {
+                producer.beginTransaction();
+                producer.send(new ProducerRecord<>(topic, 0, null, "a" + i));
+                producer.send(new ProducerRecord<>(topic, 1, null, "b" + i));
+                if (i % 3 == 0) {
+                    producer.flush();
+                    producer.abortTransaction();
+                } else {
+                    producer.commitTransaction();
+                    wanted.addAll(List.of("a" + i, "b" + i));
+                }
+            }
+        }
+        equal("committed", sorted(read(topic, 2, "read_committed")), sorted(wanted));
+        equal("all", read(topic, 2, "read_uncommitted").size(), 40);
+    }
+
+    /** A second producer of an id ends what the first one has open, and the first one hears it. */
+    private void fenced() throws Exception {
+        String topic = topic("fenced", 1);
+        try (var first = producer("fenced"); var second = producer("fenced")) {
+            first.initTransactions();
+            first.beginTransaction();
+            first.send(new ProducerRecord<>(topic, "late"));
+            first.flush();
+            second.initTransactions();
+            second.beginTransaction();
+            second.send(new ProducerRecord<>(topic, "good"));
+            second.commitTransaction();
+            try {
+                first.commitTransaction();
+                throw new AssertionError("two producers of one id");
+            } catch (ProducerFencedException e) {
+                equal("committed", read(topic, 1, "read_committed"), List.of("good"));
+            }
+        }
+    }
+
+    /** Offsets of a group count with the transaction that they are in. */
+    private void offsets() throws Exception {
+        String topic = topic("offsets", 1);
+        String group = prefix + "-offsets-group";
+        var at = new TopicPartition(topic, 0);
+        fill(topic, 1, 10);
+        try (var producer = producer("offsets"); var consumer = consumer(group, "read_committed");
+                var admin = Admin.create(common())) {
+            producer.initTransactions();
+            consumer.subscribe(List.of(topic));
+            while (consumer.poll(POLL).isEmpty()) {
+                continue;
+            }
+            for (boolean commits : List.of(false, true)) {
+                producer.beginTransaction();
+                long next = commits ? 7 : 3;
+                producer.sendOffsetsToTransaction(
+                    Map.of(at, new OffsetAndMetadata(next, "m" + next)), consumer.groupMetadata());
+                if (commits) {
+                    producer.commitTransaction();
+                } else {
+                    producer.abortTransaction();
+                }
+                var found = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata();
+                var committed = found.get().get(at);
+                equal("offset", committed == null ? null : committed.offset(), commits ? 7L : null);
+                equal("as the member sees it", consumer.committed(java.util.Set.of(at)).get(at),
+                    committed);
+            }
+        }
+    }
+
+    /** Consume, transform, produce: each input counts once, whenever the broker is killed. */
+    private void exactlyOnce() throws Exception {
+        String from = topic("from", 2);
+        String to = topic("to", 2);
+        fill(from, 2, INPUTS);
+        AtomicInteger done = new AtomicInteger();
+        AtomicBoolean stop = new AtomicBoolean();
+        Thread worker = new Thread(() -> {
+            while (!stop.get()) {
+                try {
+                    transform(from, to, done, stop);
+                } catch (KafkaException e) {
+                    System.err.println("begins anew: " + e);
+                }
+            }
+        });
+        worker.start();
+        for (int kill = 1; kill <= KILLS; kill++) {
+            int before = done.get();
+            int wanted = Math.min(INPUTS, kill * INPUTS / (KILLS + 1));
+            while (done.get() < Math.max(before + 1, wanted) && done.get() < INPUTS) {
+                Thread.sleep(1);
+            }
+            System.out.println("@restart");
+            stdin.readLine();
+        }
+        while (done.get() < INPUTS) {
+            Thread.sleep(10);
+        }
+        stop.set(true);
+        worker.join();
+        List<String> wanted = IntStream.range(0, INPUTS).mapToObj(i -> "v" + i + "!").toList();
+        equal("outputs", sorted(read(to, 2, "read_committed")), sorted(wanted));
+    }
+
+    private void transform(String from, String to, AtomicInteger done, AtomicBoolean stop) {
+        String group = prefix + "-transform";
+        try (var consumer = consumer(group, "read_committed"); var producer = producer("transform")) {
+            producer.initTransactions();
+            consumer.subscribe(List.of(from));
+            while (!stop.get()) {
+                ConsumerRecords<String, String> records = consumer.poll(POLL);
+                if (records.isEmpty()) {
+                    continue;
+                }
+                producer.beginTransaction();
+                Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+                for (ConsumerRecord<String, String> record : records) {
+                    producer.send(new ProducerRecord<>(to, record.partition(), null, record.value() + "!"));
+                    offsets.put(new TopicPartition(from, record.partition()),
+                        new OffsetAndMetadata(record.offset() + 1));
+                }
+                producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
+                producer.commitTransaction();
+                done.addAndGet(records.count());
+            }
+        }
+    }
+
+    // -- the few words the features are told in
+
+    private static void equal(String what, Object got, Object wanted) {
+        if (!java.util.Objects.equals(got, wanted)) {
+            throw new AssertionError(what + ": " + shorter(got) + " is not " + shorter(wanted));
+        }
+    }
+
+    private static String shorter(Object of) {
+        String text = String.valueOf(of);
+        return text.length() < 500 ? text : text.length() + " characters of " + text.substring(0, 500);
+    }
+
+    private static List<String> sorted(List<String> of) {
+        List<String> sorted = new ArrayList<>(of);
+        Collections.sort(sorted);
+        return sorted;
+    }
+
+    private Map<String, Object> common() {
+        Map<String, Object> config = new HashMap<>();
+        config.put("bootstrap.servers", bootstrap);
+        config.put("key.serializer", StringSerializer.class);
+        config.put("value.serializer", StringSerializer.class);
+        config.put("key.deserializer", StringDeserializer.class);
+        config.put("value.deserializer", StringDeserializer.class);
+        config.put("auto.offset.reset", "earliest");
+        config.put("enable.auto.commit", false);
+        config.put("session.timeout.ms", 6_000);
+        config.put("heartbeat.interval.ms", 500);
+        config.put("max.poll.records", 50);
+        return config;
+    }
+
+    private String topic(String name, int partitions) throws Exception {
+        String topic = prefix + "-" + name;
+        try (var admin = Admin.create(common())) {
+            admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
+        }
+        return topic;
+    }
+
+    private KafkaProducer<String, String> producer(String id) {
+        Map<String, Object> config = common();
+        config.put("transactional.id", prefix + "-" + id);
+        config.put("transaction.timeout.ms", 20_000);
+        return new KafkaProducer<>(config);
+    }
+
+    private KafkaConsumer<String, String> consumer(String group, String isolation) {
+        Map<String, Object> config = common();
+        config.put("isolation.level", isolation);
+        if (group != null) {
+            config.put("group.id", group);
+        }
+        return new KafkaConsumer<>(config);
+    }
+
+    private void fill(String topic, int partitions, int count) {
+        try (var producer = new KafkaProducer<String, String>(common())) {
+            for (int i = 0; i < count; i++) {
+                producer.send(new ProducerRecord<>(topic, i % partitions, null, "v" + i));
+            }
+        }
+    }
+
+    /** Everything up to the present end of each partition. */
+    private List<String> read(String topic, int partitions, String isolation) {
+        List<String> got = new ArrayList<>();
+        try (var consumer = consumer(null, isolation)) {
+            var parts = IntStream.range(0, partitions).mapToObj(i -> new TopicPartition(topic, i)).toList();
+            consumer.assign(parts);
+            consumer.seekToBeginning(parts);
+            var ends = consumer.endOffsets(parts);
+            while (parts.stream().anyMatch(part -> consumer.position(part) < ends.get(part))) {
+                consumer.poll(POLL).forEach(record -> got.add(record.value()));
+            }
+        }
+        return got;
+    }
+}

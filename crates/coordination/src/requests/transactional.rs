@@ -1,0 +1,110 @@
+//! TxnOffsetCommit, and the ends of transactions on the partitions of groups.
+//!
+//! Not here: whether the transaction is open, which the caller finds out before; the bytes of the
+//! marker. Must hold: markers reach groups through their shard, so that what they do and what is
+//! decided are in the order of the log.
+
+use bytes::Bytes;
+use ottla_groups::{GroupRecord, GroupReply, Groups, Topics};
+use ottla_records::Producer;
+use ottla_wire::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use ottla_wire::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
+use ottla_wire::{ErrorCode, PartitionIndex, ProducerId};
+
+use crate::Answer;
+use crate::coordinator::{Caller, Coordinator};
+use crate::requests::{Shape, ask_of, ask_shard};
+use crate::shard::Reply;
+
+const COMMIT: Shape<TxnOffsetCommitRequest, TxnOffsetCommitResponse> = Shape {
+    take: |reply| match reply {
+        GroupReply::TxnOffsetCommit(response) => Some(response),
+        _ => None,
+    },
+    refused,
+};
+
+impl Coordinator<Groups> {
+    /// TxnOffsetCommit, v0 to v6. `entering` is asked when nothing can come between its answer and
+    /// the append: whether the transaction may write to the group's partition.
+    pub fn txn_offset_commit(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        topics: &dyn Topics,
+        request: &TxnOffsetCommitRequest,
+        entering: impl FnOnce() -> Result<(), ErrorCode>,
+    ) -> Answer<TxnOffsetCommitResponse> {
+        let shard = match self.shared.shard_of(&request.group_id) {
+            Ok(shard) => shard,
+            Err(error) => return Answer::Now(refused(request, error)),
+        };
+        let (id, epoch) = (request.producer_id, request.producer_epoch);
+        let producer = Some(Producer { id, epoch, base_sequence: 0 });
+        ask_shard(&self.shared, &shard, producer, request, &COMMIT, |groups, soft, seat| {
+            let ask = ask_of(caller, version, seat);
+            groups.txn_offset_commit(soft, &ask, topics, request, entering())
+        })
+    }
+
+    /// Ends the transaction of a producer on one partition of groups with this marker. Gives the
+    /// error code when the marker is committed.
+    pub fn end_transaction_of(
+        &self,
+        partition: PartitionIndex,
+        producer: ProducerId,
+        committed: bool,
+        marker: Bytes,
+    ) -> Answer<ErrorCode> {
+        let Some(shard) = self.shared.shard(partition) else {
+            return Answer::Now(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        };
+        let record = GroupRecord::EndTransaction { producer, committed };
+        let reply = GroupReply::TransactionEnded(ErrorCode::NONE);
+        match shard.end_transaction(&self.shared, marker, record, reply) {
+            Err(error) => Answer::Now(to_coordinator(error)),
+            Ok(Reply::Now(reply)) => Answer::Now(told(reply)),
+            Ok(Reply::Later(reply)) => Answer::later(async move {
+                // The sender is dropped when the shard closes.
+                reply.await.map_or(ErrorCode::NOT_LEADER_OR_FOLLOWER, told)
+            }),
+        }
+    }
+}
+
+fn told(reply: GroupReply) -> ErrorCode {
+    match reply {
+        GroupReply::TransactionEnded(error) => error,
+        _ => ErrorCode::UNKNOWN_SERVER_ERROR,
+    }
+}
+
+/// What makes a coordinator of transactions try again (KafkaApis.handleWriteTxnMarkersRequest).
+fn to_coordinator(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+        | ErrorCode::COORDINATOR_NOT_AVAILABLE
+        | ErrorCode::NOT_COORDINATOR => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        error => error,
+    }
+}
+
+fn refused(request: &TxnOffsetCommitRequest, error_code: ErrorCode) -> TxnOffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| TxnOffsetCommitResponseTopic {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|partition| TxnOffsetCommitResponsePartition {
+                partition_index: partition.partition_index,
+                error_code,
+                ..TxnOffsetCommitResponsePartition::default()
+            })
+            .collect(),
+        ..TxnOffsetCommitResponseTopic::default()
+    });
+    TxnOffsetCommitResponse { topics: topics.collect(), ..TxnOffsetCommitResponse::default() }
+}
