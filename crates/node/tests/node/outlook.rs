@@ -300,6 +300,41 @@ fn a_node_whose_disk_fails_is_neither_healthy_nor_ready() {
 }
 
 #[test]
+fn a_folder_that_fails_beside_another_degrades_the_health_and_is_counted() {
+    World::new(10).run(async |world: World| {
+        let env = world.node(1);
+        let two = ["log.dirs=/data,/more", "metadata.log.dir=/data", SHOWN];
+        let node = start_with(&env, &two).await.expect("it starts");
+        let beside = world.node(2);
+        let client = client(&beside).await;
+        create_topic(&client, "fish").await;
+        create_topic(&client, "birds").await;
+        let (status, body) = page(&beside, "/ready").await;
+        assert_eq!(status, "200", "{body}");
+        world.disk(1).break_below("/more", Broken::All);
+        let tasks = beside.tasks();
+        for topic in ["fish", "birds"] {
+            let client = client.clone();
+            tasks.spawn("writer", async move { produce(&client, topic, &["one"]).await });
+        }
+        beside.sleep(Duration::from_secs(3)).await;
+        tasks.shutdown().await;
+        let (status, body) = page(&beside, "/health").await;
+        assert_eq!(status, "200");
+        assert!(body.contains("\"degraded\"") && body.contains("/more is offline"), "{body}");
+        Samples::of(&beside).await.check(&[
+            ("kafka_log_logmanager_offlinelogdirectorycount", 1.0),
+            ("kafka_log_logmanager_logdirectoryoffline{logdirectory=\"/data\"}", 0.0),
+            ("kafka_log_logmanager_logdirectoryoffline{logdirectory=\"/more\"}", 1.0),
+            ("kafka_server_replicamanager_offlinereplicacount", 1.0),
+            ("kafka_controller_kafkacontroller_offlinepartitionscount", 1.0),
+        ]);
+        node.crash().await;
+        world.disk(1).repair();
+    });
+}
+
+#[test]
 fn nothing_is_shown_where_nothing_is_configured() {
     World::new(8).run(async |world: World| {
         let node = start_with(&world.node(1), &[]).await.expect("it starts");
