@@ -28,7 +28,8 @@ fn with_log(seed: u64, test: impl AsyncFnOnce(World, Env, Arc<Log>)) {
 
 fn open(env: &Env, clean: bool) -> Arc<Log> {
     let opening = opening(&directory(env.disk(), "/logs"), "orders-0", clean);
-    Log::open(Opening { config: Arc::new(LogConfig::default()), ..opening }).unwrap()
+    let config = LogConfig { segment_index_bytes: 1 << 12, ..LogConfig::default() };
+    Log::open(Opening { config: Arc::new(config), ..opening }).unwrap()
 }
 
 /// Appends a record; answers the offset behind it.
