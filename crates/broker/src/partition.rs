@@ -230,8 +230,9 @@ impl Partition {
             None => None,
             Some(entering) => {
                 let held = self.verifications();
-                self.check_entry(&held, entering)?;
-                check_first(&log, records, entering)?;
+                let may = self.check_entry(&held, entering);
+                let may = may.and_then(|()| check_first(&log, records, entering));
+                may.map_err(|code| Refusal { log_start: log.start(), ..code.into() })?;
                 Some(held)
             }
         };

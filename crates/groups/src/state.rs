@@ -1,9 +1,9 @@
 //! The state of one coordinator partition that survives: what replaying its log gives.
 //!
 //! A group exists here when it has a GroupMetadata record, records of a kind that is not served, or
-//! when an offset was ever committed for it: losing its last offset does not end it, the tombstone
-//! of its GroupMetadata does, as in Kafka. Not here: sessions, members of a rebalance in progress,
-//! timers (soft.rs).
+//! when an offset was ever committed for it, be it in a transaction that is open or aborted: losing
+//! its last offset does not end it, the tombstone of its GroupMetadata does, as in Kafka. Not here:
+//! sessions, members of a rebalance in progress, timers (soft.rs).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ enum Change {
     Foreign { group: StrBytes, kind: i16, before: Was<GroupKind> },
     Unserved { kind: i16 },
     Offset { key: OffsetKey, before: Was<CommittedOffset>, pending: Vec<PendingBefore> },
-    Pending { producer: ProducerId, key: OffsetKey, before: Option<CommittedOffset> },
+    Pending { producer: ProducerId, key: OffsetKey, before: Was<CommittedOffset> },
     Ended { producer: ProducerId, pending: BTreeMap<OffsetKey, CommittedOffset>, set: Vec<Set> },
 }
 
@@ -165,8 +165,13 @@ impl Groups {
         let value = commit.value.as_ref().map(|value| CommittedOffset::from_value(value, at));
         let key = OffsetKey::copied(&commit.group, &commit.topic, commit.partition);
         if let Some(producer) = commit.producer {
-            let before = self.pending.set(producer, key.clone(), value);
-            return Change::Pending { producer, key, before };
+            let has_committed = self.change(&key.group, |group| {
+                let before = group.has_committed;
+                group.has_committed |= value.is_some();
+                before
+            });
+            let value = self.pending.set(producer, key.clone(), value);
+            return Change::Pending { producer, key, before: Was { value, has_committed } };
         }
         // A tombstone means that nothing is left of the topic or group: a transaction that is
         // still open must not bring the offset back.
@@ -253,7 +258,8 @@ impl Machine for Groups {
                 }
             }
             Change::Pending { producer, key, before } => {
-                self.pending.set(producer, key, before);
+                self.change(&key.group, |group| group.has_committed = before.has_committed);
+                self.pending.set(producer, key, before.value);
             }
             Change::Ended { producer, pending, set } => {
                 for (key, before) in set.into_iter().rev() {

@@ -31,7 +31,11 @@ impl Groups {
         entering: Result<(), ErrorCode>,
     ) -> Decided {
         let mut out = Out::new(ask.now, ask.settings);
-        let allowed = self.may_commit_in_transaction(soft, request).and(entering);
+        // As in Kafka the transaction is looked at before the member.
+        let allowed = match request.group_id.is_empty() {
+            true => Err(ErrorCode::INVALID_GROUP_ID),
+            false => entering.and_then(|()| self.may_commit_in_transaction(soft, request)),
+        };
         let mut response = TxnOffsetCommitResponse::default();
         for asked in &request.topics {
             let name = match ask.version >= IDS_SINCE {
@@ -74,9 +78,6 @@ impl Groups {
         soft: &Soft,
         request: &TxnOffsetCommitRequest,
     ) -> Result<(), ErrorCode> {
-        if request.group_id.is_empty() {
-            return Err(ErrorCode::INVALID_GROUP_ID);
-        }
         let generation = request.generation_id_or_member_epoch;
         let nobody = request.member_id.is_empty() && request.group_instance_id.is_none();
         let Some(group) = self.group(&request.group_id) else {

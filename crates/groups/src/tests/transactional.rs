@@ -72,6 +72,19 @@ fn only_members_of_the_generation_commit_in_their_transactions_or_who_says_nothi
 }
 
 #[test]
+fn a_group_is_there_from_its_first_pending_offset_on() {
+    check(
+        "transact x t:0@9 | list | end 7 aborted | list | delete | list",
+        expect![[r#"
+            x: TxnOffsetCommit [NONE]
+            list: [g classic Empty ""]
+            list: [g classic Empty ""]
+            delete: DeleteGroups ok
+            list: []"#]],
+    );
+}
+
+#[test]
 fn what_a_log_refuses_is_not_pending() {
     check(
         "commit x t:0@5 | fail | transact x t:0@9 | fetch stable=1 t:0",
