@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::order::as_kafka_lists;
 use crate::overrides::fallback_text;
-use crate::row::{Row, Update};
+use crate::row::{Block, Row, Update};
 use crate::settings::Settings;
 use crate::sources::Texts;
+use crate::table::own::OwnSettings;
 use crate::table::{self, Scope};
 use crate::value::Kind;
 
@@ -89,7 +90,11 @@ impl Settings {
         let texts = &self.texts;
         let given = texts.given.keys().chain(texts.for_all.keys()).chain(texts.for_this.keys());
         let given: BTreeSet<&str> = given.map(String::as_str).collect();
-        let others = given.into_iter().filter(|name| table::find(Scope::Broker, name).is_none());
+        let is_kafkas = |name: &str| {
+            let ours = OwnSettings::ROWS.iter().any(|row| row.name == name);
+            !ours && table::find(Scope::Broker, name).is_some()
+        };
+        let others = given.into_iter().filter(|name| !is_kafkas(name));
         let shown = table::rows(Scope::Broker).filter(|row| !row.is_internal());
         let described = |name: &str| broker_entry(texts, name, View::ThisBroker);
         let mut entries: Vec<Entry> = others.map(described).collect();
