@@ -4,14 +4,17 @@
 
 use std::io::Write;
 
-use crate::applets::{APPLETS, Body};
+use crate::applets::{APPLETS, Applet, Body};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::help::table;
 
 /// Prints what there is on stdout, since it was asked for.
 pub(crate) fn print(context: &mut Context, words: &[String]) -> Result<(), Failure> {
-    let Some(word) = words.first() else { return Ok(write!(context.out, "{}", commands())?) };
+    let word = match words.first() {
+        Some(word) if word != "--help" => word,
+        _ => return Ok(write!(context.out, "{}", commands())?),
+    };
     let Some(applet) = APPLETS.iter().find(|applet| applet.name == word || applet.answers_to(word))
     else {
         return Err(Failure::said(format!("there is no command '{word}'; ottla help lists them")));
@@ -19,7 +22,10 @@ pub(crate) fn print(context: &mut Context, words: &[String]) -> Result<(), Failu
     match applet.body {
         Body::Options { options, about, .. } => writeln!(context.out, "{about}")
             .and_then(|()| write!(context.out, "{}", table(options)))?,
-        Body::Words(_) => writeln!(context.out, "ottla {}: {}", applet.name, applet.summary)?,
+        Body::Words(_) => {
+            let Applet { name, summary, .. } = applet;
+            writeln!(context.out, "ottla {name}: {summary}\n`ottla {name} --help` says how")?;
+        }
     }
     Ok(())
 }

@@ -12,8 +12,11 @@ use crate::failure::Failure;
 
 /// Makes the links and prints how many.
 pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
-    let [folder] = words else {
-        return Err(Failure::said("usage: ottla links <folder>"));
+    const USAGE: &str = "usage: ottla links <folder>";
+    let folder = match words {
+        [word] if word == "--help" => return Ok(writeln!(context.out, "{USAGE}")?),
+        [folder] if !folder.starts_with('-') => folder,
+        _ => return Err(Failure::said(USAGE)),
     };
     let folder = Path::new(folder);
     let binary = std::env::current_exe()
@@ -35,7 +38,15 @@ fn make(env: &ottla_env::Env, folder: &Path, binary: &Path) -> Result<usize, Fai
         let link = folder.join(name);
         match link.read_link() {
             Ok(target) if target == binary => continue,
-            Ok(_) => env.disk().remove_file(&link).map_err(|error| failed(&link, &error))?,
+            Ok(target) if is_replaced(env, folder, &target) => {
+                env.disk().remove_file(&link).map_err(|error| failed(&link, &error))?;
+            }
+            Ok(target) => {
+                let (link, target) = (link.display(), target.display());
+                return Err(Failure::said(format!(
+                    "{link} leads to {target}: it stays as it is; remove it, or name another folder"
+                )));
+            }
             Err(_) if env.disk().exists(&link) => {
                 let link = link.display();
                 return Err(Failure::said(format!(
@@ -47,6 +58,12 @@ fn make(env: &ottla_env::Env, folder: &Path, binary: &Path) -> Result<usize, Fai
         symlink(binary, &link).map_err(|error| failed(&link, &error))?;
     }
     Ok(names.len())
+}
+
+/// Whether a link with this target is one of an earlier binary, or leads nowhere.
+fn is_replaced(env: &ottla_env::Env, folder: &Path, target: &Path) -> bool {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("ottla") || !env.disk().exists(&folder.join(target))
 }
 
 fn failed(link: &Path, error: &std::io::Error) -> Failure {
@@ -82,5 +99,14 @@ mod tests {
         env.disk().write(&link, b"mine").unwrap();
         assert!(make(&env, folder.path(), binary).is_err());
         assert_eq!(env.disk().read(&link).unwrap(), b"mine");
+
+        env.disk().remove_file(&link).unwrap();
+        symlink(folder.path(), &link).unwrap();
+        assert!(make(&env, folder.path(), binary).is_err());
+        assert_eq!(link.read_link().unwrap(), folder.path());
+        env.disk().remove_file(&link).unwrap();
+        symlink(Path::new("/before/ottla-0.1"), &link).unwrap();
+        assert_eq!(make(&env, folder.path(), binary).unwrap(), first);
+        assert_eq!(link.read_link().unwrap(), binary);
     }
 }

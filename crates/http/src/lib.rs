@@ -33,9 +33,9 @@ pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// How many headers a request may have.
 pub const HEADERS_MAX: usize = 64;
 /// How many connections are served at a time; others wait until one of them ends.
-pub const CONNECTIONS_MAX: usize = 16;
+pub const CONNECTIONS_MAX: usize = 128;
 /// How long an exchange may take, from the connection to the end of its answer.
-pub const EXCHANGE_MAX: Duration = Duration::from_secs(15);
+pub const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 
 /// What a server shows.
 pub trait Pages: Send + Sync + 'static {

@@ -204,6 +204,10 @@ impl Outlook {
             .collect();
         let is_healthy = reasons.is_empty() && (offline.is_empty() || offline.len() < states.len());
         reasons.extend(offline);
+        let full = known.dirs.as_ref().map(|dirs| dirs.full()).unwrap_or_default();
+        reasons.extend(full.iter().map(|path| {
+            format!("the disk of {} is full: records are refused until it has room", path.display())
+        }));
         let word = match (is_healthy, reasons.is_empty()) {
             (true, true) => "healthy",
             (true, false) => "degraded",

@@ -10,12 +10,15 @@ use crate::properties;
 /// How every variable begins.
 const PREFIX: &str = "KAFKA_";
 
-/// Variables that the image keeps for the JVM, its logs and itself.
+/// Variables that the image and Kafka's scripts keep for the JVM, its logs and themselves.
 const NOT_CONFIGS: &[&str] = &[
+    "KAFKA_DEBUG",
     "KAFKA_GC_LOG_OPTS",
     "KAFKA_HEAP_OPTS",
+    "KAFKA_HOME",
     "KAFKA_JMX_HOSTNAME",
     "KAFKA_JMX_OPTS",
+    "KAFKA_JMX_PORT",
     "KAFKA_JVM_PERFORMANCE_OPTS",
     "KAFKA_LOG4J_LOGGERS",
     "KAFKA_LOG4J_OPTS",

@@ -63,6 +63,8 @@ pub enum ConfigError {
         /// What is wrong there.
         reason: String,
     },
+    /// A warning of the same configuration, which may explain the errors.
+    Beside(String),
 }
 
 impl fmt::Display for ConfigError {
@@ -91,6 +93,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "{key}={value} is not served: {reason}")
             }
             ConfigError::Syntax { place, reason } => write!(f, "{place}: {reason}"),
+            ConfigError::Beside(warning) => write!(f, "warning: {warning}"),
         }
     }
 }

@@ -2,10 +2,19 @@
 //!
 //! Not here: which names are known.
 
-/// The name with the fewest single-letter changes, if they are few for a word of its length.
+/// No config has a longer name.
+const NAME_MAX: usize = 256;
+
+/// The name with the fewest single-letter changes, if they are few for a word of its length. Names
+/// that are longer or shorter than that allows are not measured: a name may be a whole file.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (name.chars().count() / 4).max(2);
-    let measured = known.map(|candidate| (distance(name, candidate), candidate));
+    let letters = name.chars().count();
+    let most = (letters / 4).max(2);
+    let near = known.filter(|candidate| {
+        let longest = letters.max(candidate.len());
+        longest <= NAME_MAX && letters.abs_diff(candidate.chars().count()) <= most
+    });
+    let measured = near.map(|candidate| (distance(name, candidate), candidate));
     measured.min().filter(|(changes, _)| *changes <= most).map(|(_, candidate)| candidate)
 }
 
@@ -46,8 +55,9 @@ mod tests {
             ("num.partitiosn", Some("num.partitions")),
             ("log.dris", Some("log.dirs")),
             ("something.else", None),
+            (&"num.partitions".repeat(1_000_000), None),
         ] {
-            assert_eq!(nearest(typed, known.into_iter()), expect, "{typed}");
+            assert_eq!(nearest(typed, known.into_iter()), expect, "{:.40}", typed);
         }
     }
 }

@@ -16,8 +16,10 @@ pub struct Property {
     pub line: usize,
 }
 
-/// A file's bytes as Java reads them: each byte is one character (ISO 8859-1).
+/// A file's bytes as Java reads them: each byte is one character (ISO 8859-1). The mark that some
+/// editors put in front of UTF-8 is left out; Java would take it for a part of the first name.
 pub fn decode(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     bytes.iter().copied().map(char::from).collect()
 }
 

@@ -130,7 +130,14 @@ impl Settings {
     pub fn load(input: Input<'_>) -> Result<Loaded, Vec<ConfigError>> {
         let texts = Texts::of(input).map_err(|wrong| vec![wrong])?;
         let warnings = texts.warnings();
-        Ok(Loaded { settings: Settings::read(texts)?, warnings })
+        match Settings::read(texts) {
+            Ok(settings) => Ok(Loaded { settings, warnings }),
+            // A required config is missing because its name was mistyped: say both.
+            Err(mut wrong) => {
+                wrong.extend(warnings.iter().map(|it| ConfigError::Beside(it.to_string())));
+                Err(wrong)
+            }
+        }
     }
 
     /// Whether the node is a broker.

@@ -502,3 +502,13 @@ fn a_node_describes_itself_as_a_node_of_apache_kafka_does() {
     }
     assert_eq!(ours, theirs);
 }
+
+#[test]
+fn a_mistyped_name_explains_what_is_missing_and_a_mark_of_utf8_is_no_part_of_a_name() {
+    let why = load("proces.roles=broker,controller\nnode.id=1\n").unwrap_err();
+    assert!(why.contains("Missing required configuration process.roles"), "{why}");
+    assert!(why.contains("did you mean process.roles"), "{why}");
+    let marked = Input { file: Some(b"\xef\xbb\xbfnode.id=7\n"), ..Input::default() };
+    let why = Settings::load(marked).unwrap_err();
+    assert!(why.iter().all(|wrong| !wrong.to_string().contains("node.id")), "{why:?}");
+}

@@ -198,9 +198,14 @@ impl Directory {
         self.reserve.give(share)
     }
 
-    /// An error when records of clients must wait until the reserve is whole again.
+    /// Whether records of clients must wait until the reserve is whole again.
+    pub fn is_full(&self) -> bool {
+        self.reserve.is_short()
+    }
+
+    /// An error when records of clients must wait.
     pub(crate) fn check_room(&self) -> Result<(), StorageError> {
-        if !self.reserve.is_short() {
+        if !self.is_full() {
             return Ok(());
         }
         self.note_full();

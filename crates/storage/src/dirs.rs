@@ -164,7 +164,15 @@ impl LogDirs {
             }
         }
         let Some(cluster_id) = metas.iter().find_map(|(_, meta)| meta.cluster_id.clone()) else {
-            return Err(StorageError::Refused("every log directory is offline".to_owned()));
+            let why = match metas.first() {
+                Some((path, _)) => format!(
+                    "{} names no cluster: put the file back as it was, or move the folder aside \
+                     to begin a new one",
+                    path.join(crate::meta_properties::FILE).display()
+                ),
+                None => "every log directory is offline".to_owned(),
+            };
+            return Err(StorageError::Refused(why));
         };
         let (logs, places) = (RwLock::default(), Mutex::default());
         let (progress, cleaning) = (OpeningProgress::default(), clean::State::default());

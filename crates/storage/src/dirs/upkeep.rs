@@ -3,6 +3,7 @@
 //! Each is a function that the node calls, on a thread that may wait for the disk. Must hold: a
 //! checkpoint is only written when it differs, and never tells more than was synced.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ottla_wire::{Offset, PartitionIndex, Timestamp};
@@ -87,6 +88,12 @@ impl LogDirs {
     /// Why the node has to stop for want of room on a disk, if it has to.
     pub fn out_of_room(&self) -> Option<String> {
         self.directories().find_map(|directory| directory.out_of_room())
+    }
+
+    /// The directories whose disks have no room for records of clients.
+    pub fn full(&self) -> Vec<PathBuf> {
+        let full = self.directories().filter(|directory| directory.is_full());
+        full.map(|directory| directory.path().to_owned()).collect()
     }
 
     /// Removes files and directories whose delay is over; answers how many.

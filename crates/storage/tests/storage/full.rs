@@ -88,6 +88,7 @@ fn clients_are_refused_and_groups_go_on_until_only_a_stop_in_order_is_left() {
         written += 1;
     }
     assert!(written > 25, "{written} commits fit");
+    assert_eq!(full.dirs.full(), [Path::new("/logs")]);
     let told = full.dirs.out_of_room().unwrap();
     assert!(told.contains("/logs is full") && told.contains("make room"), "{told}");
     full.dirs.close(ottla_wire::BrokerEpoch(5));
