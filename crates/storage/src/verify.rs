@@ -11,6 +11,7 @@
 mod partition;
 mod segment;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ottla_env::{DirEntry, Disk};
@@ -66,13 +67,13 @@ pub fn verify(disk: &Disk, dir: &Path, next: &mut dyn FnMut(&str)) -> std::io::R
     let mut verifier = Verifier { disk, found: Verified::default() };
     let entries = disk.list(dir)?;
     let checkpoints = verifier.files_of(dir, &entries);
-    let mut ends = Vec::new();
+    let mut ends = Ends::new();
     for entry in entries.iter().filter(|entry| entry.is_dir) {
         let path = dir.join(&entry.name);
         match parse_dir(&entry.name) {
             Some(_) => {
                 next(&entry.name);
-                ends.push((entry.name.clone(), verifier.partition(&path)));
+                ends.insert(entry.name.clone(), verifier.partition(&path));
             }
             None => verifier.note(&path, "is no partition's directory; nobody reads it"),
         }
@@ -133,17 +134,16 @@ impl Verifier<'_> {
     }
 
     /// Offsets of a checkpoint against where the logs begin and end.
-    fn compare(&mut self, file: &Path, offsets: &Offsets, ends: &[(String, Option<Extent>)]) {
+    fn compare(&mut self, file: &Path, offsets: &Offsets, ends: &Ends) {
         for ((topic, partition), offset) in offsets {
             let name = format!("{topic}-{partition}");
-            let extent = ends.iter().find(|(dir, _)| *dir == name).map(|(_, extent)| extent);
-            match extent {
+            match ends.get(&name) {
                 None if name == METADATA_DIR => (),
                 None => self.note(file, &format!("tells of {name}, which is not here")),
-                Some(Some(extent)) if *offset > extent.end => self.tell(
+                Some(Some(end)) if offset > end => self.tell(
                     file,
                     Gravity::Derived,
-                    format!("says {offset} of {name}, whose log ends at {}", extent.end),
+                    format!("says {offset} of {name}, whose log ends at {end}"),
                 ),
                 Some(_) => (),
             }
@@ -175,8 +175,5 @@ impl Verifier<'_> {
     }
 }
 
-/// Where a log ends, as far as it can be read.
-#[derive(Clone, Copy, Debug)]
-struct Extent {
-    end: Offset,
-}
+/// Where the log of each directory ends, as far as it can be read; none where it has no segment.
+type Ends = BTreeMap<String, Option<Offset>>;

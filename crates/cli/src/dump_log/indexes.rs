@@ -30,64 +30,68 @@ pub(super) enum Check {
     },
 }
 
-/// What is wrong, by kind and file; pairs of numbers, whose meaning is that of the kind.
-#[derive(Default)]
-pub(super) struct Doubts {
-    mismatches: BTreeMap<String, Vec<(i64, i64)>>,
-    timestamps: BTreeMap<String, Vec<(i64, i64)>>,
-    order: BTreeMap<String, Vec<(i64, i64)>>,
-    not_found: BTreeMap<String, Vec<(i64, i64)>>,
-    gaps: BTreeMap<String, Vec<(i64, i64)>>,
+/// What can be wrong, in the order in which Apache Kafka's tool tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Mismatch,
+    Timestamp,
+    Order,
+    NotFound,
+    Gap,
 }
 
-fn note(doubts: &mut BTreeMap<String, Vec<(i64, i64)>>, path: &str, pair: (i64, i64)) {
-    let path =
-        std::path::absolute(path).map_or_else(|_| path.into(), |it| it.display().to_string());
-    doubts.entry(path).or_default().push(pair);
-}
+/// What is wrong, by kind and file: pairs of numbers, whose meaning is that of the kind.
+#[derive(Default)]
+pub(super) struct Doubts(BTreeMap<(Kind, String), Vec<(i64, i64)>>);
 
 impl Doubts {
     /// The offset `next` follows `last` in a log.
     pub(super) fn gap(&mut self, path: &str, last: i64, next: i64) {
-        note(&mut self.gaps, path, (last, next));
+        self.note(Kind::Gap, path, (last, next));
     }
 
-    /// Prints all, in the order of Apache Kafka's tool: kind, file, and mismatches from the end.
+    fn note(&mut self, kind: Kind, path: &str, pair: (i64, i64)) {
+        let whole = std::path::absolute(path);
+        let path = whole.map_or_else(|_| path.into(), |it| it.display().to_string());
+        self.0.entry((kind, path)).or_default().push(pair);
+    }
+
+    /// Prints all as Apache Kafka's tool does: mismatches from the last one on.
     pub(super) fn print(self, out: &mut dyn Write) -> Result<(), Failure> {
-        for (file, pairs) in self.mismatches {
-            writeln!(out, "Mismatches in :{file}")?;
-            for (index, log) in pairs.into_iter().rev() {
-                writeln!(out, "  Index offset: {index}, log offset: {log}")?;
+        for ((kind, file), mut pairs) in self.0 {
+            let (title, first, second) = kind.words();
+            writeln!(out, "{title}{file}")?;
+            if kind == Kind::Mismatch {
+                pairs.reverse();
             }
-        }
-        for (file, pairs) in self.timestamps {
-            writeln!(out, "Found timestamp mismatch in :{file}")?;
-            for (index, log) in pairs {
-                writeln!(out, "  Index timestamp: {index}, log timestamp: {log}")?;
-            }
-        }
-        for (file, pairs) in self.order {
-            writeln!(out, "Found out of order timestamp in :{file}")?;
-            for (index, before) in pairs {
-                writeln!(
-                    out,
-                    "  Index timestamp: {index}, Previously indexed timestamp: {before}"
-                )?;
-            }
-        }
-        for (file, pairs) in self.not_found {
-            writeln!(out, "The following indexed offsets are not found in :{file}")?;
-            for (index, log) in pairs {
-                writeln!(out, "Indexed offset: {index}, found log offset: {log}")?;
-            }
-        }
-        for (file, pairs) in self.gaps {
-            writeln!(out, "Non-consecutive offsets in {file}")?;
-            for (last, next) in pairs {
-                writeln!(out, "  {last} is followed by {next}")?;
+            for (one, other) in pairs {
+                writeln!(out, "{first}{one}{second}{other}")?;
             }
         }
         Ok(())
+    }
+}
+
+impl Kind {
+    /// What stands before the file, and before each number of a pair.
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Kind::Mismatch => ("Mismatches in :", "  Index offset: ", ", log offset: "),
+            Kind::Timestamp => {
+                ("Found timestamp mismatch in :", "  Index timestamp: ", ", log timestamp: ")
+            }
+            Kind::Order => (
+                "Found out of order timestamp in :",
+                "  Index timestamp: ",
+                ", Previously indexed timestamp: ",
+            ),
+            Kind::NotFound => (
+                "The following indexed offsets are not found in :",
+                "Indexed offset: ",
+                ", found log offset: ",
+            ),
+            Kind::Gap => ("Non-consecutive offsets in ", "  ", " is followed by "),
+        }
     }
 }
 
@@ -122,7 +126,7 @@ pub(super) fn print_offsets(
         let batch = batch.ok_or_else(|| at(&"the log has no whole batch"))?;
         let found = last_offset(&batch).ok_or_else(|| at(&"no batch begins"))?;
         if found != entry.offset {
-            note(&mut doubts.mismatches, source.path, (entry.offset.0, found.0));
+            doubts.note(Kind::Mismatch, source.path, (entry.offset.0, found.0));
         }
         if printed {
             writeln!(out, "offset: {} position: {}", entry.offset, entry.position)?;
@@ -156,15 +160,15 @@ pub(super) fn print_times(
             Some(batch) if last_offset(&batch) == Some(entry.offset) => {
                 let newest = newest(&batch).map_err(|what| source.wrong(what))?;
                 if newest != entry.timestamp.0 {
-                    note(&mut doubts.timestamps, source.path, (entry.timestamp.0, newest));
+                    doubts.note(Kind::Timestamp, source.path, (entry.timestamp.0, newest));
                 }
                 if before >= entry.timestamp.0 {
-                    note(&mut doubts.order, source.path, (entry.timestamp.0, before));
+                    doubts.note(Kind::Order, source.path, (entry.timestamp.0, before));
                 }
             }
             found => {
                 let found = found.as_ref().and_then(last_offset).map_or(-1, |found| found.0);
-                note(&mut doubts.not_found, source.path, (entry.offset.0, found));
+                doubts.note(Kind::NotFound, source.path, (entry.offset.0, found));
             }
         }
         before = entry.timestamp.0;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ottla_wire::{LeaderEpoch, Offset};
 
-use super::{Extent, Gravity, Verifier};
+use super::{Gravity, Verifier};
 use crate::epochs::{self, Epochs};
 use crate::names::{CLEANED, DELETED, FileKind, SWAP, parse_file};
 use crate::{partition_metadata, producer_snapshot};
@@ -26,8 +26,8 @@ pub(super) struct Walk {
 const OTHERS: [&str; 2] = ["quorum-state", partition_metadata::FILE];
 
 impl Verifier<'_> {
-    /// Reads the log; none when it has no segment or cannot be listed.
-    pub(super) fn partition(&mut self, dir: &Path) -> Option<Extent> {
+    /// Reads the log; answers its end, none when it has no segment or cannot be listed.
+    pub(super) fn partition(&mut self, dir: &Path) -> Option<Offset> {
         self.found.partitions += 1;
         let entries = match self.disk.list(dir) {
             Ok(entries) => entries,
@@ -61,7 +61,7 @@ impl Verifier<'_> {
             let what = format!("an epoch begins at {start}, the log ends at {}", walk.end);
             self.tell(&dir.join(epochs::FILE), Gravity::Derived, what);
         }
-        (!segments.is_empty()).then_some(Extent { end: walk.end })
+        (!segments.is_empty()).then_some(walk.end)
     }
 
     fn epochs(&mut self, path: &Path) -> Option<Epochs> {
