@@ -24,19 +24,21 @@ pub(crate) fn spawn(rooms: &Arc<Rooms>, tasks: &Tasks) {
     let settings = rooms.configs.now();
     let (log, replication) = (&settings.log, &settings.replication);
     let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1));
-    let every = |name, period, work: fn(&LogDirs, Timestamp)| {
-        tasks.spawn(name, repeat(Arc::clone(rooms), period, work));
+    let after = |first, name, period, work: fn(&LogDirs, Timestamp)| {
+        tasks.spawn(name, repeat(Arc::clone(rooms), first, period, work));
     };
+    let every = |name, period, work| after(period, name, period, work);
+    let later = |name, period, work| after(ms(log.initial_task_delay_ms), name, period, work);
     every("sync", SYNC_CHECK, |dirs, now| {
         dirs.background_sync(now);
     });
     let recovery = i64::from(log.flush_offset_checkpoint_interval_ms);
-    every("recovery points", ms(recovery), |dirs, _| dirs.write_recovery_points());
+    later("recovery points", ms(recovery), |dirs, _| dirs.write_recovery_points());
     let starts = i64::from(log.flush_start_offset_checkpoint_interval_ms);
-    every("log starts", ms(starts), |dirs, _| dirs.write_log_starts());
+    later("log starts", ms(starts), |dirs, _| dirs.write_log_starts());
     let high_watermarks = replication.replica_high_watermark_checkpoint_interval_ms;
     every("high watermarks", ms(high_watermarks), |dirs, _| dirs.write_high_watermarks());
-    every("retention", ms(log.retention_check_interval_ms), |dirs, now| {
+    later("retention", ms(log.retention_check_interval_ms), |dirs, now| {
         dirs.retain(now);
     });
     every("removal", REMOVAL_CHECK, |dirs, now| {
@@ -45,9 +47,16 @@ pub(crate) fn spawn(rooms: &Arc<Rooms>, tasks: &Tasks) {
     every("producers", PRODUCERS_CHECK, |dirs, now| dirs.expire_producers(now));
 }
 
-async fn repeat(rooms: Arc<Rooms>, period: Duration, work: fn(&LogDirs, Timestamp)) {
+async fn repeat(
+    rooms: Arc<Rooms>,
+    first: Duration,
+    period: Duration,
+    work: fn(&LogDirs, Timestamp),
+) {
+    let mut wait = first;
     loop {
-        rooms.env.sleep(period).await;
+        rooms.env.sleep(wait).await;
+        wait = period;
         let (dirs, now) = (Arc::clone(&rooms.dirs), Timestamp(rooms.env.now_ms()));
         rooms.env.blocking(move || work(&dirs, now)).await;
     }

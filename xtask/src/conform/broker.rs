@@ -150,7 +150,8 @@ fn free_ports() -> std::io::Result<[u16; 2]> {
     Ok([a?, b?])
 }
 
-/// The same file for every broker: one node, short sessions so that a killed one comes back soon.
+/// The same file for every broker: one node, short sessions so that a killed one comes back soon,
+/// no retention: the questions' records are old, and when it came round would change the answers.
 fn properties(port: u16, controller: u16, data: &str) -> String {
     format!(
         "process.roles=broker,controller
@@ -171,6 +172,7 @@ group.initial.rebalance.delay.ms=200
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 log.segment.delete.delay.ms=1000
+log.initial.task.delay.ms=86400000
 "
     )
 }

@@ -152,7 +152,20 @@ fn retention_by_bytes_and_by_time_drops_what_is_too_much() {
 #[test]
 fn retention_comes_round_as_often_as_the_broker_is_told() {
     for (ms, is_early) in [("1000", true), ("300000", false)] {
-        let mut house = House::with(&[&format!("log.retention.check.interval.ms={ms}")]);
+        let interval = format!("log.retention.check.interval.ms={ms}");
+        let mut house = House::with(&[&interval, "log.initial.task.delay.ms=10"]);
+        house.topic("t", 1, &[("retention.ms", "1")]);
+        house.pass_ms(100);
+        put(&house, 0, "v");
+        house.pass_ms(3_000);
+        assert_eq!(start(&house) == 1, is_early);
+    }
+}
+
+#[test]
+fn housekeeping_begins_after_log_initial_task_delay_ms() {
+    for (ms, is_early) in [("1000", true), ("3600000", false)] {
+        let mut house = House::with(&[&format!("log.initial.task.delay.ms={ms}")]);
         house.topic("t", 1, &[("retention.ms", "1")]);
         put(&house, 0, "v");
         house.pass_ms(3_000);
@@ -250,7 +263,9 @@ fn checkpoints_are_written_as_often_as_the_broker_is_told() {
     ];
     for (key, file) in keys {
         for (ms, is_early) in [("1000", true), ("3600000", false)] {
-            let mut house = House::with(&[&format!("{key}={ms}")]);
+            let soon = "log.initial.task.delay.ms=10";
+            let mut house = House::with(&[&format!("{key}={ms}"), soon]);
+            house.pass_ms(100);
             house.topic("t", 1, &[("flush.messages", "1")]);
             put(&house, 0, "v");
             house.pass_ms(3_000);
