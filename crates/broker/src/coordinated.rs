@@ -8,11 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_coordination::{BoxFuture, PartitionLog};
 use ottla_env::{Env, Spawner};
+use ottla_records::MarkerEpoch;
+use ottla_storage::Appended;
 use ottla_storage::read::bytes_of;
 use ottla_wire::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 use tokio::sync::watch;
 
 use crate::partition::Partition;
+use crate::refusal::Refusal;
 
 /// One led partition of an internal topic.
 pub(crate) struct CoordinatedLog {
@@ -23,17 +26,16 @@ pub(crate) struct CoordinatedLog {
 
 impl PartitionLog for CoordinatedLog {
     fn append(&self, epoch: LeaderEpoch, batch: Bytes) -> Result<Offset, ErrorCode> {
-        let now = Timestamp(self.env.now_ms());
-        let appended = self.partition.append_decided(&batch, epoch, now).map_err(|refused| {
-            let (topic, partition) = (&self.partition.topic, self.partition.index);
-            let (code, why) = (refused.code.name(), &refused.message);
-            tracing::warn!(%topic, %partition, code, why, "a coordinator could not append");
-            refused.code
-        })?;
-        if appended.sync_due {
-            self.partition.sync_soon(&self.env, &self.tasks);
-        }
-        Ok(appended.first_offset)
+        self.appended(self.partition.append_decided(&batch, epoch, self.now()))
+    }
+
+    fn append_marker(
+        &self,
+        epoch: LeaderEpoch,
+        marker: Bytes,
+        of: MarkerEpoch,
+    ) -> Result<Offset, ErrorCode> {
+        self.appended(self.partition.append_marker(&marker, of, Some(epoch), self.now()))
     }
 
     fn start(&self) -> Offset {
@@ -58,5 +60,24 @@ impl PartitionLog for CoordinatedLog {
 
     fn batch_bytes_max(&self) -> usize {
         usize::try_from(self.partition.log().config().max_message_bytes).unwrap_or(usize::MAX)
+    }
+}
+
+impl CoordinatedLog {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.env.now_ms())
+    }
+
+    fn appended(&self, appended: Result<Appended, Refusal>) -> Result<Offset, ErrorCode> {
+        let appended = appended.map_err(|refused| {
+            let (topic, partition) = (&self.partition.topic, self.partition.index);
+            let (code, why) = (refused.code.name(), &refused.message);
+            tracing::warn!(%topic, %partition, code, why, "a coordinator could not append");
+            refused.code
+        })?;
+        if appended.sync_due {
+            self.partition.sync_soon(&self.env, &self.tasks);
+        }
+        Ok(appended.first_offset)
     }
 }

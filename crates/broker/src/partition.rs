@@ -12,7 +12,7 @@ use bytes::Bytes;
 use ottla_env::{Env, Spawner};
 use ottla_metrics::TopicTraffic;
 use ottla_net::{Parking, Wait};
-use ottla_records::BatchHeader;
+use ottla_records::{BatchHeader, MarkerEpoch};
 use ottla_replication::{Leadership, NotLeader, Partition as Replica};
 use ottla_storage::Standing;
 use ottla_storage::error::AppendError;
@@ -262,29 +262,30 @@ impl Partition {
         if epoch != decided_in {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into());
         }
-        self.append_coordinated(records, epoch, now)
+        self.append_coordinated(records, Origin::Coordinator { epoch, now })
     }
 
-    /// Appends the end of a transaction, which its coordinator has decided.
+    /// Appends the end of a transaction, whose epoch is to be such; under the epoch that the
+    /// partition was led in when that was decided, where it matters.
     pub(crate) fn append_marker(
         &self,
         marker: &Bytes,
+        of: MarkerEpoch,
+        decided_in: Option<LeaderEpoch>,
         now: Timestamp,
     ) -> Result<Appended, Refusal> {
         let epoch = self.leading_epoch(true)?;
-        self.append_coordinated(marker, epoch, now)
+        if decided_in.is_some_and(|decided_in| decided_in != epoch) {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into());
+        }
+        self.append_coordinated(marker, Origin::Marker { epoch, now, of })
     }
 
-    fn append_coordinated(
-        &self,
-        records: &Bytes,
-        epoch: LeaderEpoch,
-        now: Timestamp,
-    ) -> Result<Appended, Refusal> {
+    fn append_coordinated(&self, records: &Bytes, origin: Origin) -> Result<Appended, Refusal> {
         let changing = self.changing();
         let first = BatchHeader::first(records).ok().flatten();
         let mut ends = first.filter(BatchHeader::is_control).map(|end| (self.verifications(), end));
-        let appended = self.log().append(records, Origin::Coordinator { epoch, now })?;
+        let appended = self.log().append(records, origin)?;
         if let Some((verifications, end)) = &mut ends {
             verifications.end(end.producer_id());
         }

@@ -1,4 +1,4 @@
-//! Calls to a group's coordinator, wherever it moves.
+//! Calls to the coordinator of a group or a transactional id, wherever it moves.
 //!
 //! Must hold: a request is repeated only where the answer says that the broker is not the
 //! coordinator or is not ready, or where it was never sent.
@@ -10,6 +10,18 @@ use ottla_wire::{ApiKey, ErrorCode, Request};
 use crate::client::{Client, CoordinatorKind};
 use crate::error::ClientError;
 use crate::nodes::Lane;
+
+/// Whose coordinator is asked, and how.
+pub(crate) struct Seat<'a> {
+    pub(crate) kind: CoordinatorKind,
+    /// The group or the transactional id.
+    pub(crate) key: &'a str,
+    pub(crate) lane: Lane,
+    /// How long an answer may take.
+    pub(crate) timeout: Duration,
+    /// The highest version to speak.
+    pub(crate) version_max: i16,
+}
 
 impl Client {
     /// Asks a group's coordinator, and again while the answer's code says that the broker is not
@@ -40,21 +52,32 @@ impl Client {
         request: &R,
         code: impl Fn(&R::Response) -> ErrorCode,
     ) -> Result<R::Response, ClientError> {
-        let id = self.coordinator(CoordinatorKind::Group, group).await?;
-        let result = match self.broker(id, lane).await {
-            Ok(connection) => connection.call(request, names_until(R::API_KEY), timeout).await,
+        let (kind, version_max) = (CoordinatorKind::Group, names_until(R::API_KEY));
+        self.once_at(&Seat { kind, key: group, lane, timeout, version_max }, request, code).await
+    }
+
+    /// Asks a coordinator once, in the same way.
+    pub(crate) async fn once_at<R: Request>(
+        &self,
+        seat: &Seat<'_>,
+        request: &R,
+        code: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, ClientError> {
+        let id = self.coordinator(seat.kind, seat.key).await?;
+        let result = match self.broker(id, seat.lane).await {
+            Ok(connection) => connection.call(request, seat.version_max, seat.timeout).await,
             Err(error) => Err(error),
         };
         let result = result.and_then(|response| match code(&response) {
             moved @ (ErrorCode::NOT_COORDINATOR
             | ErrorCode::COORDINATOR_NOT_AVAILABLE
             | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => {
-                Err(ClientError::refused(R::API_KEY, group, moved, None))
+                Err(ClientError::refused(R::API_KEY, seat.key, moved, None))
             }
             _ => Ok(response),
         });
         if result.is_err() {
-            self.forget_coordinator(CoordinatorKind::Group, group);
+            self.forget_coordinator(seat.kind, seat.key);
         }
         result
     }

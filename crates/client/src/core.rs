@@ -1,7 +1,8 @@
 //! The client's decisions, pure: no sockets, no clock, no chance. Time comes in as `now`.
 //!
-//! Start at [`cluster`] (who leads what), then accumulator.rs and in_flight.rs (producing),
-//! membership.rs and fetch_sessions.rs (consuming). The shells around it obey what it says.
+//! Start at [`cluster`] (who leads what), then accumulator.rs, in_flight.rs and transaction.rs
+//! (producing), membership.rs and fetch_sessions.rs (consuming). The shells around it obey what it
+//! says.
 
 pub mod accumulator;
 pub mod assignors;
@@ -13,4 +14,5 @@ pub mod in_flight;
 pub mod membership;
 pub mod partitioner;
 pub mod positions;
+pub mod transaction;
 pub mod versions;

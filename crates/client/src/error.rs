@@ -103,6 +103,8 @@ pub enum ClientError {
     },
     /// The caller asked for what the state does not allow.
     Misuse(String),
+    /// The record's transaction is not committed.
+    Aborted,
     /// The client has been closed.
     Closed,
 }
@@ -183,6 +185,7 @@ impl fmt::Display for ClientError {
                 last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))
             }
             ClientError::Misuse(what) => f.write_str(what),
+            ClientError::Aborted => f.write_str("the record's transaction is not committed"),
             ClientError::Closed => f.write_str("the client has been closed"),
         }
     }
@@ -227,6 +230,10 @@ pub(crate) fn remedy(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::INVALID_TIMESTAMP => "check the producer's clock",
         ErrorCode::PRODUCER_FENCED | ErrorCode::INVALID_PRODUCER_EPOCH => {
             "another producer has taken over; close this one"
+        }
+        ErrorCode::TRANSACTION_ABORTABLE => "abort the transaction and begin it anew",
+        ErrorCode::INVALID_TRANSACTION_TIMEOUT => {
+            "keep transaction.timeout.ms below the broker's transaction.max.timeout.ms"
         }
         _ => return None,
     })

@@ -6,7 +6,8 @@
 //! world goes through `env`, so the same client runs in the simulator.
 //!
 //! Must hold: an error names the broker, the API, the code and what to do. Not served: TLS, SASL,
-//! transactions, share groups, the consumer protocol of KIP-848; brokers before 3.0.
+//! prepared transactions (KIP-939), share groups, the consumer protocol of KIP-848; brokers before
+//! 3.0.
 //!
 //! ```no_run
 //! use ottla_client::{Client, ClientSettings};
@@ -52,6 +53,38 @@
 //! }
 //! consumer.close().await?;
 //! # Ok(())
+//! # }
+//! ```
+//!
+//! Exactly once: what was read and what became of it count together, or not at all. A transaction
+//! that fails is aborted, and the consumer goes back to what its group has committed:
+//!
+//! ```no_run
+//! use ottla_client::{ClientError, CommittedOffset, Consumer, Producer, ProducerRecord};
+//! use ottla_wire::LeaderEpoch;
+//! use std::time::Duration;
+//!
+//! /// The producer has transactional.id, the consumer isolation.level=read_committed and no
+//! /// enable.auto.commit.
+//! # async fn example(producer: Producer, consumer: Consumer) -> Result<(), ClientError> {
+//! producer.init_transactions().await?; // ends what a producer of this id has left open
+//! loop {
+//!     let read = consumer.poll(Duration::from_secs(1)).await?;
+//!     let Some(member) = consumer.group_metadata().filter(|_| !read.is_empty()) else { continue };
+//!     producer.begin_transaction()?;
+//!     for one in read {
+//!         let (key, value) = (one.record.key, one.record.value);
+//!         let record =
+//!             ProducerRecord { topic: "shipped".into(), key, value, ..ProducerRecord::default() };
+//!         producer.send(record).await?;
+//!     }
+//!     let next = consumer.assignment().into_iter().filter_map(|of| {
+//!         let (offset, leader_epoch) = (consumer.position(&of)?, LeaderEpoch(-1));
+//!         Some(CommittedOffset { of, offset, leader_epoch, metadata: String::new() })
+//!     });
+//!     producer.send_offsets(&next.collect::<Vec<_>>(), &member).await?;
+//!     producer.commit_transaction().await?;
+//! }
 //! # }
 //! ```
 

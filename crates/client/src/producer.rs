@@ -1,11 +1,12 @@
 //! The producer: takes records, tells what became of each.
 //!
 //! A thin shell: [`crate::core::in_flight`] decides, this sends. One task steps the core; a task
-//! per request waits for its answer. Not served: transactions. Must hold: requests to one broker
-//! leave in the order in which the core let them go, as each waits until the one before is on
-//! its way.
+//! per request waits for its answer. Transactions stand in producer/transactions.rs. Must hold:
+//! requests to one broker leave in the order in which the core let them go, as each waits until the
+//! one before is on its way.
 
 mod request;
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::core::backoff::Backoff;
 use crate::core::cluster::{Cluster, Topic, TopicPartition};
 use crate::core::in_flight::{Done, InFlight, Sending, Step};
 use crate::core::partitioner::{Sticky, partition_of_key};
+use crate::core::transaction::Transaction;
 use crate::error::ClientError;
 use crate::settings::ProducerSettings;
 
@@ -114,11 +116,13 @@ impl Producer {
             memory_bytes_max: settings.buffer_memory_bytes,
             codec: settings.compression_type,
             level: settings.compression_level(),
+            is_transactional: settings.transactional_id.is_some(),
         });
         if settings.enable_idempotence && !settings.is_idempotent() {
             tracing::warn!("idempotence is off, as acks, retries or in-flight settings forbid it");
         }
-        let in_flight = InFlight::new(accumulator, sending(client, &settings));
+        let mut in_flight = InFlight::new(accumulator, sending(client, &settings));
+        in_flight.transaction = settings.transactional_id.as_deref().map(Transaction::new);
         let state = State {
             in_flight,
             sticky: BTreeMap::new(),
@@ -143,9 +147,11 @@ impl Producer {
     /// one partition are written in the order in which these calls return.
     ///
     /// # Errors
-    /// When the topic or room is not there within max.block.ms, or the record is too large.
+    /// When the topic or room is not there within max.block.ms, the record is too large, or, with
+    /// transactional.id, no transaction is open or it can only be aborted.
     pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, ClientError> {
         let shared = &*self.shared;
+        shared.check_open()?;
         let draft = Draft {
             timestamp: record.timestamp.unwrap_or(Timestamp(shared.client.env().now_ms())),
             key: record.key.as_deref(),
@@ -178,8 +184,10 @@ impl Producer {
         drop(flushing);
     }
 
-    /// Waits until nothing is under way, then ends the producer's tasks. The client stays open.
+    /// Waits until nothing is under way, then ends the producer's tasks. A transaction that is open
+    /// is aborted. The client stays open.
     pub async fn close(self) {
+        self.abandon().await;
         self.flush().await;
         self.tasks.shutdown().await;
     }
@@ -218,6 +226,11 @@ impl Drop for Flushing<'_> {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
+    }
+
+    /// Whether records are taken: with transactions, only within one.
+    fn check_open(&self) -> Result<(), ClientError> {
+        self.state().in_flight.transaction.as_ref().map_or(Ok(()), Transaction::check_open)
     }
 
     /// The partition for a record.
@@ -395,6 +408,9 @@ fn obey(shared: &Arc<Shared>, spawner: &Spawner, step: Step<Ticket>) -> Option<I
         state.is_learning = true;
         let topics = std::mem::take(&mut state.unknown).into_iter().collect();
         spawner.spawn("leaders", learn_leaders(shared.clone(), topics));
+    }
+    if !step.to_add.is_empty() {
+        spawner.spawn("add partitions", transactions::add(shared.clone(), step.to_add));
     }
     if step.wants_producer_id && !state.is_asking_id {
         state.is_asking_id = true;

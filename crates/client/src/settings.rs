@@ -156,6 +156,10 @@ settings! {
         "retries" => retries: u32 = "2147483647" in 0..=2_147_483_647;
         /// How long a record may take from send to its acknowledgement.
         "delivery.timeout.ms" => delivery_timeout_ms: u64 = "120000" in 1..=MILLIS_MAX;
+        /// The name under which this producer's transactions outlive it; without one, it has none.
+        "transactional.id" => transactional_id: Option<String> = "";
+        /// How long the coordinator lets a transaction be open.
+        "transaction.timeout.ms" => transaction_timeout_ms: i32 = "60000" in 0..=i32::MAX;
         /// Whether records with keys are spread like those without.
         "partitioner.ignore.keys" => ignore_keys: bool = "false";
     }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use ottla_records::MarkerEpoch;
 use ottla_wire::{ErrorCode, LeaderEpoch, Offset};
 use tokio::sync::watch;
 
@@ -19,6 +20,14 @@ pub trait PartitionLog: Send + Sync + 'static {
     ///
     /// Called under the shard's lock: returns at once, without waiting for replicas.
     fn append(&self, epoch: LeaderEpoch, batch: Bytes) -> Result<Offset, ErrorCode>;
+
+    /// Appends the end of a transaction in the same way; its epoch is to be such.
+    fn append_marker(
+        &self,
+        epoch: LeaderEpoch,
+        marker: Bytes,
+        of: MarkerEpoch,
+    ) -> Result<Offset, ErrorCode>;
 
     /// The first offset.
     fn start(&self) -> Offset;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_machine::{Decided, Host, Now, Ticket};
 use ottla_records::builder::BuildError;
-use ottla_records::{BatchBuilder, BatchSettings, Producer};
+use ottla_records::{BatchBuilder, BatchSettings, MarkerEpoch, Producer};
 use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use tokio::sync::{oneshot, watch};
 
@@ -247,13 +247,13 @@ impl<M: Hosted> Shard<M> {
     pub(crate) fn end_transaction(
         self: &Arc<Self>,
         shared: &Arc<Shared<M>>,
-        marker: Bytes,
+        (marker, of): (Bytes, MarkerEpoch),
         record: M::Record,
         reply: M::Reply,
     ) -> Result<Reply<M::Reply>, ErrorCode> {
         let mut phase = self.lock();
         let live = phase.live()?;
-        let base = self.log.append(self.epoch, marker)?;
+        let base = self.log.append_marker(self.epoch, marker, of)?;
         live.tickets += 1;
         let ticket = Ticket(live.tickets);
         let (sender, receiver) = oneshot::channel();

@@ -11,7 +11,7 @@ use ottla_env::Env;
 use ottla_groups::{NoTopics, Topics};
 use ottla_records::control::{control_batch, end_transaction};
 use ottla_records::read_batch;
-use ottla_records::{BatchBuilder, BatchSettings, ControlRecord, Producer, batches};
+use ottla_records::{BatchBuilder, BatchSettings, ControlRecord, MarkerEpoch, Producer, batches};
 use ottla_sim::World;
 use ottla_wire::messages::join_group_request::JoinGroupRequestProtocol;
 use ottla_wire::messages::offset_commit_request::{
@@ -83,6 +83,14 @@ impl PartitionLog for Memory {
             None if batch.len() > self.batch_bytes_max() => Err(ErrorCode::RECORD_LIST_TOO_LARGE),
             None => Ok(self.put(&batch)),
         }
+    }
+    fn append_marker(
+        &self,
+        epoch: LeaderEpoch,
+        marker: Bytes,
+        _: MarkerEpoch,
+    ) -> Result<Offset, ErrorCode> {
+        self.append(epoch, marker)
     }
     fn start(&self) -> Offset {
         Offset(0)

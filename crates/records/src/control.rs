@@ -110,6 +110,23 @@ impl ControlRecord {
     }
 }
 
+/// Which epochs the end of a transaction may have, beside that of its producer in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerEpoch {
+    /// The producer's own or a later one: up to transaction version 1.
+    AtLeast,
+    /// A later one, as from transaction version 2 on every end bumps the epoch (KIP-1228): a marker
+    /// that comes late cannot end the next transaction.
+    Above,
+}
+
+impl MarkerEpoch {
+    /// What holds in a transaction of this version (`transaction.version`).
+    pub fn of(transaction_version: i8) -> MarkerEpoch {
+        if transaction_version >= 2 { MarkerEpoch::Above } else { MarkerEpoch::AtLeast }
+    }
+}
+
 /// A control batch of `records`. Its settings' codec and control bit are not looked at: control
 /// batches are never compressed.
 pub fn control_batch(

@@ -36,6 +36,6 @@ mod walk;
 pub use batch::{BatchError, BatchHeader, BatchView, Producer, TimestampType, batches};
 pub use builder::{BatchBuilder, BatchSettings};
 pub use codec::{Codec, Scratch};
-pub use control::ControlRecord;
+pub use control::{ControlRecord, MarkerEpoch};
 pub use record::{Record, read_batch};
 pub use validate::{Invalid, Rules, Valid, validate, validate_with};

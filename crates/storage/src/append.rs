@@ -22,42 +22,10 @@ use crate::error::{AppendError, StorageError};
 use crate::log::{Log, Writer, lock};
 use crate::markers;
 use crate::names::FileKind;
+use crate::origin::Origin;
 use crate::producer_snapshot;
 use crate::producers::{Fenced, Marker, ProducerBatch};
 use crate::segment::{Growth, Segment};
-
-/// Who appends, and what the log does for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A producer, through the leader: one batch, checked in full, offsets assigned.
-    Leader {
-        /// The leader's epoch.
-        epoch: LeaderEpoch,
-        /// The clock.
-        now: Timestamp,
-    },
-    /// A coordinator of this broker, which leads the partition: control batches are allowed.
-    Coordinator {
-        /// The leader's epoch.
-        epoch: LeaderEpoch,
-        /// The clock.
-        now: Timestamp,
-    },
-    /// Batches that have their offsets and epochs: a follower's, or the metadata log's.
-    Replica {
-        /// The clock.
-        now: Timestamp,
-    },
-}
-
-impl Origin {
-    fn now(self) -> Timestamp {
-        match self {
-            Origin::Leader { now, .. } | Origin::Coordinator { now, .. } => now,
-            Origin::Replica { now } => now,
-        }
-    }
-}
 
 /// What became of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +70,9 @@ impl Log {
         let (validated, epoch, now) = match origin {
             Origin::Replica { now } => return self.append_replica(records, now, &config),
             Origin::Leader { epoch, now } => (Validated::Client, epoch, now),
-            Origin::Coordinator { epoch, now } => (Validated::Coordinator, epoch, now),
+            Origin::Coordinator { epoch, now } | Origin::Marker { epoch, now, .. } => {
+                (Validated::Coordinator, epoch, now)
+            }
         };
         let rules = Rules {
             origin: validated,
@@ -121,13 +91,13 @@ impl Log {
             message: invalid.message,
             record_errors: invalid.record_errors,
         })?;
-        self.append_valid(records, valid, epoch, &rules, &config)
+        self.append_valid(records, valid, (origin, epoch), &rules, &config)
     }
 
     /// Whether this append may use what is kept back: those of Kafka's own topics, and markers,
     /// which end transactions and come from a coordinator.
     fn goes_on_when_full(&self, origin: Origin) -> bool {
-        self.may_use_reserve || matches!(origin, Origin::Coordinator { .. })
+        self.may_use_reserve || origin.is_coordinator()
     }
 
     /// Checks a batch; a compressed one with the buffers and contexts that an earlier one used.
@@ -147,7 +117,7 @@ impl Log {
         &self,
         records: &Bytes,
         mut valid: Valid,
-        epoch: LeaderEpoch,
+        (origin, epoch): (Origin, LeaderEpoch),
         rules: &Rules<'_>,
         config: &LogConfig,
     ) -> Result<Appended, AppendError> {
@@ -160,7 +130,7 @@ impl Log {
             true => markers::of(&valid, records, last),
             false => None,
         };
-        if let Some(known) = self.check_producer(&valid, marker.as_ref(), rules.origin)? {
+        if let Some(known) = self.check_producer(&valid, marker.as_ref(), origin)? {
             return Ok(self.appended(known, config));
         }
         let rest = valid.records(records);
@@ -248,13 +218,13 @@ impl Log {
         &self,
         valid: &Valid,
         marker: Option<&Marker>,
-        by: Validated,
+        origin: Origin,
     ) -> Result<Option<Known>, AppendError> {
         let refused = |fenced: Fenced| {
             AppendError::new(fenced.error, format!("{} in {}", fenced.message, self.name))
         };
         if let Some(marker) = marker {
-            lock(&self.producers).check_marker(marker).map_err(refused)?;
+            lock(&self.producers).check_marker(marker, origin.marker_epoch()).map_err(refused)?;
             return Ok(None);
         }
         let Some(producer) = valid.producer.filter(|_| !valid.is_control) else { return Ok(None) };
@@ -267,9 +237,9 @@ impl Log {
             transactional: valid.is_transactional,
         };
         let producers = lock(&self.producers);
-        let known = match by {
-            Validated::Coordinator => producers.check_coordinated(&batch).map(|()| None),
-            _ => producers.check(&batch),
+        let known = match origin.is_coordinator() {
+            true => producers.check_coordinated(&batch).map(|()| None),
+            false => producers.check(&batch),
         };
         let known = known.map_err(refused)?;
         Ok(known.map(|known| Known {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use ottla_records::MarkerEpoch;
 use ottla_wire::{ErrorCode, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 /// How many batches of a producer are remembered to recognise repetitions.
@@ -13,6 +14,7 @@ pub const WINDOW: usize = 5;
 
 const NO_SEQUENCE: i32 = -1;
 const NO_EPOCH: ProducerEpoch = ProducerEpoch(-1);
+const LAST_EPOCH: ProducerEpoch = ProducerEpoch(i16::MAX);
 
 /// What the producer's state needs to know of a batch of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,10 +271,19 @@ impl Producers {
         }
     }
 
-    /// Looks whether a coordinator may append this marker.
-    pub fn check_marker(&self, marker: &Marker) -> Result<(), Fenced> {
+    /// Looks whether a coordinator may append this marker, whose epoch is to be such.
+    pub fn check_marker(&self, marker: &Marker, of: MarkerEpoch) -> Result<(), Fenced> {
         let Some(known) = self.producers.get(&marker.id) else { return Ok(()) };
         check_epoch(known, marker.id, marker.epoch)?;
+        // Written again, as the coordinator did not hear of it, or none can be above: let in.
+        let has_ended = known.transaction_start.is_none() || marker.epoch == LAST_EPOCH;
+        if of == MarkerEpoch::Above && marker.epoch == known.epoch && !has_ended {
+            let (id, epoch) = (marker.id.0, known.epoch.0);
+            return Err(Fenced {
+                error: ErrorCode::INVALID_PRODUCER_EPOCH,
+                message: format!("producer {id} is open in epoch {epoch}, its end is to be above"),
+            });
+        }
         if known.coordinator_epoch > marker.coordinator_epoch {
             return Err(Fenced {
                 error: ErrorCode::TRANSACTION_COORDINATOR_FENCED,
@@ -517,14 +528,41 @@ mod tests {
         assert!(producers.check(&batch(1, 2, 1)).is_err());
         assert_eq!(producers.check(&batch(1, 0, 1)), Ok(None));
         assert_eq!(
-            producers.check_marker(&marker(0, 3, false)).unwrap_err().error,
+            producers.check_marker(&marker(0, 3, false), MarkerEpoch::AtLeast).unwrap_err().error,
             ErrorCode::INVALID_PRODUCER_EPOCH
         );
         let older = Marker { coordinator_epoch: -1, ..marker(1, 3, false) };
         assert_eq!(
-            producers.check_marker(&older).unwrap_err().error,
+            producers.check_marker(&older, MarkerEpoch::AtLeast).unwrap_err().error,
             ErrorCode::TRANSACTION_COORDINATOR_FENCED
         );
+    }
+
+    #[test]
+    fn where_every_end_bumps_the_epoch_a_marker_that_does_not_is_refused() {
+        let mut producers = Producers::default();
+        let refused = Err(ErrorCode::INVALID_PRODUCER_EPOCH);
+        let check = |producers: &Producers, epoch, of| {
+            let checked = producers.check_marker(&marker(epoch, 9, false), of);
+            checked.map_err(|fenced| fenced.error)
+        };
+        assert_eq!(check(&producers, 0, MarkerEpoch::Above), Ok(()));
+        producers.append(&ProducerBatch { transactional: true, ..batch(3, 0, 2) }, Offset(0));
+        assert_eq!(check(&producers, 2, MarkerEpoch::AtLeast), refused);
+        assert_eq!(check(&producers, 3, MarkerEpoch::AtLeast), Ok(()));
+        assert_eq!(check(&producers, 3, MarkerEpoch::Above), refused);
+        assert_eq!(check(&producers, 4, MarkerEpoch::Above), Ok(()));
+        // Written a second time, it ends nothing and harms nobody.
+        producers.complete(&marker(4, 2, false));
+        assert_eq!(check(&producers, 4, MarkerEpoch::Above), Ok(()));
+        assert_eq!(check(&producers, 3, MarkerEpoch::Above), refused);
+        // Once the next transaction is open it would end that one.
+        producers.append(&ProducerBatch { transactional: true, ..batch(4, 0, 1) }, Offset(3));
+        assert_eq!(check(&producers, 4, MarkerEpoch::Above), refused);
+        // Above the last epoch there is none.
+        let last = ProducerBatch { transactional: true, ..batch(i16::MAX, 0, 1) };
+        producers.append(&last, Offset(4));
+        assert_eq!(check(&producers, i16::MAX, MarkerEpoch::Above), Ok(()));
     }
 
     #[test]

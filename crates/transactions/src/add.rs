@@ -33,13 +33,13 @@ impl Transactions {
         if request.verify_only {
             let verified = self.verify(request);
             let result = match &verified {
-                Ok(transaction) => result_of(request, |partition| {
+                Ok(transaction) => add_partitions_result(request, |partition| {
                     match transaction.partitions.contains(partition) {
                         true => ErrorCode::NONE,
                         false => ErrorCode::TRANSACTION_ABORTABLE,
                     }
                 }),
-                Err(error) => result_of(request, |_| *error),
+                Err(error) => add_partitions_result(request, |_| *error),
             };
             return Decided::reply(ask.ticket, TransactionReply::AddPartitions(result));
         }
@@ -49,7 +49,7 @@ impl Transactions {
         let id = &request.transactional_id;
         let (record, error) = split(self.add(soft, ask, id, producer, added, client_version));
         let error = in_version(ask.version, error);
-        let reply = TransactionReply::AddPartitions(result_of(request, |_| error));
+        let reply = TransactionReply::AddPartitions(add_partitions_result(request, |_| error));
         Decided { records: record, replies: vec![(ask.ticket, reply)], wake: soft.wake() }
     }
 
@@ -163,8 +163,8 @@ fn partitions(
     })
 }
 
-/// The result with an error code for each partition of the request.
-pub(crate) fn result_of(
+/// The result of AddPartitionsToTxn with an error code for each partition of the request.
+pub fn add_partitions_result(
     request: &AddPartitionsToTxnTransaction,
     code: impl Fn(&TopicPartition) -> ErrorCode,
 ) -> AddPartitionsToTxnResult {

@@ -55,6 +55,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use add::add_partitions_result;
 pub use admin::Filter;
 pub use ask::{Ask, Settings};
 pub use init::check_init_producer_id;

@@ -34,12 +34,15 @@ pub(crate) const FEATURES: &[&str] = &[
     "restart",
 ];
 
+/// What every client with transactions shows.
+const TRANSACTIONS: &[&str] = &["atomic", "fenced", "exactly-once"];
+
 /// One client: a row of the table.
 pub(crate) struct Client {
     pub(crate) name: &'static str,
     /// Programs that a language brings; without them the client is skipped.
     needs: &'static [&'static str],
-    kit: Option<&'static Kit>,
+    kits: &'static [&'static Kit],
     /// Its program; the bootstrap address follows.
     command: &'static str,
     pub(crate) features: &'static [&'static str],
@@ -64,18 +67,29 @@ static PYTHON: Kit = Kit {
 };
 static NODE: Kit = Kit {
     name: "node",
-    locks: &["conform/kafkajs/package-lock.json", "conform/kafkajs/suite.js"],
+    locks: &[
+        "conform/kafkajs/package-lock.json",
+        "conform/kafkajs/suite.js",
+        "conform/exactly-once/kafkajs.js",
+    ],
     steps: &[
         "mkdir -p {cache}/node",
         "cp {root}/conform/kafkajs/package.json {root}/conform/kafkajs/package-lock.json \
-            {root}/conform/kafkajs/suite.js {cache}/node",
+            {root}/conform/kafkajs/suite.js {root}/conform/exactly-once/kafkajs.js {cache}/node",
         "npm ci --silent --prefix {cache}/node",
     ],
 };
 static GO: Kit = Kit {
     name: "go",
-    locks: &["conform/franz-go/go.sum", "conform/franz-go/main.go"],
-    steps: &["go build -C {root}/conform/franz-go -o {cache}/franz-go ."],
+    locks: &[
+        "conform/franz-go/go.sum",
+        "conform/franz-go/main.go",
+        "conform/franz-go/worker/main.go",
+    ],
+    steps: &[
+        "go build -C {root}/conform/franz-go -o {cache}/franz-go .",
+        "go build -C {root}/conform/franz-go -o {cache}/franz-go-worker ./worker",
+    ],
 };
 static JAVA: Kit = Kit {
     name: "java",
@@ -89,6 +103,14 @@ static JAVA: Kit = Kit {
     ],
     steps: &["mvn --quiet --batch-mode --file {root}/conform/java/pom.xml compile"],
 };
+static STREAMS: Kit = Kit {
+    name: "streams",
+    locks: &[
+        "conform/exactly-once/java/pom.xml",
+        "conform/exactly-once/java/src/main/java/Streams.java",
+    ],
+    steps: &["mvn --quiet --batch-mode --file {root}/conform/exactly-once/java/pom.xml compile"],
+};
 static TOOLS: Kit = Kit {
     name: "tools",
     locks: &["conform/tools/pom.xml"],
@@ -98,34 +120,59 @@ static TOOLS: Kit = Kit {
 /// Every client, one row each.
 #[rustfmt::skip]
 pub(crate) const CLIENTS: &[Client] = &[
-    Client { name: "kcat", needs: &["kcat"], kit: None,
+    Client { name: "kcat", needs: &["kcat"], kits: &[],
         command: "{root}/conform/kcat/suite", features: FEATURES },
-    Client { name: "kafka-python", needs: &["python3"], kit: Some(&PYTHON),
+    Client { name: "kafka-python", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/python/suite.py kafka_python",
         features: FEATURES },
-    Client { name: "confluent-kafka", needs: &["python3"], kit: Some(&PYTHON),
+    Client { name: "confluent-kafka", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/python/suite.py confluent",
         features: FEATURES },
-    Client { name: "aiokafka", needs: &["python3"], kit: Some(&PYTHON),
+    Client { name: "aiokafka", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/python/suite.py aio",
         features: FEATURES },
-    Client { name: "kafkajs", needs: &["node", "npm"], kit: Some(&NODE),
+    Client { name: "kafkajs", needs: &["node", "npm"], kits: &[&NODE],
         command: "node {cache}/node/suite.js", features: FEATURES },
-    Client { name: "franz-go", needs: &["go"], kit: Some(&GO),
+    Client { name: "franz-go", needs: &["go"], kits: &[&GO],
         command: "{cache}/franz-go", features: FEATURES },
-    Client { name: "java", needs: &["java", "javac", "mvn"], kit: Some(&JAVA),
+    Client { name: "java", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Suite", features: FEATURES },
-    Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kit: Some(&JAVA),
+    Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Transactions",
         features: &["atomic", "fenced", "offsets", "exactly-once"] },
-    Client { name: "console-tools", needs: &["java", "mvn"], kit: Some(&TOOLS),
+    Client { name: "java-exactly-once", needs: &["python3", "java", "javac", "mvn"],
+        kits: &[&PYTHON, &JAVA],
+        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py java \
+            java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* Transactions",
+        features: &["exactly-once"] },
+    Client { name: "java-streams", needs: &["python3", "java", "javac", "mvn"],
+        kits: &[&PYTHON, &STREAMS],
+        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py streams \
+            java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/streams/classes:{cache}/streams/libs/* Streams",
+        features: &["exactly-once", "counts"] },
+    Client { name: "confluent-transactions", needs: &["python3"], kits: &[&PYTHON],
+        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py confluent \
+            {cache}/python/bin/python {root}/conform/exactly-once/confluent.py",
+        features: TRANSACTIONS },
+    Client { name: "kafkajs-transactions", needs: &["python3", "node", "npm"],
+        kits: &[&PYTHON, &NODE],
+        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py kafkajs \
+            node {cache}/node/kafkajs.js",
+        features: TRANSACTIONS },
+    Client { name: "franz-go-transactions", needs: &["python3", "go"], kits: &[&PYTHON, &GO],
+        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py franz-go \
+            {cache}/franz-go-worker",
+        features: TRANSACTIONS },
+    Client { name: "console-tools", needs: &["java", "mvn"], kits: &[&TOOLS],
         command: "{root}/conform/tools/suite {cache}/tools/libs", features: FEATURES },
-    Client { name: "payments", needs: &["python3"], kit: Some(&PYTHON),
+    Client { name: "payments", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/payments/suite.py",
         features: &["nothing-lost", "dead-letters"] },
-    Client { name: "network", needs: &["kcat", "ip", "ss"], kit: None,
+    Client { name: "network", needs: &["kcat", "ip", "ss"], kits: &[],
         command: "{root}/conform/network/suite",
         features: &[
             "named-address", "advertised-address", "bound-to-nothing-else", "loopback-alone",
@@ -149,7 +196,7 @@ pub(crate) fn install(
     for client in clients {
         let missing: BTreeSet<_> = client.needs.iter().filter(|need| !has(need)).copied().collect();
         if missing.is_empty() {
-            kits.extend(client.kit.map(|kit| (kit.name, kit)));
+            kits.extend(client.kits.iter().map(|kit| (kit.name, *kit)));
         } else {
             let missing: Vec<_> = missing.into_iter().collect();
             skipped.insert(client.name, format!("no {}", missing.join(", no ")));
@@ -166,7 +213,7 @@ pub(crate) fn install(
             return Err(why);
         }
         let without =
-            clients.iter().filter(|client| client.kit.is_some_and(|k| k.name == kit.name));
+            clients.iter().filter(|client| client.kits.iter().any(|k| k.name == kit.name));
         skipped.extend(without.map(|client| (client.name, why.clone())));
     }
     Ok(skipped)

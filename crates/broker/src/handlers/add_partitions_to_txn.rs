@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 
 use ottla_coordination::Answer as Coordinated;
 use ottla_security::{Operation, Resource};
+use ottla_transactions::{TopicPartition, add_partitions_result};
+use ottla_wire::ErrorCode;
 use ottla_wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnTransaction;
-use ottla_wire::messages::add_partitions_to_txn_response::{
-    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
-};
+use ottla_wire::messages::add_partitions_to_txn_response::AddPartitionsToTxnResult;
 use ottla_wire::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
-use ottla_wire::{ErrorCode, PartitionIndex, StrBytes};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
@@ -57,24 +56,23 @@ fn add(ctx: &Ctx, asked: &AddPartitionsToTxnTransaction) -> Coordinated<AddParti
     let id = &asked.transactional_id;
     if is_client && !ctx.allows(Operation::Write, Resource::TransactionalId(id)) {
         let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-        return Coordinated::Now(result(asked, |_, _| code));
+        return Coordinated::Now(add_partitions_result(asked, |_| code));
     }
     let refused = refused(ctx, asked, is_client);
     if refused.is_empty() {
         return ctx.rooms.transactions.add_partitions(ctx.version, asked);
     }
-    Coordinated::Now(result(asked, |topic, partition| {
-        let code = refused.get(&(topic, partition)).copied();
-        code.unwrap_or(ErrorCode::OPERATION_NOT_ATTEMPTED)
+    Coordinated::Now(add_partitions_result(asked, |partition| {
+        refused.get(partition).copied().unwrap_or(ErrorCode::OPERATION_NOT_ATTEMPTED)
     }))
 }
 
 /// The partitions that cannot be added, with the reason.
-fn refused<'a>(
+fn refused(
     ctx: &Ctx,
-    asked: &'a AddPartitionsToTxnTransaction,
+    asked: &AddPartitionsToTxnTransaction,
     is_client: bool,
-) -> BTreeMap<(&'a StrBytes, PartitionIndex), ErrorCode> {
+) -> BTreeMap<TopicPartition, ErrorCode> {
     let image = ctx.image();
     let mut refused = BTreeMap::new();
     for topic in &asked.topics {
@@ -82,38 +80,14 @@ fn refused<'a>(
         let known = image.topic_by_name(&topic.name);
         for partition in &topic.partitions {
             let exists = known.is_some_and(|topic| topic.partitions.get(partition).is_some());
-            if !may {
-                let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
-                refused.insert((&topic.name, *partition), code);
-            } else if !exists {
-                let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-                refused.insert((&topic.name, *partition), code);
-            }
+            let code = match may {
+                false => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+                true if !exists => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                true => continue,
+            };
+            let partition = TopicPartition { topic: topic.name.clone(), partition: *partition };
+            refused.insert(partition, code);
         }
     }
     refused
-}
-
-fn result(
-    asked: &AddPartitionsToTxnTransaction,
-    code: impl Fn(&StrBytes, PartitionIndex) -> ErrorCode,
-) -> AddPartitionsToTxnResult {
-    let topic_results = asked.topics.iter().map(|topic| AddPartitionsToTxnTopicResult {
-        name: topic.name.clone(),
-        results_by_partition: topic
-            .partitions
-            .iter()
-            .map(|partition| AddPartitionsToTxnPartitionResult {
-                partition_index: *partition,
-                partition_error_code: code(&topic.name, *partition),
-                ..Default::default()
-            })
-            .collect(),
-        ..Default::default()
-    });
-    AddPartitionsToTxnResult {
-        transactional_id: asked.transactional_id.clone(),
-        topic_results: topic_results.collect(),
-        ..Default::default()
-    }
 }

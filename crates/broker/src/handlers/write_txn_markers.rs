@@ -1,6 +1,7 @@
 //! WriteTxnMarkers (27), v1-2: ends transactions in the partitions that this broker leads.
 //! Asked by coordinators, and by administrators who abort a hanging transaction. v2 the level of
-//! transaction.version, which decides what is checked. An older coordinator's marker is refused
+//! transaction.version (KIP-1228): from 2 on a marker's epoch is above the producer's, else it is
+//! refused with INVALID_PRODUCER_EPOCH. An older coordinator's marker is refused
 //! with TRANSACTION_COORDINATOR_FENCED. On `__consumer_offsets` the coordinator of groups writes
 //! them, since offsets count from them on. Answers when all are committed. Not served: nothing.
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 use ottla_coordination::{Answer as Coordinated, BoxFuture};
 use ottla_env::Env;
 use ottla_records::control::end_transaction;
-use ottla_records::{ControlRecord, Producer};
+use ottla_records::{ControlRecord, MarkerEpoch, Producer};
 use ottla_security::{Operation, Resource};
 use ottla_wire::messages::write_txn_markers_request::WritableTxnMarker;
 use ottla_wire::messages::write_txn_markers_response::{
@@ -101,15 +102,16 @@ fn write(
     let now = ctx.now();
     let batch = end_transaction(Offset(0), now, producer, &control);
     let batch = batch.map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
+    let of = MarkerEpoch::of(marker.transaction_version);
     if topic == topics::CONSUMER_OFFSETS {
         let committed = marker.transaction_result;
-        return match ctx.rooms.groups.end_transaction_of(index, id, committed, batch) {
+        return match ctx.rooms.groups.end_transaction_of(index, (id, of), committed, batch) {
             Coordinated::Now(ErrorCode::NONE) => Ok(None),
             Coordinated::Now(error) => Err(error),
             Coordinated::Later(written) => Ok(Some(Pending::Groups(written))),
         };
     }
-    let appended = partition.append_marker(&batch, now).map_err(|refused| {
+    let appended = partition.append_marker(&batch, of, None, now).map_err(|refused| {
         let (partition, code, why) = (&partition.index, refused.code.name(), &refused.message);
         tracing::info!(topic, %partition, code, why, "a transaction marker was refused");
         refused.code

@@ -138,6 +138,17 @@ pub(crate) fn state(house: &House) -> String {
 }
 
 fn mark(house: &House, who: Who, topic: &str, coordinator_epoch: i32) -> ErrorCode {
+    mark_in(house, 1, who, topic, coordinator_epoch)
+}
+
+/// Writes a marker of a transaction of this version.
+fn mark_in(
+    house: &House,
+    transaction_version: i8,
+    who: Who,
+    topic: &str,
+    coordinator_epoch: i32,
+) -> ErrorCode {
     let topic = WritableTxnMarkerTopic {
         name: topic.to_owned().into(),
         partition_indexes: vec![PartitionIndex(0)],
@@ -149,9 +160,10 @@ fn mark(house: &House, who: Who, topic: &str, coordinator_epoch: i32) -> ErrorCo
         transaction_result: false,
         topics: vec![topic],
         coordinator_epoch,
+        transaction_version,
         ..Default::default()
     };
-    let told = house.ask(1, WriteTxnMarkersRequest { markers: vec![marker], ..Default::default() });
+    let told = house.ask(2, WriteTxnMarkersRequest { markers: vec![marker], ..Default::default() });
     told.markers[0].topics[0].partitions[0].error_code
 }
 
@@ -426,6 +438,25 @@ fn an_administrator_ends_a_transaction_that_hangs() {
     let older = (who.0, ProducerEpoch(2));
     assert_eq!(mark(&house, older, "t", 5), ErrorCode::INVALID_PRODUCER_EPOCH);
     assert_eq!(mark(&house, who, "none", 5), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+#[test]
+fn a_marker_of_a_bumping_transaction_is_above_the_epoch_of_what_it_ends() {
+    let house = house_with(&["transaction.partition.verification.enable=false"]);
+    let who = (ProducerId(77), ProducerEpoch(3));
+    let next = (who.0, ProducerEpoch(4));
+    assert_eq!(write(&house, who, 0, "first"), ErrorCode::NONE);
+    assert_eq!(mark_in(&house, 2, who, "t", 5), ErrorCode::INVALID_PRODUCER_EPOCH);
+    assert_eq!(stable_end(&house), 0);
+    assert_eq!(mark_in(&house, 2, next, "t", 5), ErrorCode::NONE);
+    assert_eq!(stable_end(&house), 2);
+    // Once more, as when the answer was lost.
+    assert_eq!(mark_in(&house, 2, next, "t", 5), ErrorCode::NONE);
+    assert_eq!(write(&house, next, 0, "second"), ErrorCode::NONE);
+    assert_eq!(mark_in(&house, 2, next, "t", 5), ErrorCode::INVALID_PRODUCER_EPOCH);
+    assert_eq!(stable_end(&house), 3);
+    assert_eq!(mark_in(&house, 1, next, "t", 5), ErrorCode::NONE);
+    assert_eq!(stable_end(&house), 5);
 }
 
 #[test]

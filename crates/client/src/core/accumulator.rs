@@ -47,6 +47,8 @@ pub struct Batching {
     pub codec: Codec,
     /// Its level.
     pub level: i32,
+    /// Whether they belong to transactions.
+    pub is_transactional: bool,
 }
 
 /// A batch with those who wait for it.
@@ -121,7 +123,8 @@ impl<T> Batch<T> {
 impl Batching {
     fn builder(&self) -> BatchBuilder {
         let settings = BatchSettings::compressed(self.codec);
-        BatchBuilder::new(BatchSettings { level: self.level, ..settings })
+        let Batching { level, is_transactional, .. } = *self;
+        BatchBuilder::new(BatchSettings { level, is_transactional, ..settings })
     }
 }
 

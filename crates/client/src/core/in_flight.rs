@@ -17,6 +17,7 @@ use ottla_wire::{
 use crate::core::accumulator::{Accumulator, Batch, Queue, sequence_after};
 use crate::core::backoff::Backoff;
 use crate::core::cluster::{Cluster, TopicPartition};
+use crate::core::transaction::Transaction;
 use crate::error::ClientError;
 
 /// The rules of sending.
@@ -79,6 +80,8 @@ pub struct Step<T> {
     pub unknown: BTreeSet<StrBytes>,
     /// Whether a producer id must be asked for.
     pub wants_producer_id: bool,
+    /// Partitions that must be added to the transaction.
+    pub to_add: Vec<TopicPartition>,
     /// When to come again at the latest.
     pub wake: Option<Timestamp>,
 }
@@ -96,6 +99,8 @@ struct Road {
 pub struct InFlight<T> {
     /// What has not left.
     pub accumulator: Accumulator<T>,
+    /// The transactions that all records belong to, if they do.
+    pub transaction: Option<Transaction>,
     sending: Sending,
     roads: BTreeMap<BrokerId, Road>,
     batches: usize,
@@ -112,6 +117,7 @@ impl<T> InFlight<T> {
     pub fn new(accumulator: Accumulator<T>, sending: Sending) -> InFlight<T> {
         InFlight {
             accumulator,
+            transaction: None,
             sending,
             roads: BTreeMap::new(),
             batches: 0,
@@ -142,12 +148,28 @@ impl<T> InFlight<T> {
         self.id = Some((id, epoch));
     }
 
+    /// The producer has this id and epoch from here on, whose sequences begin at 0. Nothing waits
+    /// or is under way.
+    pub fn begin_epoch(&mut self, id: ProducerId, epoch: ProducerEpoch) {
+        self.id = Some((id, epoch));
+        self.accumulator.queues.values_mut().for_each(|queue| queue.next_sequence = 0);
+    }
+
+    /// Who writes, once that is known.
+    pub fn producer(&self) -> Option<(ProducerId, ProducerEpoch)> {
+        self.id
+    }
+
     /// Gives up all that has not left.
     pub fn give_up(&mut self, error: &ClientError) -> Vec<Done<T>> {
         let mut done = Vec::new();
         for queue in self.accumulator.queues.values_mut() {
             let waiting = queue.closed.drain(..).chain(queue.open.take());
             done.extend(waiting.map(|batch| (batch, Err(error.clone()))));
+        }
+        let has_gap = done.iter().any(|(batch, _)| batch.producer.is_some());
+        if let Some(transaction) = self.transaction.as_mut().filter(|_| has_gap) {
+            transaction.left_a_gap();
         }
         done.into_iter().map(|(batch, result)| self.done(batch, result)).collect()
     }
@@ -159,6 +181,7 @@ impl<T> InFlight<T> {
             done: self.expire(now),
             unknown: std::mem::take(&mut self.doubted),
             wants_producer_id: false,
+            to_add: Vec::new(),
             wake: None,
         };
         self.replace_id();
@@ -177,7 +200,11 @@ impl<T> InFlight<T> {
                 continue;
             }
             if self.sending.is_idempotent && self.id.is_none() {
-                step.wants_producer_id = true;
+                // That of a transactional producer comes before its first transaction.
+                step.wants_producer_id = self.transaction.is_none();
+                continue;
+            }
+            if self.transaction.as_mut().is_some_and(|transaction| !transaction.admits(of)) {
                 continue;
             }
             let road = self.roads.entry(leader).or_default();
@@ -199,6 +226,7 @@ impl<T> InFlight<T> {
             self.roads.insert(to, Road { is_departing: true, in_flight: self.in_flight(to) + 1 });
             step.departures.push(departure);
         }
+        step.to_add = self.transaction.as_mut().map(Transaction::to_add).unwrap_or_default();
         step
     }
 
@@ -232,6 +260,7 @@ impl<T> InFlight<T> {
                 Verdict::Failed(error) => done.extend(self.failed(now, random, batch, error)),
             }
         }
+        done.extend(self.give_up_aborted());
         done
     }
 
@@ -261,15 +290,22 @@ impl<T> InFlight<T> {
         let in_time = now - batch.created < self.sending.delivery_timeout_ms;
         let may_repeat = in_time && batch.attempts <= self.sending.retries;
         let sequence_is_wrong = batch.producer.is_some() && is_about_sequences(&error);
-        if !may_repeat || !(sequence_is_wrong || error.is_retriable()) {
-            self.spoiled |= batch.producer.is_some();
+        if let Some(transaction) = &self.transaction {
+            let explained = sequence_is_wrong && self.has_earlier(&batch);
+            let goes_on = may_repeat && !transaction.is_given_up();
+            if !goes_on || !(explained || error.is_retriable()) {
+                self.spoil(&batch, &error);
+                return Some(self.done(batch, Err(error)));
+            }
+        } else if !may_repeat || !(sequence_is_wrong || error.is_retriable()) {
+            self.spoil(&batch, &error);
             return Some(self.done(batch, Err(error)));
         }
         if moves(&error) {
             self.doubted.insert(batch.of.topic.clone());
         }
         if sequence_is_wrong && !self.has_earlier(&batch) {
-            self.spoiled = true;
+            self.spoil(&batch, &error);
         }
         let wait = millis(self.sending.backoff.after(batch.attempts, random));
         if let Some(queue) = self.accumulator.queues.get_mut(&batch.of) {
@@ -277,6 +313,23 @@ impl<T> InFlight<T> {
             queue.put_back(batch);
         }
         None
+    }
+
+    /// A batch with a sequence was given up: what follows is to be another producer's, or the
+    /// transaction fails.
+    fn spoil(&mut self, batch: &Batch<T>, why: &ClientError) {
+        match &mut self.transaction {
+            Some(transaction) => transaction.fail(why),
+            None => self.spoiled |= batch.producer.is_some(),
+        }
+    }
+
+    /// Gives up what waits to be sent in a transaction that can only be aborted.
+    pub fn give_up_aborted(&mut self) -> Vec<Done<T>> {
+        match self.transaction.as_ref().is_some_and(Transaction::is_given_up) {
+            true => self.give_up(&ClientError::Aborted),
+            false => Vec::new(),
+        }
     }
 
     /// Whether a batch before this one is still to be written, which explains a gap.
@@ -319,12 +372,15 @@ impl<T> InFlight<T> {
             }
         }
         let expired = late.into_iter().map(|batch| {
-            self.spoiled |= batch.producer.is_some();
             let timeout_ms = u64::try_from(timeout).unwrap_or(0);
             let about = format!("delivery of {} records to {}", batch.count(), batch.of);
-            self.done(batch, Err(ClientError::Waited { about, timeout_ms, last: None }))
+            let error = ClientError::Waited { about, timeout_ms, last: None };
+            self.spoil(&batch, &error);
+            self.done(batch, Err(error))
         });
-        expired.collect()
+        let mut expired: Vec<_> = expired.collect();
+        expired.extend(self.give_up_aborted());
+        expired
     }
 
     fn done(

@@ -10,6 +10,8 @@ use ottla_wire::{ApiKey, VersionRange};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Versions {
     apis: BTreeMap<i16, VersionRange>,
+    /// The cluster's features and their levels.
+    features: BTreeMap<String, i16>,
 }
 
 impl Versions {
@@ -19,12 +21,20 @@ impl Versions {
         let apis = ranges
             .map(|api| (api.api_key, VersionRange { min: api.min_version, max: api.max_version }))
             .collect();
-        Versions { apis }
+        let features = response.finalized_features.iter();
+        let features =
+            features.map(|feature| (feature.name.to_string(), feature.max_version_level)).collect();
+        Versions { apis, features }
     }
 
     /// What the broker serves of an API.
     pub fn of(&self, api: ApiKey) -> Option<VersionRange> {
         self.apis.get(&(api as i16)).copied()
+    }
+
+    /// The level that the cluster has agreed on for a feature (KIP-584); 0 where it is off.
+    pub fn feature(&self, name: &str) -> i16 {
+        self.features.get(name).copied().unwrap_or(0)
     }
 
     /// All APIs that the broker serves, by number; some may be unknown here.

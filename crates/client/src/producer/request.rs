@@ -66,7 +66,13 @@ fn build(
 ) -> Result<(ProduceRequest, i16), ClientError> {
     let cluster = shared.client.cluster();
     let mut topic_data: Vec<TopicProduceData> = Vec::new();
-    let mut version_max = i16::MAX;
+    let (transactional_id, mut version_max) = {
+        let state = shared.state();
+        let transaction = state.in_flight.transaction.as_ref();
+        let adds_first = transaction.is_some_and(|transaction| !transaction.bumps());
+        let version_max = if adds_first { LAST_THAT_ADDS_NOTHING } else { i16::MAX };
+        (transaction.map(|transaction| transaction.id().clone()), version_max)
+    };
     for batch in batches {
         let bytes = batch.bytes().map_err(|error| ClientError::Unsayable {
             api: ApiKey::Produce,
@@ -84,7 +90,7 @@ fn build(
                 let name = batch.of.topic.clone();
                 let topic_id = cluster.topic(&name).map_or(TopicId::ZERO, |topic| topic.id);
                 if topic_id == TopicId::ZERO {
-                    version_max = LAST_WITH_NAMES;
+                    version_max = version_max.min(LAST_WITH_NAMES);
                 }
                 let partition_data = vec![data];
                 topic_data.push(TopicProduceData {
@@ -97,6 +103,7 @@ fn build(
         }
     }
     let request = ProduceRequest {
+        transactional_id,
         acks: shared.settings.acks.code(),
         timeout_ms: i32::try_from(shared.client.request_timeout().as_millis()).unwrap_or(i32::MAX),
         topic_data,
@@ -162,5 +169,7 @@ fn follow_hints(shared: &Shared, cluster: &Cluster, answer: Option<&ProduceRespo
     }
 }
 
+/// The last version in which partitions are to be added to the transaction first (KIP-890).
+const LAST_THAT_ADDS_NOTHING: i16 = 11;
 /// The last version that names topics by their names (KIP-516).
 const LAST_WITH_NAMES: i16 = 12;

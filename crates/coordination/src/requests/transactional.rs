@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use ottla_groups::{GroupRecord, GroupReply, Groups, Topics};
-use ottla_records::Producer;
+use ottla_records::{MarkerEpoch, Producer};
 use ottla_wire::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -49,12 +49,12 @@ impl Coordinator<Groups> {
         })
     }
 
-    /// Ends the transaction of a producer on one partition of groups with this marker. Gives the
-    /// error code when the marker is committed.
+    /// Ends the transaction of a producer on one partition of groups with this marker, whose epoch
+    /// is to be such. Gives the error code when the marker is committed.
     pub fn end_transaction_of(
         &self,
         partition: PartitionIndex,
-        producer: ProducerId,
+        (producer, of): (ProducerId, MarkerEpoch),
         committed: bool,
         marker: Bytes,
     ) -> Answer<ErrorCode> {
@@ -63,7 +63,7 @@ impl Coordinator<Groups> {
         };
         let record = GroupRecord::EndTransaction { producer, committed };
         let reply = GroupReply::TransactionEnded(ErrorCode::NONE);
-        match shard.end_transaction(&self.shared, marker, record, reply) {
+        match shard.end_transaction(&self.shared, (marker, of), record, reply) {
             Err(error) => Answer::Now(to_coordinator(error)),
             Ok(Reply::Now(reply)) => Answer::Now(told(reply)),
             Ok(Reply::Later(reply)) => Answer::later(async move {

@@ -5,12 +5,11 @@
 //! for a log whose commits take time. Not here: the rules, which are those of transactions.
 
 use ottla_transactions::{
-    Ask, Decided, Filter, Soft, TransactionReply, Transactions, check_init_producer_id,
+    Ask, Decided, Filter, Soft, TransactionReply, Transactions, add_partitions_result,
+    check_init_producer_id,
 };
 use ottla_wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnTransaction;
-use ottla_wire::messages::add_partitions_to_txn_response::{
-    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
-};
+use ottla_wire::messages::add_partitions_to_txn_response::AddPartitionsToTxnResult;
 use ottla_wire::messages::{
     AddOffsetsToTxnRequest, EndTxnRequest, EndTxnResponse, InitProducerIdRequest,
     InitProducerIdResponse, ListTransactionsRequest, ListTransactionsResponse,
@@ -55,7 +54,7 @@ const ADD: OfTransactions<AddPartitionsToTxnTransaction, AddPartitionsToTxnResul
         TransactionReply::AddPartitions(result) => Some(result),
         _ => None,
     },
-    refused: add_refused,
+    refused: |request, error| add_partitions_result(request, |_| error),
 };
 
 const ADD_OFFSETS: OfTransactions<AddOffsetsToTxnRequest, ErrorCode> = Shape {
@@ -267,30 +266,6 @@ fn end_refused(error_code: ErrorCode) -> EndTxnResponse {
         error_code,
         producer_id: ProducerId(-1),
         producer_epoch: ProducerEpoch(-1),
-        ..Default::default()
-    }
-}
-
-fn add_refused(
-    request: &AddPartitionsToTxnTransaction,
-    error: ErrorCode,
-) -> AddPartitionsToTxnResult {
-    let topic_results = request.topics.iter().map(|topic| AddPartitionsToTxnTopicResult {
-        name: topic.name.clone(),
-        results_by_partition: topic
-            .partitions
-            .iter()
-            .map(|partition| AddPartitionsToTxnPartitionResult {
-                partition_index: *partition,
-                partition_error_code: error,
-                ..Default::default()
-            })
-            .collect(),
-        ..Default::default()
-    });
-    AddPartitionsToTxnResult {
-        transactional_id: request.transactional_id.clone(),
-        topic_results: topic_results.collect(),
         ..Default::default()
     }
 }

@@ -43,7 +43,8 @@ fn end(coordinator: &Coordinator, partition: i32, committed: bool) -> Answer<Err
         false => ControlRecord::Abort { coordinator_epoch },
     };
     let marker = end_transaction(Offset(0), Timestamp(0), PRODUCER, &control).unwrap();
-    coordinator.end_transaction_of(PartitionIndex(partition), PRODUCER.id, committed, marker)
+    let of = (PRODUCER.id, MarkerEpoch::AtLeast);
+    coordinator.end_transaction_of(PartitionIndex(partition), of, committed, marker)
 }
 
 #[test]

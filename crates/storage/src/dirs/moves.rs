@@ -13,12 +13,12 @@ use ottla_records::batch::BatchHeader;
 use ottla_wire::{DirectoryId, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
 
 use super::LogDirs;
-use crate::append::Origin;
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::load::Opening;
 use crate::log::Log;
 use crate::names::{DirKind, dir_name, dir_name_with};
+use crate::origin::Origin;
 use crate::read::ReadError;
 
 /// What one round of copying has come to.

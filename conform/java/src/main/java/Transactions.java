@@ -40,15 +40,19 @@ public final class Transactions {
     }
 
     private final String bootstrap;
-    private final String prefix = "txn-" + System.currentTimeMillis();
+    private final String prefix;
     private final BufferedReader stdin = new BufferedReader(new InputStreamReader(System.in));
 
-    private Transactions(String bootstrap) {
+    private Transactions(String bootstrap, String prefix) {
         this.bootstrap = bootstrap;
+        this.prefix = prefix;
     }
 
     public static void main(String[] args) {
-        Transactions suite = new Transactions(args[0]);
+        if (args[0].equals("transform")) {
+            new Transactions(args[1], args[2]).work(args[3], args[4]);
+        }
+        Transactions suite = new Transactions(args[0], "txn-" + System.currentTimeMillis());
         run("atomic", suite::atomic);
         run("fenced", suite::fenced);
         run("offsets", suite::offsets);
@@ -156,15 +160,7 @@ public final class Transactions {
         fill(from, 2, INPUTS);
         AtomicInteger done = new AtomicInteger();
         AtomicBoolean stop = new AtomicBoolean();
-        Thread worker = new Thread(() -> {
-            while (!stop.get()) {
-                try {
-                    transform(from, to, done, stop);
-                } catch (KafkaException e) {
-                    System.err.println("begins anew: " + e);
-                }
-            }
-        });
+        Thread worker = new Thread(() -> work(from, to, done, stop));
         worker.start();
         for (int kill = 1; kill <= KILLS; kill++) {
             int before = done.get();
@@ -184,9 +180,25 @@ public final class Transactions {
         equal("outputs", sorted(read(to, 2, "read_committed")), sorted(wanted));
     }
 
+    /** The worker of ../exactly-once/suite.py. */
+    private void work(String from, String to) {
+        work(from, to, new AtomicInteger(), new AtomicBoolean());
+    }
+
+    private void work(String from, String to, AtomicInteger done, AtomicBoolean stop) {
+        while (!stop.get()) {
+            try {
+                transform(from, to, done, stop);
+            } catch (KafkaException e) {
+                System.err.println("begins anew: " + e);
+            }
+        }
+    }
+
     private void transform(String from, String to, AtomicInteger done, AtomicBoolean stop) {
         String group = prefix + "-transform";
-        try (var consumer = consumer(group, "read_committed"); var producer = producer("transform")) {
+        // First the producer: that ends what a killed worker has left open.
+        try (var producer = producer("transform"); var consumer = consumer(group, "read_committed")) {
             producer.initTransactions();
             consumer.subscribe(List.of(from));
             while (!stop.get()) {
@@ -262,6 +274,7 @@ public final class Transactions {
         config.put("isolation.level", isolation);
         if (group != null) {
             config.put("group.id", group);
+            config.put("group.instance.id", "only");
         }
         return new KafkaConsumer<>(config);
     }

@@ -2,7 +2,9 @@
 //!
 //! `append P WORD` takes a record for partition P of topic t; `step` sends what is due; `answer`
 //! gives the oldest request's batches their verdicts, one word each: an offset or an error code's
-//! number; `lost` loses that request; `id N` brings a producer id; `advance MS` lets time pass;
+//! number; `lost` loses that request; `transactional V` has records in transactions of version V,
+//! whose producer has id 7, and begins one; `added` adds what was to be added to it; `ended E` ends
+//! it, gives epoch E and begins the next; `id N` brings a producer id; `advance MS` lets time pass;
 //! `lead P B` makes broker B lead P. Every request leaves at once.
 
 use std::collections::VecDeque;
@@ -21,12 +23,18 @@ struct World {
     cluster: Cluster,
     in_flight: InFlight<String>,
     requests: VecDeque<Departure<String>>,
+    to_add: Vec<TopicPartition>,
     shown: String,
 }
 
 fn check(script: &str, expected: &Expect) {
-    let batching =
-        Batching { batch_bytes: 300, memory_bytes_max: 10_000, codec: Codec::None, level: 0 };
+    let batching = Batching {
+        batch_bytes: 300,
+        memory_bytes_max: 10_000,
+        codec: Codec::None,
+        level: 0,
+        is_transactional: false,
+    };
     let sending = Sending {
         linger_ms: 5,
         delivery_timeout_ms: 1000,
@@ -41,6 +49,7 @@ fn check(script: &str, expected: &Expect) {
         cluster: Cluster::default(),
         in_flight: InFlight::new(Accumulator::new(batching), sending),
         requests: VecDeque::new(),
+        to_add: Vec::new(),
         shown: String::new(),
     };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -85,6 +94,26 @@ impl World {
                 self.arrived(request.to, request.batches.into_iter().map(lost).collect());
             }
             ["not", "idempotent"] => {}
+            ["transactional", version] => {
+                let mut transaction = Transaction::new("tx");
+                transaction.initialized(*version == "2");
+                transaction.begin().unwrap();
+                self.in_flight.transaction = Some(transaction);
+                self.in_flight.begin_epoch(ProducerId(7), ProducerEpoch(0));
+            }
+            ["added"] => {
+                let added = std::mem::take(&mut self.to_add);
+                self.in_flight.transaction.as_mut().unwrap().added(&added, Ok(()));
+            }
+            ["ended", epoch] => {
+                let transaction = self.in_flight.transaction.as_mut().unwrap();
+                let commits = transaction.check_open().is_ok();
+                transaction.end(commits).unwrap();
+                transaction.ended();
+                transaction.begin().unwrap();
+                let epoch = ProducerEpoch(epoch.parse().unwrap());
+                self.in_flight.begin_epoch(ProducerId(7), epoch);
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -126,6 +155,11 @@ impl World {
         }
         if step.wants_producer_id {
             self.shown.push_str("  wants a producer id\n");
+        }
+        if !step.to_add.is_empty() {
+            let named: Vec<_> = step.to_add.iter().map(ToString::to_string).collect();
+            writeln!(self.shown, "  adds {}", named.join(" ")).unwrap();
+            self.to_add = step.to_add;
         }
         if !step.unknown.is_empty() {
             self.shown.push_str("  wants leaders\n");
@@ -488,6 +522,141 @@ fn what_cannot_be_delivered_in_time_is_given_up() {
             advance 1000
             step
               t-0[a] delivery of 1 records to t-0 did not come about within 1000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn in_older_transactions_partitions_are_added_before_they_are_written_to() {
+    check(
+        "transactional 1
+         lead 0 1
+         lead 1 1
+         append 0 a
+         append 1 b
+         advance 5
+         step
+         step
+         added
+         step
+         answer 3 4
+         append 0 c
+         advance 5
+         step",
+        &expect![[r#"
+            transactional 1
+            lead 0 1
+            lead 1 1
+            append 0 a
+            append 1 b
+            advance 5
+            step
+              adds t-0 t-1
+            step
+            added
+            step
+              to 1: t-0[a] id 7 sequence 0 t-1[b] id 7 sequence 0
+            answer 3 4
+              t-0[a] at 3
+              t-1[b] at 4
+            append 0 c
+            advance 5
+            step
+              to 1: t-0[c] id 7 sequence 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_new_epoch_begins_its_sequences_at_zero() {
+    check(
+        "transactional 2
+         lead 0 1
+         append 0 a
+         advance 5
+         step
+         answer 3
+         ended 1
+         append 0 b
+         advance 5
+         step",
+        &expect![[r#"
+            transactional 2
+            lead 0 1
+            append 0 a
+            advance 5
+            step
+              to 1: t-0[a] id 7 sequence 0
+            answer 3
+              t-0[a] at 3
+            ended 1
+            append 0 b
+            advance 5
+            step
+              to 1: t-0[b] id 7 sequence 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_record_that_fails_for_good_takes_all_others_of_its_transaction_with_it() {
+    check(
+        "transactional 2
+         lead 0 1
+         lead 1 1
+         append 0 a
+         advance 5
+         step
+         append 0 b
+         append 1 c
+         answer !120
+         append 1 d
+         step",
+        &expect![[r#"
+            transactional 2
+            lead 0 1
+            lead 1 1
+            append 0 a
+            advance 5
+            step
+              to 1: t-0[a] id 7 sequence 0
+            append 0 b
+            append 1 c
+            answer !120
+              t-0[a] TRANSACTION_ABORTABLE
+              t-0[b] the record's transaction is not committed
+              t-1[c] the record's transaction is not committed
+            append 1 d
+            step
+              t-1[d] the record's transaction is not committed
+        "#]],
+    );
+}
+
+#[test]
+fn what_waits_for_the_last_transactions_end_is_sent_again() {
+    check(
+        "transactional 2
+         lead 0 1
+         append 0 a
+         advance 5
+         step
+         answer !51
+         step
+         advance 100
+         step",
+        &expect![[r#"
+            transactional 2
+            lead 0 1
+            append 0 a
+            advance 5
+            step
+              to 1: t-0[a] id 7 sequence 0
+            answer !51
+            step
+            advance 100
+            step
+              to 1: t-0[a] id 7 sequence 0
         "#]],
     );
 }
