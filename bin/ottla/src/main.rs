@@ -4,14 +4,15 @@
 
 mod background;
 mod holder;
+mod notice;
+mod signals;
 
 use std::io::{self, BufReader, BufWriter, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ottla_cli::{Context, Processes};
-use ottla_env::{Env, Tasks};
-use tokio::sync::watch;
+use ottla_cli::{Context, Failure, LEVEL_VARIABLE, Processes};
+use ottla_env::Env;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -21,6 +22,10 @@ fn main() -> ExitCode {
     let mut words = std::env::args();
     let called = words.next().unwrap_or_default();
     let words: Vec<String> = words.collect();
+    if let Err(failure) = log(&called, &words) {
+        eprintln!("{failure}");
+        return ExitCode::from(failure.code());
+    }
     // More workers than cores, since a write to the page cache may block one.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -34,7 +39,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    log(&called, &words);
     let env = Env::real(runtime.handle().clone());
     let tasks = env.tasks();
     let code = runtime.block_on(async {
@@ -44,8 +48,12 @@ fn main() -> ExitCode {
             err: Box::new(io::stderr()),
             input: Some(Box::new(BufReader::new(io::stdin()))),
             interactive: io::stdin().is_terminal(),
-            stop: signals(&tasks),
-            processes: Some(Processes { start: background::start, stop: holder::stop }),
+            stop: signals::count(&tasks),
+            processes: Some(Processes {
+                start: background::start,
+                ready: notice::tell,
+                stop: holder::stop,
+            }),
         };
         ottla_cli::run(&mut context, &called, &words).await
     });
@@ -55,56 +63,22 @@ fn main() -> ExitCode {
 }
 
 /// Sends the log to stderr: a node tells what it does, a command only what goes wrong. A node's
-/// words and the variable `OTTLA_LOG` say otherwise: error, warn, info, debug or trace.
-fn log(called: &str, words: &[String]) {
-    let node = ottla_cli::log_options(called, words);
-    let usual = if node.is_some() { tracing::Level::INFO } else { tracing::Level::ERROR };
-    let options = node.unwrap_or_default();
-    let level = |text: String| text.parse().ok();
-    let asked = options.level.and_then(level);
-    let asked = asked.or_else(|| std::env::var("OTTLA_LOG").ok().and_then(level));
+/// words and the variable `OTTLA_LOG` say otherwise.
+fn log(called: &str, words: &[String]) -> Result<(), Failure> {
+    let variable = std::env::var_os(LEVEL_VARIABLE);
+    let variable = variable.as_ref().map(|text| text.to_string_lossy());
+    let options = ottla_cli::log_options(called, words, variable.as_deref())?;
+    let level: tracing::Level = options.level.parse().expect("the level is one of tracing's");
     let logger = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_max_level(asked.unwrap_or(usual));
+        .with_max_level(level);
     match options.is_json {
         true => logger.json().init(),
         false => logger.init(),
     }
+    Ok(())
 }
 
-/// Counts SIGINT and SIGTERM; the second ends the process at once.
-fn signals(tasks: &Tasks) -> watch::Receiver<u32> {
-    let (count, counted) = watch::channel(0);
-    tasks.spawn("signals", async move {
-        while signal().await.is_ok() {
-            count.send_modify(|times| *times += 1);
-            if *count.borrow() > 1 {
-                #[expect(clippy::disallowed_methods, reason = "the user asked twice")]
-                std::process::exit(SIGNALLED);
-            }
-        }
-    });
-    counted
-}
-
-#[cfg(unix)]
-async fn signal() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        biased;
-        _ = terminated.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
-}
-
-/// What a shell expects of a process that an interrupt ended.
-const SIGNALLED: i32 = 130;
 /// How long tasks may take to end after the command.
 const SHUTDOWN_MS_MAX: u64 = 100;

@@ -154,7 +154,7 @@ pub static APPLETS: &[Applet] = &[
         name: "stop",
         kafka_names: &["kafka-server-stop"],
         summary: "ask the node to stop that runs in a configuration's folders",
-        body: Body::Words(|context, words| Box::pin(async { stop::run(context, words) })),
+        body: Body::Words(|context, words| Box::pin(stop::run(context, words))),
     },
     Applet {
         name: "storage",

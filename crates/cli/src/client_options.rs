@@ -2,8 +2,6 @@
 //!
 //! Not here: what a property means (the client's settings know); commands name their options.
 
-use std::path::Path;
-
 use ottla_client::{Client, ClientError, ClientSettings, Settings, apply};
 use ottla_wire::{ErrorCode, StrBytes};
 
@@ -70,10 +68,7 @@ pub(crate) fn settings(
 
 /// The properties of a file.
 pub(crate) fn file(context: &Context, path: &str) -> Result<Vec<(String, String)>, Failure> {
-    let bytes =
-        context.env.disk().read(Path::new(path)).map_err(|error| {
-            Failure::said(format!("cannot read the properties in {path}: {error}"))
-        })?;
+    let bytes = crate::file::read(&context.env, "the properties in", path)?;
     let properties = ottla_settings::properties::parse(&ottla_settings::properties::decode(&bytes))
         .map_err(|error| Failure::said(format!("{path}: {error}")))?;
     Ok(properties.into_iter().map(|property| (property.key, property.value)).collect())

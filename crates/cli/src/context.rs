@@ -9,15 +9,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ottla_env::Env;
 use tokio::sync::watch;
 
-/// How a command starts and stops other processes.
+/// How a command starts and stops other processes, and tells those that started its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Processes {
-    /// Starts the binary as a process of its own, with a file for its output and these words;
-    /// answers the process id.
-    pub start: fn(&Path, &[String]) -> io::Result<u32>,
+    /// Starts the binary as a process of its own, with a file for its output and these words.
+    pub start: fn(&Path, &[String]) -> io::Result<Background>,
+    /// Tells whoever waits for this process that its node serves.
+    pub ready: fn(),
     /// Asks the process that holds the lock of this file to end; answers its id, none when there
     /// is none to be seen.
     pub stop: fn(&Path) -> io::Result<Option<u32>>,
+}
+
+/// A process that was started in the background.
+pub struct Background {
+    /// Its id.
+    pub pid: u32,
+    /// Waits until its node serves, or until it has ended without that; answers whether it
+    /// serves. It blocks.
+    pub serves: Box<dyn FnOnce() -> io::Result<bool> + Send>,
 }
 
 /// What a command is given.
@@ -55,10 +65,12 @@ impl Context {
     }
 
     /// Ends when the user asks to stop; never when nobody can.
-    pub async fn stopped(&self) {
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stop = self.stop.clone();
-        if stop.wait_for(|times| *times > 0).await.is_err() {
-            std::future::pending().await
+        async move {
+            if stop.wait_for(|times| *times > 0).await.is_err() {
+                std::future::pending().await
+            }
         }
     }
 }

@@ -90,7 +90,7 @@ impl Source<'_> {
     }
 
     fn cannot(&self, what: &str, error: &std::io::Error) -> Failure {
-        Failure::said(format!("cannot {what} {}: {error}", self.path))
+        crate::file::refused(what, "the file", self.path, error)
     }
 
     fn wrong(&self, what: impl std::fmt::Display) -> Failure {

@@ -29,10 +29,12 @@ mod daemon;
 mod datetime;
 mod dump_log;
 mod failure;
+mod file;
 mod get_offsets;
 mod help;
 mod links;
 mod log;
+mod logging;
 mod options;
 mod partition_filter;
 mod start;
@@ -43,9 +45,9 @@ mod topics;
 use std::io::Write;
 
 pub use applets::{APPLETS, Applet};
-pub use context::{Captured, Context, Processes};
+pub use context::{Background, Captured, Context, Processes};
 pub use failure::Failure;
-pub use start::LogOptions;
+pub use logging::{LEVEL_VARIABLE, LogOptions};
 
 use applets::Body;
 use failure::Place;
@@ -77,11 +79,20 @@ pub async fn run(context: &mut Context, called: &str, words: &[String]) -> u8 {
     outcome.and(told).map_or_else(|failure| failure.code(), |()| 0)
 }
 
-/// How a node that these words start is to log; none when they ask for another command.
-pub fn log_options(called: &str, words: &[String]) -> Option<LogOptions> {
+/// How the process of these words is to log, where the variable [`LEVEL_VARIABLE`] has this value.
+///
+/// # Errors
+/// The variable counts and is no level.
+pub fn log_options(
+    called: &str,
+    words: &[String],
+    variable: Option<&str>,
+) -> Result<LogOptions, Failure> {
     match pick(called, words) {
-        Pick::Applet(applet, words) if applet.name == "start" => Some(start::log_options(words)),
-        _ => None,
+        Pick::Applet(applet, words) if applet.name == "start" => {
+            start::log_options(words, variable)
+        }
+        _ => logging::options(None, variable, "error", false),
     }
 }
 

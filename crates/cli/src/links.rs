@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::applets::APPLETS;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::file;
 
 /// Makes the links and prints how many.
 pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
@@ -28,9 +29,8 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
 
 /// Makes what is missing; the number of links that stand there afterwards.
 fn make(env: &ottla_env::Env, folder: &Path, binary: &Path) -> Result<usize, Failure> {
-    env.disk().create_dir_all(folder).map_err(|error| {
-        Failure::said(format!("cannot make the folder {}: {error}", folder.display()))
-    })?;
+    let made = env.disk().create_dir_all(folder);
+    made.map_err(|error| file::refused("make", "the folder", folder.display(), &error))?;
     let names = APPLETS.iter().flat_map(|applet| applet.kafka_names);
     let names: Vec<String> =
         names.flat_map(|name| [name.to_string(), format!("{name}.sh")]).collect();
@@ -50,7 +50,8 @@ fn make(env: &ottla_env::Env, folder: &Path, binary: &Path) -> Result<usize, Fai
             Err(_) if env.disk().exists(&link) => {
                 let link = link.display();
                 return Err(Failure::said(format!(
-                    "{link} is there and no link: it stays as it is"
+                    "{link} is there and no link: it stays as it is; remove it, or name another \
+                     folder"
                 )));
             }
             Err(_) => (),
@@ -67,7 +68,7 @@ fn is_replaced(env: &ottla_env::Env, folder: &Path, target: &Path) -> bool {
 }
 
 fn failed(link: &Path, error: &std::io::Error) -> Failure {
-    Failure::said(format!("cannot make the link {}: {error}", link.display()))
+    file::refused("make", "the link", link.display(), error)
 }
 
 #[cfg(unix)]

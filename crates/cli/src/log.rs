@@ -66,7 +66,7 @@ fn verified(context: &mut Context, folder: &str) -> Result<Verified, Failure> {
         partitions += 1;
     };
     verify(env.disk(), Path::new(folder), &mut next)
-        .map_err(|error| Failure::said(format!("cannot list the folder {folder}: {error}")))
+        .map_err(|error| crate::file::refused("list", "the folder", folder, &error))
 }
 
 fn gravity(finding: &Finding) -> (&'static str, &'static str) {

@@ -5,7 +5,7 @@
 //! was asked to stop stops cleanly.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ottla_node::{Node, Opening};
 use ottla_settings::{ConfigError, Input, Loaded, Settings};
@@ -13,12 +13,14 @@ use ottla_settings::{ConfigError, Input, Loaded, Settings};
 use crate::context::Context;
 use crate::daemon;
 use crate::failure::Failure;
+use crate::file;
+use crate::logging::{self, LEVELS, LogOptions};
 
 const USAGE: &str = "\
 usage: ottla start [-daemon] [server.properties] [--override key=value]... [options]
 Without a file it runs on its own configuration: alone, on localhost, in ./ottla-data.
   -daemon                run in the background, with its log in $LOG_DIR/ottla.log, or in
-                         ./ottla.log
+                         ./ottla.log; returns when the node serves, or tells why it does not
   --log-level <level>    error, warn, info, debug or trace; else that of the variable OTTLA_LOG,
                          else info
   --log-format <format>  text or json, one object a line; else text";
@@ -26,8 +28,6 @@ Without a file it runs on its own configuration: alone, on localhost, in ./ottla
 /// The id of a cluster that is yet to be formatted, as the container image of Apache Kafka has it.
 const CLUSTER_ID: &str = "CLUSTER_ID";
 
-/// What `--log-level` may be.
-const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// What `--log-format` may be.
 const FORMATS: &[&str] = &["text", "json"];
 
@@ -49,20 +49,12 @@ pub(crate) struct Arguments {
     log_format: Option<String>,
 }
 
-/// How a node is to log, as far as its words say.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct LogOptions {
-    /// error, warn, info, debug or trace.
-    pub level: Option<String>,
-    /// One JSON object a line.
-    pub is_json: bool,
-}
-
 /// How a node that is started with these words is to log. Words that are wrong say nothing; they
 /// are refused when the node starts.
-pub(crate) fn log_options(words: &[String]) -> LogOptions {
+pub(crate) fn log_options(words: &[String], variable: Option<&str>) -> Result<LogOptions, Failure> {
     let Arguments { log_level, log_format, .. } = parse(words).unwrap_or_default();
-    LogOptions { level: log_level, is_json: log_format.as_deref() == Some("json") }
+    let is_json = log_format.as_deref() == Some("json");
+    logging::options(log_level.as_deref(), variable, "info", is_json)
 }
 
 /// Runs a node until it is stopped.
@@ -72,11 +64,16 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
         return Ok(());
     }
     let arguments = parse(words)?;
-    let settings = load(context, &arguments)?;
+    let stopped = context.stopped();
+    let settings = tokio::select! {
+        biased;
+        () = stopped => return Ok(()),
+        settings = load(context, &arguments) => settings?,
+    };
     if arguments.is_daemon {
         let words: Vec<String> = words.iter().filter(|word| !is_daemon(word)).cloned().collect();
         let folder = std::env::var_os(LOG_DIR).map_or_else(|| PathBuf::from("."), PathBuf::from);
-        return daemon::start(context, &folder, &words);
+        return daemon::start(context, &folder, &words).await;
     }
     let cluster_id = std::env::var(CLUSTER_ID).ok();
     let opening = Opening { settings, cluster_id };
@@ -87,6 +84,9 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
     };
     let node = started.map_err(|why| Failure::said(format!("ottla did not start: {why}")))?;
     announce(context, &node)?;
+    if let Some(processes) = context.processes {
+        (processes.ready)();
+    }
     tokio::select! {
         biased;
         why = node.failed() => return Err(Failure::said(format!("ottla ends: {why}"))),
@@ -143,13 +143,20 @@ fn is_daemon(word: &str) -> bool {
     matches!(word, "-daemon" | "--daemon")
 }
 
-/// The settings that the command line leads to.
-pub(crate) fn load(context: &mut Context, arguments: &Arguments) -> Result<Settings, Failure> {
-    let read = |path: &String| {
-        let bytes = context.env.disk().read(Path::new(path));
-        bytes.map_err(|error| Failure::said(format!("{path}: {error}")))
+/// The settings that the command line leads to. The file is read where that may take its time: it
+/// may be a pipe.
+pub(crate) async fn load(
+    context: &mut Context,
+    arguments: &Arguments,
+) -> Result<Settings, Failure> {
+    let file = match arguments.file.clone() {
+        None => None,
+        Some(path) => {
+            let env = context.env.clone();
+            let read = move || file::read(&env, "the configuration", &path);
+            Some(context.env.blocking(read).await?)
+        }
     };
-    let file = arguments.file.as_ref().map(read).transpose()?;
     let environment: Vec<(String, String)> = std::env::vars().collect();
     let input =
         Input { file: file.as_deref(), environment: &environment, overrides: &arguments.overrides };
@@ -201,14 +208,35 @@ mod tests {
 
     #[test]
     fn a_log_level_and_a_format_are_one_of_a_list() {
-        let words =
-            |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
-        let level = Some("debug".to_owned());
-        let json = LogOptions { level: level.clone(), is_json: true };
-        assert_eq!(log_options(&words("--log-level debug a --log-format=json")), json);
-        let text = LogOptions { level, is_json: false };
-        assert_eq!(log_options(&words("-daemon --log-level=debug")), text);
-        assert_eq!(log_options(&words("--log-level loud")), LogOptions::default());
+        let options = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            log_options(&words, None).map(|options| (options.level, options.is_json))
+        };
+        assert_eq!(options("--log-level debug a --log-format=json"), Ok(("debug", true)));
+        assert_eq!(options("-daemon --log-level=debug"), Ok(("debug", false)));
+        assert_eq!(options("--log-level loud"), Ok(("info", false)), "it is refused later");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_node_stops_while_it_waits_for_its_configuration() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("server.properties");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let (mut context, output) =
+            Context::captured(ottla_env::Env::real(runtime.handle().clone()));
+        let (stop, stopped) = tokio::sync::watch::channel(0);
+        context.stop = stopped;
+        let words = [pipe.display().to_string()];
+        let started = runtime.spawn(async move { run(&mut context, &words).await });
+        // Opening the other end waits until the node waits for what it reads.
+        let other = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        stop.send(1).unwrap();
+        assert_eq!(runtime.block_on(started).unwrap(), Ok(()));
+        assert_eq!(output.stdout(), "");
+        drop(other);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::file;
 use crate::start;
 
 const USAGE: &str = "\
@@ -19,13 +20,13 @@ Asks the node to stop that runs in the folders of this configuration; without a 
 const LOCK: &str = ".lock";
 
 /// Stops it, or says that there is none.
-pub(crate) fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
+pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
     if words.iter().any(|word| word == "--help") {
         writeln!(context.out, "{USAGE}")?;
         return Ok(());
     }
     let arguments = start::parse(words)?;
-    let settings = start::load(context, &arguments)?;
+    let settings = start::load(context, &arguments).await?;
     let folder = settings.log_dirs().first().copied().unwrap_or_default().to_owned();
     let pid = stop(context, Path::new(&folder))?;
     writeln!(context.out, "the node in {folder} was asked to stop: pid {pid}")?;
@@ -45,16 +46,15 @@ fn stop(context: &Context, folder: &Path) -> Result<u32, Failure> {
     match disk.lock(&lock) {
         Ok(_) => return Err(none()),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-        Err(error) => return Err(Failure::said(format!("{}: {error}", lock.display()))),
+        Err(error) => return Err(file::refused("lock", "the file", lock.display(), &error)),
     }
     let unseen = || {
         let lock = lock.display();
         Failure::said(format!("{lock} is held by a process that cannot be seen from here: end it"))
     };
     let processes = context.processes.ok_or_else(unseen)?;
-    let stopped = (processes.stop)(&lock).map_err(|error| {
-        Failure::said(format!("cannot stop the node in {}: {error}", folder.display()))
-    })?;
+    let stopped = (processes.stop)(&lock)
+        .map_err(|error| file::refused("stop", "the node in", folder.display(), &error))?;
     stopped.ok_or_else(unseen)
 }
 
@@ -69,7 +69,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let env = ottla_env::Env::real(runtime.handle().clone());
         let (mut context, _) = Context::captured(env);
-        context.processes = Some(Processes { start: |_, _| Ok(0), stop: |_| Ok(Some(77)) });
+        context.processes = Some(Processes {
+            start: |_, _| Err(ErrorKind::Unsupported.into()),
+            ready: || {},
+            stop: |_| Ok(Some(77)),
+        });
         let told = || stop(&context, folder.path()).map_err(|error| error.to_string());
         assert!(told().unwrap_err().starts_with("no node runs in "));
         let lock = context.env.disk().lock(&folder.path().join(LOCK)).unwrap();

@@ -7,7 +7,7 @@
 mod words;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ottla_env::Env;
 use ottla_metadata::{
@@ -44,9 +44,7 @@ const KRAFT_VERSION: &str = "kraft.version";
 
 /// The settings of a file, without variables and overrides.
 fn settings(env: &Env, config: &str) -> Result<Settings, Failure> {
-    let file = env.disk().read(Path::new(config)).map_err(|error| {
-        Failure::said(format!("cannot read the configuration {config}: {error}"))
-    })?;
+    let file = crate::file::read(env, "the configuration", config)?;
     let loaded = Settings::load(Input { file: Some(&file), ..Input::default() });
     let told = |wrong: Vec<ottla_settings::ConfigError>| {
         let lines: Vec<String> = wrong.iter().map(|error| format!("{config}: {error}")).collect();

@@ -206,7 +206,11 @@ impl Outlook {
         reasons.extend(offline);
         let full = known.dirs.as_ref().map(|dirs| dirs.full()).unwrap_or_default();
         reasons.extend(full.iter().map(|path| {
-            format!("the disk of {} is full: records are refused until it has room", path.display())
+            format!(
+                "the disk of {} is full, and records that it has no room for are refused: make \
+                 room, lower retention, or delete topics",
+                path.display()
+            )
         }));
         let word = match (is_healthy, reasons.is_empty()) {
             (true, true) => "healthy",

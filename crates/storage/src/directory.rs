@@ -15,7 +15,7 @@ use ottla_wire::{DirectoryId, Offset, Timestamp};
 use crate::error::StorageError;
 use crate::log::Log;
 use crate::names::{FileKind, file_name};
-use crate::reserve::{Reserve, Share};
+use crate::reserve::{self, Reserve, Room, Share};
 use crate::scratches::Scratches;
 
 /// Who hears at once that a log directory went offline; called under locks, so it only notes it.
@@ -32,6 +32,8 @@ pub struct Directory {
     full_told: Seldom,
     /// Whether the disk was full since retention last looked.
     wants_room: AtomicBool,
+    /// Whether the disk was full, and has not been seen with room since.
+    lacks_room: AtomicBool,
     reserve: Reserve,
     /// Set once it was told that the reserve cannot be made.
     reserve_told: OnceLock<()>,
@@ -84,6 +86,7 @@ impl Directory {
             is_full: AtomicBool::new(false),
             full_told: Seldom::default(),
             wants_room: AtomicBool::new(false),
+            lacks_room: AtomicBool::new(false),
             reserve,
             reserve_told: OnceLock::new(),
             unsynced_bytes: AtomicU64::new(0),
@@ -162,6 +165,7 @@ impl Directory {
     fn note_full(&self) {
         self.is_full.store(true, Ordering::Relaxed);
         self.wants_room.store(true, Ordering::Relaxed);
+        self.lacks_room.store(true, Ordering::Relaxed);
     }
 
     /// Does what has to go on when the disk is full: as often as there is no room for it, a piece
@@ -213,10 +217,24 @@ impl Directory {
         Err(StorageError::io("write to", &self.path)(full))
     }
 
-    /// Keeps the reserve whole, as far as there is room. To be called every second.
+    /// Whether there is no room for what clients write, or was none when last somebody looked.
+    pub fn lacks_room(&self) -> bool {
+        self.is_full() || self.lacks_room.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the reserve whole, as far as there is room, and looks whether there is more. To be
+    /// called every second.
     pub fn keep_reserve(&self) {
         if self.failure().is_some() {
             return;
+        }
+        // A disk that does not tell its room has shown whether it has any when it was written to.
+        if let Ok(space) = self.disk.space(&self.path) {
+            match reserve::room(&space) {
+                Room::None => self.lacks_room.store(true, Ordering::Relaxed),
+                Room::Little => (),
+                Room::Enough => self.lacks_room.store(false, Ordering::Relaxed),
+            }
         }
         if let Err(error) = self.reserve.fill()
             && self.reserve_told.set(()).is_ok()

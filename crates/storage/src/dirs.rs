@@ -31,7 +31,7 @@ use crate::clean_shutdown;
 use crate::directory::{Directory, OnFailure};
 use crate::error::StorageError;
 use crate::log::{Log, lock};
-use crate::meta_properties::{self, MetaProperties, directory_id, is_reserved};
+use crate::meta_properties::{self, MetaProperties, WAY_OUT, directory_id, is_reserved};
 
 pub use clean::{Cleaning, CleaningStatus, Progress, Uncleanable};
 pub use headway::Headway;
@@ -166,8 +166,7 @@ impl LogDirs {
         let Some(cluster_id) = metas.iter().find_map(|(_, meta)| meta.cluster_id.clone()) else {
             let why = match metas.first() {
                 Some((path, _)) => format!(
-                    "{} names no cluster: put the file back as it was, or move the folder aside \
-                     to begin a new one",
+                    "{} names no cluster: {WAY_OUT}",
                     path.join(crate::meta_properties::FILE).display()
                 ),
                 None => "every log directory is offline".to_owned(),

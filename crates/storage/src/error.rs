@@ -86,6 +86,8 @@ fn remedy(source: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "; mount it writable",
         io::ErrorKind::StorageFull => "; make room on the disk",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "; log.dirs name folders",
+        io::ErrorKind::IsADirectory => "; a folder stands where a file belongs, move it aside",
+        io::ErrorKind::NotFound => "; it is not there and cannot be made, check log.dirs",
         _ => "",
     }
 }

@@ -14,6 +14,10 @@ use crate::error::StorageError;
 /// The file's name inside a log directory.
 pub const FILE: &str = "meta.properties";
 
+/// What to do about a file that does not say what it has to.
+pub(crate) const WAY_OUT: &str =
+    "put the file back as it was, or move the folder aside to begin a new one";
+
 /// The first hundred directory ids have a meaning of their own and name no directory.
 const RESERVED_IDS: u8 = 100;
 
@@ -83,7 +87,8 @@ impl MetaProperties {
             return Ok(None);
         }
         let text = disk.read(&path).map_err(StorageError::io("read", &path))?;
-        MetaProperties::parse(&text).map(Some).map_err(|what| StorageError::corrupt(&path, what))
+        let read = MetaProperties::parse(&text).map(Some);
+        read.map_err(|what| StorageError::corrupt(&path, format!("{what}: {WAY_OUT}")))
     }
 
     /// Writes the file of a directory so that a crash leaves the old or the new one.

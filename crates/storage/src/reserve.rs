@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ottla_env::{Disk, Open};
+use ottla_env::{Disk, Open, Space};
 
 /// The file's name in the log directory.
 pub const FILE: &str = ".ottla_reserve";
@@ -152,6 +152,26 @@ impl Kept {
 
     fn is_low(&self) -> bool {
         self.bytes.unwrap_or(0) < PIECES_TO_STOP * self.piece()
+    }
+}
+
+/// How much room a disk has beside the reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Not even for a small batch.
+    None,
+    /// For some batches; whether it is full is told by those that were refused.
+    Little,
+    /// As much as is kept back, or more.
+    Enough,
+}
+
+/// How much room that is.
+pub(crate) fn room(space: &Space) -> Room {
+    match space.usable_bytes {
+        bytes if bytes < BLOCK => Room::None,
+        bytes if bytes < whole(space.total_bytes) => Room::Little,
+        _ => Room::Enough,
     }
 }
 

@@ -96,8 +96,10 @@ fn scenario(context: &Context, parsed: &Parsed) -> Result<Scenario, Failure> {
         None => Ok(Scenario::Current),
         Some(path) => {
             let bytes = context.env.disk().read(Path::new(path));
-            let bytes = bytes
-                .map_err(|_| said(&format!("java.io.IOException: Unable to read file {path}")))?;
+            let bytes = bytes.map_err(|error| {
+                let why = crate::file::explained(&error);
+                said(&format!("java.io.IOException: Unable to read file {path}: {why}"))
+            })?;
             Ok(Scenario::File(String::from_utf8_lossy(&bytes).into_owned()))
         }
     }

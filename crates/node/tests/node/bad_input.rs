@@ -273,6 +273,30 @@ fn a_file_in_the_place_of_a_folder_is_told_as_such() {
 }
 
 #[test]
+fn what_stands_in_a_folder_and_cannot_be_used_is_told_with_the_way_out() {
+    World::new(8).run(async |world: World| {
+        let env = world.node(1);
+        start(&env).await.stop().await;
+        let meta = Path::new("/data/meta.properties");
+        let right = env.disk().read(meta).expect("it is there");
+        let way_out = "put the file back as it was, or move the folder aside";
+        for wrong in ["version=1\nnode.id=1\n", "version=7\n", "version=1\nnode.id=x\n", ""] {
+            env.disk().write(meta, wrong.as_bytes()).expect("room");
+            let told = refusal(&env, &[]).await;
+            assert!(told.starts_with("/data/meta.properties"), "{told}");
+            assert!(told.contains(way_out) && !told.contains('\n'), "{wrong:?}: {told}");
+        }
+        env.disk().remove_file(meta).expect("it is there");
+        env.disk().create_dir_all(meta).expect("room");
+        let told = refusal(&env, &[]).await;
+        assert!(told.contains("a folder stands where a file belongs"), "{told}");
+        env.disk().remove_dir_all(meta).expect("it is there");
+        env.disk().write(meta, &right).expect("room");
+        start(&env).await.stop().await;
+    });
+}
+
+#[test]
 fn folders_of_two_clusters_are_refused_and_left_as_they_are() {
     World::new(7).run(async |world: World| {
         let env = world.node(1);

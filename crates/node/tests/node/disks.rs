@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_client::{Acks, Client, CoordinatorKind, Producer, ProducerRecord, ProducerSettings};
-use ottla_env::{Env, Open};
 use ottla_sim::{Broken, World};
 use ottla_wire::messages::OffsetCommitRequest;
 use ottla_wire::messages::offset_commit_request::{
@@ -14,7 +13,7 @@ use ottla_wire::messages::offset_commit_request::{
 use ottla_wire::{ErrorCode, Offset, PartitionIndex};
 
 use crate::support::{
-    DATA, alter_dirs, client, create_topic, describe_dirs, produce, start, start_with, values,
+    DATA, alter_dirs, client, create_topic, describe_dirs, fill, produce, start, start_with, values,
 };
 
 #[test]
@@ -59,14 +58,6 @@ fn a_full_disk_ends_no_node_and_loses_nothing() {
 
 /// The size of the small disk, of which 2 MiB are kept back.
 const SMALL: u64 = 64 << 20;
-
-/// Lets another program take whatever room there is.
-fn fill(env: &Env) {
-    let left = env.disk().space(Path::new("/")).expect("a disk").usable_bytes;
-    let other = env.disk().open(Path::new("/other"), Open::Create).expect("a file");
-    let len = other.len().expect("a length");
-    other.allocate(len + left).expect("it fits");
-}
 
 /// Writes one record, which is refused for as long as it is tried.
 async fn is_refused(client: &Client, topic: &'static str, bytes: usize) -> bool {

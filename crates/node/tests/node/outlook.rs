@@ -1,6 +1,7 @@
 //! What a node shows of itself over HTTP, against what was really sent to it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use ottla_client::{Client, TopicPartition};
@@ -11,7 +12,7 @@ use ottla_wire::messages::{DeleteGroupsRequest, FetchRequest};
 use ottla_wire::{Offset, PartitionIndex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{alone, client, create_topic, opening, produce, start_with, values};
+use crate::support::{alone, client, create_topic, fill, opening, produce, start_with, values};
 
 const SHOWN: &str = "ottla.http.listener=:9404";
 
@@ -331,6 +332,31 @@ fn a_folder_that_fails_beside_another_degrades_the_health_and_is_counted() {
         ]);
         node.crash().await;
         world.disk(1).repair();
+    });
+}
+
+#[test]
+fn a_full_disk_degrades_the_health_before_anything_is_written() {
+    World::new(11).run(async |world: World| {
+        let env = world.node(1);
+        world.disk(1).set_capacity(64 << 20);
+        let node = start_with(&env, &[SHOWN]).await.expect("it starts");
+        let beside = world.node(2);
+        let health = async || {
+            beside.sleep(Duration::from_secs(3)).await;
+            page(&beside, "/health").await
+        };
+        assert_eq!(
+            health().await,
+            ("200".into(), "{\"reasons\":[],\"status\":\"healthy\"}\n".into())
+        );
+        fill(&env);
+        let (status, body) = health().await;
+        assert_eq!(status, "200", "what was written is still served");
+        assert!(body.contains("\"degraded\"") && body.contains("of /data is full"), "{body}");
+        env.disk().remove_file(Path::new("/other")).expect("it is there");
+        assert!(health().await.1.contains("\"healthy\""));
+        node.stop().await;
     });
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use ottla_client::admin::resource_type;
 use ottla_client::{Acks, Client, ClientSettings, Producer, ProducerRecord, ProducerSettings};
-use ottla_env::{Disk, Env};
+use ottla_env::{Disk, Env, Open};
 use ottla_node::{Node, Opening, StartError};
 use ottla_records::{batches, read_batch};
 use ottla_settings::{Input, Settings};
@@ -240,4 +240,12 @@ pub(crate) fn unpack(disk: &Disk, archive: &[u8]) {
         at += 512 + size.next_multiple_of(512);
     }
     disk.sync_tree(Path::new(DATA)).expect("a disk");
+}
+
+/// Lets another program take whatever room there is.
+pub(crate) fn fill(env: &Env) {
+    let left = env.disk().space(Path::new("/")).expect("a disk").usable_bytes;
+    let other = env.disk().open(Path::new("/other"), Open::Create).expect("a file");
+    let len = other.len().expect("a length");
+    other.allocate(len + left).expect("it fits");
 }

@@ -90,9 +90,10 @@ impl LogDirs {
         self.directories().find_map(|directory| directory.out_of_room())
     }
 
-    /// The directories whose disks have no room for records of clients.
+    /// The directories whose disks have no room for records of clients, whether or not one was
+    /// refused yet.
     pub fn full(&self) -> Vec<PathBuf> {
-        let full = self.directories().filter(|directory| directory.is_full());
+        let full = self.directories().filter(|directory| directory.lacks_room());
         full.map(|directory| directory.path().to_owned()).collect()
     }
 

@@ -101,6 +101,23 @@ fn clients_are_refused_and_groups_go_on_until_only_a_stop_in_order_is_left() {
 }
 
 #[test]
+fn a_full_disk_is_told_before_anything_is_refused_or_given_up_and_until_it_has_room() {
+    let world = World::new(1);
+    let full = Full::new(&world);
+    assert_eq!(full.dirs.full(), <[&Path; 0]>::default());
+    full.fill();
+    full.dirs.keep_room(NOW);
+    assert_eq!(full.dirs.full(), [Path::new("/logs")], "it was seen");
+    assert_eq!(full.kept(), 2 << 20, "nothing was given up");
+    full.env.disk().remove_file(Path::new("/other")).unwrap();
+    full.dirs.keep_room(NOW);
+    assert_eq!(full.dirs.full(), <[&Path; 0]>::default());
+    full.fill();
+    full.refusal();
+    assert_eq!(full.dirs.full(), [Path::new("/logs")], "it was told by who found no room");
+}
+
+#[test]
 fn new_partitions_take_no_more_than_half_of_it() {
     let world = World::new(1);
     let full = Full::new(&world);
