@@ -44,11 +44,18 @@ func TestTheTableHasMediansSpreadAndRatios(t *testing.T) {
 	idle := Result{Kind: "idle", Case: "resting"}
 	idle.Add("rss_mb", 5)
 	c.Turns[1].Results = append(c.Turns[1].Results, idle)
+	for i, turn := range c.Turns {
+		cost, floor := Result{Kind: "fetch", Case: "all"}, Result{Kind: floorKind("fetch"), Case: "all"}
+		cost.Add("broker_cpu_s_per_gb", map[string]float64{"A": 4, "B": 3}[turn.Subject])
+		floor.Add("broker_cpu_s_per_gb", 2)
+		c.Turns[i].Results = append(turn.Results, cost, floor)
+	}
 	var out strings.Builder
 	c.writeTable(&out)
 	_, rows, _ := strings.Cut(out.String(), "---:|\n")
-	want := "| produce: small | mb_per_s | 20 (10 to 30) | 30 (20 to 40) | 1.5 |\n" +
-		"| idle: resting | rss_mb | not measured | 5 (5 to 5) |  |\n"
+	want := "| produce: small | mb_per_s | 20 (10 to 30) | 30 (20 to 40) | 1.5 |  |  |\n" +
+		"| fetch: all | broker_cpu_s_per_gb | 4 (4 to 4) | 3 (3 to 3) | 0.75 | 2 | 1.5 |\n" +
+		"| idle: resting | rss_mb | not measured | 5 (5 to 5) |  |  |  |\n"
 	if rows != want {
 		t.Errorf("got\n%swant\n%s", rows, want)
 	}

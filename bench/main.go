@@ -30,6 +30,9 @@ var commands = []command{
 	{"connections", "memory of many idle connections", setupConnections},
 	{"group", "time until a consumer group is stable", setupGroup},
 	{"txn", "committed transactions per second", setupTxn},
+	{"compaction", "CPU time to compact a log", setupCompaction},
+	{"floor", "the CPU time of a program that does only what physics asks of a broker", setupFloor},
+	{"floor-server", "that program alone", setupFloorServer},
 	{"limits", "what this machine can do at all: loopback, disk, memory, checksums", setupLimits},
 	{"table", "print saved results, or a comparison, as Markdown; two files: side by side with ratios", setupTable},
 }

@@ -18,15 +18,18 @@ type turnSpec struct {
 	partitions    int
 	fillBytes     int64
 	recoveryBytes int64
+	cleanBytes    int64
+	dir           string // of the turn
 	rest          time.Duration
 }
 
 func (spec *turnSpec) flags(flags *flag.FlagSet) {
 	flags.StringVar(&spec.phases, "phases", "*", "pattern or list of the phases after startup: "+
-		"produce, small, codecs, fetch, tail, latency, durable, connections, group, recovery, partitions")
+		"produce, small, codecs, fetch, floor, tail, latency, durable, connections, group, compaction, recovery, partitions")
 	flags.IntVar(&spec.starts, "starts", 4, "starts on an empty folder in each turn")
 	flags.IntVar(&spec.partitions, "partitions", 2000, "partitions to create")
 	flags.Int64Var(&spec.fillBytes, "fill-bytes", 1e9, "what is produced before catching up")
+	flags.Int64Var(&spec.cleanBytes, "compaction-bytes", 1e9, "what is written before the cleaner may begin")
 	flags.Int64Var(&spec.recoveryBytes, "recovery-bytes", 2e9, "log to recover after kill -9")
 	flags.DurationVar(&spec.rest, "rest", 10*time.Second, "how long a broker rests before its memory is read")
 }
@@ -39,11 +42,15 @@ func (s *suite) turn(spec turnSpec, fresh func(int) string) []phase {
 		{"small", s.turnSmall},
 		{"codecs", s.turnCodecs},
 		{"fetch", func() { s.turnFetch(spec.fillBytes, false) }},
+		{"floor", func() { s.turnFloor(spec.dir) }},
 		{"tail", func() { s.turnFetch(spec.fillBytes, true) }},
 		{"latency", s.turnLatency},
 		{"durable", s.turnDurable},
 		{"connections", s.turnConnections},
 		{"group", func() { s.try(s.broker.Group("classic", 100)) }},
+		{"compaction", func() {
+			s.try(s.broker.Compaction(CompactionSpec{Topic: "rig-compaction", Bytes: spec.cleanBytes, Keys: 50_000, RecordBytes: 1024}))
+		}},
 		{"recovery", func() { s.recovery(spec.recoveryBytes) }},
 		{"partitions", func() { s.turnPartitions(spec) }},
 	}
@@ -103,12 +110,27 @@ func (s *suite) turnCodecs() {
 	}
 }
 
+// catchUp reads what is in the page cache.
+func catchUp(batch int) FetchSpec {
+	spec := FetchSpec{Load: base, FillBytes: 1e9, MaxBytes: 50 << 20, PartitionMaxBytes: 1 << 20, Connections: 2,
+		Duration: base.Duration}
+	spec.Load.BatchBytes = batch
+	return spec
+}
+
 func (s *suite) turnFetch(fill int64, tail bool) {
 	for _, batch := range []int{16 << 10, 1 << 20} {
-		spec := FetchSpec{Load: base, Tail: tail, FillBytes: fill, MaxBytes: 50 << 20, PartitionMaxBytes: 1 << 20,
-			Connections: 2, Duration: base.Duration}
-		spec.Load.BatchBytes = batch
+		spec := catchUp(batch)
+		spec.FillBytes, spec.Tail = fill, tail
 		s.try(s.broker.Fetch(spec))
+	}
+}
+
+// turnFloor measures the floor while the broker rests.
+func (s *suite) turnFloor(dir string) {
+	err := withFloor(dir, func(b *Broker) error { return b.floor(s.Add) })
+	if err != nil {
+		s.try(Result{Kind: "floor"}, err)
 	}
 }
 
