@@ -123,6 +123,13 @@ apis! {
     ListTransactions 0..2, Describe TransactionalId => list_transactions::handle;
     ListConfigResources 0..1, DescribeConfigs Cluster => list_config_resources::handle;
     DescribeTopicPartitions 0..0, Describe Topic => describe_topic_partitions::handle;
+    ShareFetch 1..2, Read Group => share_fetch::handle;
+    ShareAcknowledge 1..2, Read Group => share_acknowledge::handle;
+    InitializeShareGroupState 0..0, ClusterAction Cluster => initialize_share_group_state::handle;
+    ReadShareGroupState 0..0, ClusterAction Cluster => read_share_group_state::handle;
+    WriteShareGroupState 0..1, ClusterAction Cluster => write_share_group_state::handle;
+    DeleteShareGroupState 0..0, ClusterAction Cluster => delete_share_group_state::handle;
+    ReadShareGroupStateSummary 0..1, ClusterAction Cluster => summarize_share_group_state::handle;
 }
 
 /// The row of an API, if it is served.

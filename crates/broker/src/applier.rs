@@ -56,6 +56,7 @@ impl Applier {
         let count = |home: &str| i32::try_from(new.topic_by_name(home)?.partitions.len()).ok();
         self.rooms.groups.partitions(count(topics::CONSUMER_OFFSETS));
         self.rooms.transactions.partitions(count(topics::TRANSACTION_STATE));
+        self.rooms.shares.partitions(count(topics::SHARE_GROUP_STATE));
         for (id, index) in changes.partitions(new).collect::<Vec<_>>() {
             if let Some(topic) = new.topic(id)
                 && let Some(assigned) = topic.partitions.get(&index)
@@ -109,6 +110,8 @@ impl Applier {
         }
         if !deleted.is_empty() {
             self.rooms.groups.topics_deleted(&deleted);
+            self.rooms.shares.topics_deleted(&deleted);
+            self.rooms.share_partitions.forget_topics(&deleted);
         }
     }
 
@@ -165,13 +168,13 @@ impl Applier {
             return;
         }
         let index = home.index;
-        let is_of_groups = *home.topic == *topics::CONSUMER_OFFSETS;
+        let topic = Arc::clone(&home.topic);
         let (env, tasks) = (self.rooms.env.clone(), self.tasks.clone());
         let log = Arc::new(CoordinatedLog { partition: home, env, tasks });
-        if is_of_groups {
-            self.rooms.groups.lead(index, epoch, log);
-        } else {
-            self.rooms.transactions.lead(index, epoch, log);
+        match &*topic {
+            topics::CONSUMER_OFFSETS => self.rooms.groups.lead(index, epoch, log),
+            topics::TRANSACTION_STATE => self.rooms.transactions.lead(index, epoch, log),
+            _ => self.rooms.shares.lead(index, epoch, log),
         }
     }
 
@@ -180,6 +183,7 @@ impl Applier {
         match &*home.topic {
             topics::CONSUMER_OFFSETS => self.rooms.groups.resign(home.index, epoch),
             topics::TRANSACTION_STATE => self.rooms.transactions.resign(home.index, epoch),
+            topics::SHARE_GROUP_STATE => self.rooms.shares.resign(home.index, epoch),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ottla_coordination::{GroupCoordinator, TransactionCoordinator};
+use ottla_coordination::{GroupCoordinator, ShareCoordinator, TransactionCoordinator};
 use ottla_env::{Env, Tasks};
 use ottla_metadata::Image;
 use ottla_metrics::Metrics;
@@ -19,13 +19,14 @@ use tokio::sync::watch;
 use crate::applier::Applier;
 use crate::assignments::{self, Assignments};
 use crate::cleaner;
-use crate::configs::{Configs, group_settings, log_config, transaction_settings};
+use crate::configs::{Configs, group_settings, log_config, share_settings, transaction_settings};
 use crate::context::Rooms;
 use crate::fetch_sessions::FetchSessions;
 use crate::moves::{self, Moves};
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::service::BrokerService;
+use crate::share_partitions::SharePartitions;
 use crate::topic_creation::TopicCreation;
 use crate::transaction_markers::Surroundings;
 use crate::upkeep;
@@ -64,8 +65,11 @@ impl Broker {
         let BrokerParts { env, id, cluster_id, settings, dirs, image, controller, .. } = parts;
         let tasks = env.tasks();
         let groups = GroupCoordinator::start(env.clone(), group_settings(&settings), ());
+        let shares = ShareCoordinator::start(env.clone(), share_settings(&settings), ());
         let transaction_settings = transaction_settings(&settings, image.borrow().features());
         let sessions = settings.log.max_incremental_fetch_session_cache_slots;
+        let share_sessions = settings.share_groups.max_share_sessions;
+        let share_sessions = usize::try_from(share_sessions).unwrap_or(0);
         let moves = Moves::new(&settings, tasks.spawner());
         let rooms = Arc::new_cyclic(|rooms| Rooms {
             assignments: Assignments::default(),
@@ -79,6 +83,8 @@ impl Broker {
             partitions: Arc::new(Partitions::new(Arc::clone(&parts.metrics.traffic))),
             dirs: Arc::clone(&dirs),
             groups: Arc::new(groups),
+            shares: Arc::new(shares),
+            share_partitions: SharePartitions::new(share_sessions, tasks.spawner()),
             transactions: Arc::new(TransactionCoordinator::start(
                 env.clone(),
                 transaction_settings,
@@ -141,6 +147,7 @@ impl Broker {
     pub async fn stop(&self) {
         self.applier.rooms.transactions.stop().await;
         self.applier.rooms.groups.stop().await;
+        self.applier.rooms.shares.stop().await;
         self.tasks.shutdown().await;
     }
 }

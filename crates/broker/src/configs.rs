@@ -10,9 +10,13 @@ use ottla_coordination::CoordinatorSettings;
 use ottla_metadata::{Features, Image, ResourceType};
 use ottla_records::validate::Compression;
 use ottla_records::{Codec, TimestampType as BatchTimestampType};
-use ottla_settings::{CompressionType, Settings, TimestampType, TopicConfig};
+use ottla_settings::{CompressionType, GroupConfig, Settings, TimestampType, TopicConfig};
+use ottla_share::Rules;
 use ottla_storage::LogConfig;
 use ottla_wire::BrokerId;
+
+use crate::partition::Isolation;
+use crate::share_partitions::Terms;
 
 /// The name of the config of all brokers.
 const ALL_BROKERS: &str = "";
@@ -45,6 +49,27 @@ impl Configs {
             tracing::warn!(%error, "passed over a dynamic config of this broker");
         }
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// What a share group's configs say of its share partitions.
+    pub(crate) fn share_terms(&self, image: &Image, group: &str) -> Terms {
+        let overrides = image.configs(ResourceType::GROUP, group);
+        let overrides = overrides.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let config = GroupConfig::resolve(&self.now(), overrides);
+        Terms {
+            rules: Rules {
+                lock_ms: config.share_record_lock_duration_ms.into(),
+                delivery_count_max: i16::try_from(config.share_delivery_count_limit)
+                    .unwrap_or(i16::MAX),
+                in_flight_max: config.share_partition_max_record_locks.into(),
+                may_renew: config.share_renew_acknowledge_enable,
+            },
+            isolation: match config.share_isolation_level.as_str() {
+                "read_committed" => Isolation::ReadCommitted,
+                _ => Isolation::ReadUncommitted,
+            },
+            reset: config.share_auto_offset_reset,
+        }
     }
 
     /// A topic's configs over the broker's.
@@ -138,5 +163,21 @@ pub(crate) fn transaction_settings(
         },
         codec: Codec::None,
         load_bytes_max: usize::try_from(transactions.state_log_load_buffer_size).unwrap_or(0),
+    }
+}
+
+/// What the configs mean for the coordinator of what share groups have in flight.
+pub(crate) fn share_settings(settings: &Settings) -> CoordinatorSettings<ottla_share::Settings> {
+    let shares = &settings.share_groups;
+    let updates = shares.share_coordinator_snapshot_update_records_per_snapshot;
+    let codec = u8::try_from(shares.share_coordinator_state_topic_compression_codec).ok();
+    CoordinatorSettings {
+        limits: ottla_share::Settings {
+            updates_per_snapshot: u32::try_from(updates).unwrap_or(0),
+            cold_interval_ms: shares.share_coordinator_cold_partition_snapshot_interval_ms.into(),
+            prune_interval_ms: shares.share_coordinator_state_topic_prune_interval_ms.into(),
+        },
+        codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
+        load_bytes_max: usize::try_from(shares.share_coordinator_load_buffer_size).unwrap_or(0),
     }
 }

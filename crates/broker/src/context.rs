@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_coordination::{Caller, GroupCoordinator, TransactionCoordinator};
+use ottla_coordination::{Caller, GroupCoordinator, ShareCoordinator, TransactionCoordinator};
 use ottla_env::Env;
 use ottla_metadata::{Broker, Endpoint, Image};
 use ottla_net::{Channel, ConnectionInfo};
@@ -25,6 +25,7 @@ use crate::moves::Moves;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
+use crate::share_partitions::SharePartitions;
 use crate::topic_creation::TopicCreation;
 
 /// The parts of a broker that handlers work with.
@@ -44,6 +45,8 @@ pub(crate) struct Rooms {
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) groups: Arc<GroupCoordinator>,
     pub(crate) transactions: Arc<TransactionCoordinator>,
+    pub(crate) shares: Arc<ShareCoordinator>,
+    pub(crate) share_partitions: SharePartitions,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) topic_creation: TopicCreation,
     pub(crate) controller: Channel,
@@ -56,6 +59,7 @@ impl Rooms {
         let settings = self.configs.now();
         self.groups.configure(configs::group_settings(&settings));
         self.transactions.configure(configs::transaction_settings(&settings, image.features()));
+        self.shares.configure(configs::share_settings(&settings));
     }
 
     /// A producer id that nobody has had.
@@ -152,6 +156,11 @@ impl Ctx {
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp(self.rooms.env.now_ms())
     }
+}
+
+/// Whether the cluster has a partition.
+pub(crate) fn has_partition(image: &Image, topic: TopicId, partition: PartitionIndex) -> bool {
+    image.topic(topic).is_some_and(|topic| topic.partitions.get(&partition).is_some())
 }
 
 /// The topics of an image.

@@ -1,4 +1,4 @@
-//! A partition as the coordinator of groups sees it.
+//! A partition as the coordinators see it.
 //!
 //! Must hold: an append that was decided under another epoch than the partition is led in now is
 //! refused, and what `flush.messages` wants synced is.
@@ -56,6 +56,19 @@ impl PartitionLog for CoordinatedLog {
             let slice = log.read(from, bytes_max, log.end(), true).map_err(|error| error.code())?;
             bytes_of(&slice.records).map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)
         }))
+    }
+
+    /// In a task, since whoever asks holds a lock, and a log's new start is written down.
+    fn forget(&self, below: Offset) {
+        let (partition, env) = (Arc::clone(&self.partition), self.env.clone());
+        self.tasks.spawn("prune a coordinator's log", async move {
+            let place = Arc::clone(&partition);
+            if let Err(refused) = env.blocking(move || place.delete_records(below)).await {
+                let (topic, partition, code) =
+                    (&partition.topic, partition.index, refused.error.name());
+                tracing::warn!(%topic, %partition, code, "a coordinator's log was not pruned");
+            }
+        });
     }
 
     fn batch_bytes_max(&self) -> usize {

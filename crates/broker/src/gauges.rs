@@ -158,11 +158,12 @@ fn coordinated(rooms: &Rooms, page: &mut Page) {
 }
 
 /// What the partitions of each coordinator's topic are doing.
-fn coordinators(rooms: &Rooms) -> [(&'static str, Vec<ShardState>); 2] {
+fn coordinators(rooms: &Rooms) -> [(&'static str, Vec<ShardState>); 3] {
     let states =
         |all: Vec<(PartitionIndex, ShardState)>| all.into_iter().map(|(_, state)| state).collect();
     [
         (topics::CONSUMER_OFFSETS, states(rooms.groups.states())),
         (topics::TRANSACTION_STATE, states(rooms.transactions.states())),
+        (topics::SHARE_GROUP_STATE, states(rooms.shares.states())),
     ]
 }

@@ -30,6 +30,11 @@ impl Service for BrokerService {
             Err(outcome) => Box::pin(std::future::ready(outcome)),
         }
     }
+
+    fn closed(&self, connection: &Arc<ConnectionInfo>) {
+        let shares = &self.0.share_partitions;
+        shares.ended(&self.0, &shares.sessions.disconnected(connection.id));
+    }
 }
 
 impl BrokerService {

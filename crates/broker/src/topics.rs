@@ -15,7 +15,7 @@ pub(crate) fn is_internal(topic: &str) -> bool {
 
 /// Whether a coordinator of this broker keeps its state in it.
 pub(crate) fn is_coordinated(topic: &str) -> bool {
-    matches!(topic, CONSUMER_OFFSETS | TRANSACTION_STATE)
+    is_internal(topic)
 }
 
 /// The longest legal name.

@@ -13,6 +13,7 @@ use ottla_env::{Env, Spawner, Tasks};
 use ottla_groups::Groups;
 use ottla_machine::Now;
 use ottla_records::Codec;
+use ottla_share::ShareStates;
 use ottla_wire::{ErrorCode, LeaderEpoch, PartitionIndex, StrBytes, TopicId};
 
 use crate::clock::{Clock, Timers};
@@ -33,9 +34,11 @@ pub struct Coordinator<M: Hosted> {
 pub struct CoordinatorSettings<L> {
     /// What its machine's decisions go by.
     pub limits: L,
-    /// `offsets.topic.compression.codec`; the log of transactions is never compressed.
+    /// `offsets.topic.compression.codec`, `share.coordinator.state.topic.compression.codec`; the
+    /// log of transactions is never compressed.
     pub codec: Codec,
-    /// `offsets.load.buffer.size`, `transaction.state.log.load.buffer.size`
+    /// `offsets.load.buffer.size`, `transaction.state.log.load.buffer.size`,
+    /// `share.coordinator.load.buffer.size`
     pub load_bytes_max: usize,
 }
 
@@ -174,6 +177,16 @@ impl Coordinator<Groups> {
     pub fn topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) {
         for shard in self.shared.shards() {
             shard.tell(&self.shared, |groups, soft, _, _| groups.topics_deleted(soft, deleted));
+        }
+    }
+}
+
+impl Coordinator<ShareStates> {
+    /// Topics are deleted: so is what share groups had in flight of them.
+    pub fn topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) {
+        let ids: Vec<TopicId> = deleted.iter().map(|(_, id)| *id).collect();
+        for shard in self.shared.shards() {
+            shard.tell(&self.shared, |shares, soft, _, _| shares.topics_deleted(soft, &ids));
         }
     }
 }

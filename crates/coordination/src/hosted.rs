@@ -1,20 +1,22 @@
 //! What a machine must be to be hosted: its records as bytes, its times, and what it has done for
 //! it outside.
 //!
-//! One implementation per machine: hosted/groups.rs, hosted/transactions.rs. Must hold: nothing in
-//! here waits but the future of an effect.
+//! One implementation per machine: hosted/groups.rs, hosted/shares.rs, hosted/transactions.rs.
+//! Must hold: nothing in here waits but the future of an effect.
 
 mod groups;
+mod shares;
 mod transactions;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_machine::{Decided, Machine, Now, Ticket};
 use ottla_records::{BatchSettings, Codec};
 use ottla_wire::{ErrorCode, LeaderEpoch, ProducerId, Timestamp};
 
-use crate::log::BoxFuture;
+use crate::log::{BoxFuture, PartitionLog};
 
 pub use transactions::{MarkerResults, TransactionEvent, TransactionWorld};
 
@@ -80,12 +82,12 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
         error: ErrorCode,
     ) -> Vec<(Ticket, Self::Reply)>;
 
-    /// Does outside what was said to [`Ticket::HOST`] as the coordinator of `epoch`.
+    /// Does outside what was said to [`Ticket::HOST`], as the coordinator at `home`.
     ///
     /// The future is polled first under the shard's lock, so that what can be done at once is.
     fn effect(
         world: &Self::World,
-        epoch: LeaderEpoch,
+        home: &Home<'_>,
         reply: Self::Reply,
     ) -> Option<BoxFuture<'static, Self::Event>>;
 
@@ -97,6 +99,14 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
         limits: &Self::Limits,
         event: Self::Event,
     ) -> DecidedOf<Self>;
+}
+
+/// Where a machine lives.
+pub struct Home<'a> {
+    /// The epoch in which its partition is led.
+    pub epoch: LeaderEpoch,
+    /// Its partition.
+    pub log: &'a Arc<dyn PartitionLog>,
 }
 
 /// A decision of a hosted machine.

@@ -5,7 +5,8 @@
 //! generated request to the generated response. [`Hosted`] is what a machine must offer,
 //! [`PartitionLog`] what the broker's partition must.
 //!
-//! Not here: what is decided (groups, transactions), authorization, topics (both the caller's).
+//! Not here: what is decided (groups, share, transactions), authorization, topics (both the
+//! caller's).
 //! Must hold: when a function returns its [`Answer`], the decision is taken and appended; a reply
 //! leaves when all that its decision saw is committed; a partition whose log cannot be applied
 //! stops alone.
@@ -43,13 +44,16 @@ mod tests;
 
 pub use answer::Answer;
 pub use coordinator::{Caller, Coordinator, CoordinatorSettings};
-pub use hosted::{DecidedOf, Hosted, MarkerResults, TransactionEvent, TransactionWorld};
+pub use hosted::{DecidedOf, Home, Hosted, MarkerResults, TransactionEvent, TransactionWorld};
 pub use load::LoadError;
 pub use log::{BoxFuture, PartitionLog};
 pub use place::partition_of;
+pub use requests::share_key;
 pub use shard::ShardState;
 
 /// The coordinator of groups.
 pub type GroupCoordinator = Coordinator<ottla_groups::Groups>;
+/// The coordinator of what share groups have in flight.
+pub type ShareCoordinator = Coordinator<ottla_share::ShareStates>;
 /// The coordinator of transactions.
 pub type TransactionCoordinator = Coordinator<ottla_transactions::Transactions>;

@@ -42,6 +42,9 @@ pub trait PartitionLog: Send + Sync + 'static {
     /// one at least, unless `from` is the end.
     fn read(&self, from: Offset, bytes_max: usize) -> BoxFuture<'_, Result<Bytes, ErrorCode>>;
 
+    /// Nothing below this offset is needed any more: the log may begin there.
+    fn forget(&self, below: Offset);
+
     /// The largest batch that an append takes (`max.message.bytes`).
     fn batch_bytes_max(&self) -> usize;
 }

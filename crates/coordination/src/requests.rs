@@ -6,8 +6,11 @@
 mod admin;
 mod members;
 mod offsets;
+mod shares;
 mod transactional;
 mod transactions;
+
+pub use shares::share_key;
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 use crate::coordinator::Shared;
-use crate::hosted::{DecidedOf, Hosted};
+use crate::hosted::{DecidedOf, Home, Hosted};
 use crate::load::{Load, LoadError};
 use crate::log::{PartitionLog, to_client};
 
@@ -456,7 +456,8 @@ impl<M: Hosted> Shard<M> {
     /// What is done at once comes before the answers behind it: a producer that hears of the end of
     /// a transaction whose markers all went to this broker can begin the next one.
     fn act(self: &Arc<Self>, shared: &Arc<Shared<M>>, live: &mut Live<M>, reply: M::Reply) {
-        let Some(mut effect) = M::effect(&shared.world, self.epoch, reply) else { return };
+        let home = Home { epoch: self.epoch, log: &self.log };
+        let Some(mut effect) = M::effect(&shared.world, &home, reply) else { return };
         if let Poll::Ready(event) = effect.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             let (now, settings) = (shared.now(), shared.settings());
             let machine = live.host.live();

@@ -1,5 +1,6 @@
 //! A coordinator in the simulated world, on a log in memory whose commits the test decides.
 
+mod shares;
 mod transactional;
 mod transactions;
 
@@ -44,6 +45,7 @@ struct Memory {
     high_watermark: watch::Sender<Offset>,
     /// Appends are committed at once.
     commits: Mutex<bool>,
+    forgotten: Mutex<Offset>,
 }
 
 impl Memory {
@@ -53,6 +55,7 @@ impl Memory {
             refuses: Mutex::default(),
             high_watermark: watch::channel(Offset(0)).0,
             commits: Mutex::new(true),
+            forgotten: Mutex::new(Offset(0)),
         })
     }
 
@@ -93,7 +96,10 @@ impl PartitionLog for Memory {
         self.append(epoch, marker)
     }
     fn start(&self) -> Offset {
-        Offset(0)
+        *self.forgotten.lock().unwrap()
+    }
+    fn forget(&self, below: Offset) {
+        *self.forgotten.lock().unwrap() = below;
     }
     fn end(&self) -> Offset {
         let log = self.batches.lock().unwrap();

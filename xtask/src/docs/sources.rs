@@ -61,6 +61,7 @@ const ROOMS: &[&str] = &[
     "node",
     "quorum",
     "settings",
+    "share",
     "storage",
     "transactions",
 ];

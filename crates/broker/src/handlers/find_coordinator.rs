@@ -1,14 +1,15 @@
-//! FindCoordinator (10), v0-6: the broker that keeps a group or a transactional id.
-//! v1 key types; v3 flexible; v4 several keys; v6 share groups. The home topic is made when it is
-//! first asked for; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
-//! Not served: coordinators of share groups, refused with a final error.
+//! FindCoordinator (10), v0-6: the broker that keeps a group, a transactional id, or what a share
+//! group has in flight. v1 key types; v3 flexible; v4 several keys; v6 share partitions, whose key
+//! is `group:topic id:partition`, for those whom the cluster trusts. The home topic is made when it
+//! is first asked for; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
+//! Not served: nothing.
 
 use ottla_coordination::partition_of;
 use ottla_metadata::Image;
 use ottla_security::{Operation, Resource};
 use ottla_wire::messages::find_coordinator_response::Coordinator;
 use ottla_wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
-use ottla_wire::{BrokerId, ErrorCode, StrBytes};
+use ottla_wire::{BrokerId, ErrorCode, StrBytes, Uuid};
 
 use super::metadata;
 use crate::answer::Answer;
@@ -19,6 +20,10 @@ use crate::topics;
 const GROUP: i8 = 0;
 /// `key_type` of transactions.
 const TRANSACTION: i8 = 1;
+/// `key_type` of share partitions.
+const SHARE: i8 = 2;
+/// From this version on share partitions are known.
+const SHARES_SINCE: i16 = 6;
 /// From this version on a request holds several keys.
 const KEYS_SINCE: i16 = 4;
 
@@ -75,12 +80,24 @@ fn find_home(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Result<Coordinator, (Er
             let refusal = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
             (topics::TRANSACTION_STATE, Resource::TransactionalId(key), refusal)
         }
+        SHARE if ctx.version >= SHARES_SINCE => {
+            if !is_share_key(key) {
+                let message = "the key is not group:topic id:partition".to_owned();
+                return Err((ErrorCode::INVALID_REQUEST, message));
+            }
+            let refusal = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
+            (topics::SHARE_GROUP_STATE, Resource::Cluster, refusal)
+        }
         _ => {
-            let message = format!("coordinators of type {key_type} are not served by this node");
+            let message = format!("there is no coordinator of type {key_type} in this version");
             return Err((ErrorCode::INVALID_REQUEST, message));
         }
     };
-    if !ctx.allows(Operation::Describe, of) {
+    let operation = match key_type {
+        SHARE => Operation::ClusterAction,
+        _ => Operation::Describe,
+    };
+    if !ctx.allows(operation, of) {
         return Err(failed(refusal));
     }
     let image = ctx.image();
@@ -88,6 +105,15 @@ fn find_home(ctx: &Ctx, key_type: i8, key: &StrBytes) -> Result<Coordinator, (Er
     let (node_id, host, port) = home.ok_or(failed(ErrorCode::COORDINATOR_NOT_AVAILABLE))?;
     let (key, error_message) = (key.clone(), Some(StrBytes::default()));
     Ok(Coordinator { key, node_id, host, port, error_message, ..Default::default() })
+}
+
+/// Whether a key is `group:topic id:partition`; a group may have colons in its id.
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let partition = parts.next().and_then(|index| index.parse::<i32>().ok());
+    let topic = parts.next().and_then(|id| id.parse::<Uuid>().ok());
+    let group = parts.next().filter(|group| !group.is_empty());
+    partition.is_some_and(|index| index >= 0) && topic.is_some() && group.is_some()
 }
 
 /// The broker that leads that partition of a coordinator's topic which keeps `key`, once there is

@@ -9,7 +9,7 @@ use ottla_wire::messages::*;
 use ottla_wire::registry::{Kind, MESSAGES};
 use ottla_wire::{ApiKey, ErrorCode, Message, Offset, PartitionIndex, Reader, StrBytes, Timestamp};
 
-use crate::support::{Got, House, batch, frame_of, id_of};
+use crate::support::{Got, House, batch, feature, frame_of, id_of};
 
 const TOPIC: &str = "payroll";
 const GROUP: &str = "auditors";
@@ -40,6 +40,7 @@ fn group() -> StrBytes {
 /// A house with something to hide, which then allows nothing.
 fn denying() -> House {
     let mut house = House::new();
+    house.replay(vec![feature("share.version", 1)]);
     house.offsets_topic();
     house.topic(TOPIC, 1, &[("retention.ms", "77777777777777")]);
     house.ask(9, crate::support::produce(TOPIC, 1, batch(&[(Some("k"), VALUE)])));
@@ -75,7 +76,8 @@ fn body(key: ApiKey, version: i16) -> Option<Bytes> {
     let of_groups = || groups_of(key, version);
     let of_transactions = || transactions_of(key, version);
     let of_the_rest = || rest_of(key, version);
-    of_topics.or_else(of_groups).or_else(of_transactions).or_else(of_the_rest)
+    let of_shares = || of_shares(key, version);
+    of_topics.or_else(of_groups).or_else(of_transactions).or_else(of_shares).or_else(of_the_rest)
 }
 
 fn bytes<M: Message>(message: &M, version: i16) -> Option<Bytes> {
@@ -268,6 +270,60 @@ fn transactions_of(key: ApiKey, version: i16) -> Option<Bytes> {
             bytes(&DescribeTransactionsRequest { transactional_ids, ..Default::default() }, version)
         }
         ApiKey::ListTransactions => bytes(&ListTransactionsRequest::default(), version),
+        _ => None,
+    }
+}
+
+fn of_shares(key: ApiKey, version: i16) -> Option<Bytes> {
+    let topic_id = id_of(TOPIC);
+    let (group_id, member_id) = (Some(GROUP.into()), Some("m".into()));
+    /// One partition of the topic in the words of a request to the share coordinator.
+    macro_rules! of_one {
+        ($request:ident, $module:ident, $topic:ident) => {{
+            let partitions = vec![$module::PartitionData::default()];
+            let topics = vec![$module::$topic { topic_id, partitions, ..Default::default() }];
+            bytes(&$request { group_id: GROUP.into(), topics, ..Default::default() }, version)
+        }};
+    }
+    match key {
+        ApiKey::ShareFetch => {
+            use share_fetch_request::*;
+            let partitions = vec![FetchPartition::default()];
+            let topics = vec![FetchTopic { topic_id, partitions, ..Default::default() }];
+            let max_bytes = 1_000;
+            let request =
+                ShareFetchRequest { group_id, member_id, max_bytes, topics, ..Default::default() };
+            bytes(&request, version)
+        }
+        ApiKey::ShareAcknowledge => {
+            let share_session_epoch = 1;
+            let request = ShareAcknowledgeRequest {
+                group_id,
+                member_id,
+                share_session_epoch,
+                ..Default::default()
+            };
+            bytes(&request, version)
+        }
+        ApiKey::InitializeShareGroupState => of_one!(
+            InitializeShareGroupStateRequest,
+            initialize_share_group_state_request,
+            InitializeStateData
+        ),
+        ApiKey::ReadShareGroupState => {
+            of_one!(ReadShareGroupStateRequest, read_share_group_state_request, ReadStateData)
+        }
+        ApiKey::WriteShareGroupState => {
+            of_one!(WriteShareGroupStateRequest, write_share_group_state_request, WriteStateData)
+        }
+        ApiKey::DeleteShareGroupState => {
+            of_one!(DeleteShareGroupStateRequest, delete_share_group_state_request, DeleteStateData)
+        }
+        ApiKey::ReadShareGroupStateSummary => of_one!(
+            ReadShareGroupStateSummaryRequest,
+            read_share_group_state_summary_request,
+            ReadStateSummaryData
+        ),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ mod metadata;
 mod obeyed;
 mod offsets;
 mod produce;
+mod shares;
 mod support;
 mod table;
 mod transactional;

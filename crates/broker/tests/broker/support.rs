@@ -256,6 +256,10 @@ impl House {
         self.replay(vec![config(4, broker, key, value)]);
     }
 
+    pub(crate) fn configure_group(&mut self, group: &str, key: &str, value: &str) {
+        self.replay(vec![config(32, group, key, value)]);
+    }
+
     /// Lets time pass.
     pub(crate) fn pass_ms(&self, ms: u64) {
         self.world.run(|world| async move { world.sleep(Duration::from_millis(ms)).await });

@@ -69,7 +69,7 @@ pub(crate) fn add(house: &House, who: Who, topic: &str, partitions: &[i32]) -> V
 }
 
 /// Writes to partition 0 of `t` within the transaction, as a client that adds partitions.
-fn write(house: &House, who: Who, sequence: i32, value: &str) -> ErrorCode {
+pub(crate) fn write(house: &House, who: Who, sequence: i32, value: &str) -> ErrorCode {
     write_as(house, 11, who, sequence, value)
 }
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use ottla_groups::{GroupRecord, GroupReply, Groups, Settings, Soft};
 use ottla_machine::{Now, Ticket};
 use ottla_records::{BatchSettings, Codec, Producer};
-use ottla_wire::{ErrorCode, LeaderEpoch, ProducerEpoch, ProducerId, Timestamp};
+use ottla_wire::{ErrorCode, ProducerEpoch, ProducerId, Timestamp};
 
-use crate::hosted::{DecidedOf, Hosted};
+use crate::hosted::{DecidedOf, Home, Hosted};
 use crate::log::BoxFuture;
 
 impl Hosted for Groups {
@@ -80,7 +80,7 @@ impl Hosted for Groups {
         of_groups.flat_map(|group| Groups::abandon(self, soft, now, group, error).replies).collect()
     }
 
-    fn effect((): &(), _epoch: LeaderEpoch, _reply: GroupReply) -> Option<BoxFuture<'static, ()>> {
+    fn effect((): &(), _home: &Home<'_>, _reply: GroupReply) -> Option<BoxFuture<'static, ()>> {
         None
     }
 

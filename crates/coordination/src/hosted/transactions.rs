@@ -12,7 +12,7 @@ use ottla_transactions::{
 };
 use ottla_wire::{ErrorCode, LeaderEpoch, ProducerId, StrBytes, Timestamp};
 
-use crate::hosted::{DecidedOf, Hosted};
+use crate::hosted::{DecidedOf, Home, Hosted};
 use crate::log::BoxFuture;
 
 /// What became of each marker.
@@ -115,12 +115,12 @@ impl Hosted for Transactions {
 
     fn effect(
         world: &Arc<dyn TransactionWorld>,
-        epoch: LeaderEpoch,
+        home: &Home<'_>,
         reply: TransactionReply,
     ) -> Option<BoxFuture<'static, TransactionEvent>> {
         match reply {
             TransactionReply::Write(markers) => {
-                let written = world.write_markers(epoch, &markers);
+                let written = world.write_markers(home.epoch, &markers);
                 Some(Box::pin(async move { TransactionEvent::Marked(markers, written.await) }))
             }
             TransactionReply::AbortNeedsProducerId { id } => {

@@ -1,0 +1,193 @@
+//! Sessions of share consumers (KIP-932): which partitions a member of a share group fetches.
+//!
+//! A member has one session with a broker, under its group and id. Its first request has epoch 0,
+//! each next one the next epoch, the last one -1. Pure. Must hold: sessions and their partitions
+//! are bounded; a session ends with its connection, so that what it has locked is free again.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, TopicId};
+
+/// Ends the session.
+pub(crate) const FINAL_EPOCH: i32 = -1;
+/// Begins a session.
+pub(crate) const INITIAL_EPOCH: i32 = 0;
+/// More partitions than any assignment has.
+const PARTITIONS_MAX: usize = 10_000;
+
+/// A member of a share group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Who {
+    pub(crate) group: StrBytes,
+    pub(crate) member: StrBytes,
+}
+
+impl Who {
+    /// Who asks; holds no slice of the frame.
+    pub(crate) fn copied(group: &str, member: &str) -> Who {
+        Who { group: StrBytes::copied(group), member: StrBytes::copied(member) }
+    }
+}
+
+/// A partition by its topic's id.
+pub(crate) type Place = (TopicId, PartitionIndex);
+
+struct Session {
+    epoch: i32,
+    connection: u64,
+    places: Vec<Place>,
+}
+
+/// What to fetch for a request.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// In the order in which they are read; none for a request that ends the session.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Sessions that have come to their end.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Ended {
+    /// Whose they were.
+    pub(crate) members: Vec<Who>,
+    /// Groups of which nobody has a session any more.
+    pub(crate) groups: Vec<StrBytes>,
+}
+
+/// All share sessions of a broker.
+pub(crate) struct ShareSessions {
+    slots: usize,
+    sessions: Mutex<BTreeMap<Who, Session>>,
+}
+
+impl ShareSessions {
+    /// Room for `slots` sessions (`group.share.max.share.sessions`).
+    pub(crate) fn new(slots: usize) -> Self {
+        ShareSessions { slots, sessions: Mutex::default() }
+    }
+
+    /// How many sessions there are.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.sessions().len()
+    }
+
+    /// What to fetch for a ShareFetch.
+    ///
+    /// # Errors
+    /// The session is unknown, the request is not the next one in it, or no other fits.
+    pub(crate) fn fetch(
+        &self,
+        who: &Who,
+        connection: u64,
+        epoch: i32,
+        added: &[Place],
+        forgotten: &[Place],
+    ) -> Result<Plan, ErrorCode> {
+        let mut sessions = self.sessions();
+        match epoch {
+            FINAL_EPOCH if sessions.contains_key(who) => Ok(Plan { places: Vec::new() }),
+            FINAL_EPOCH => Err(ErrorCode::SHARE_SESSION_NOT_FOUND),
+            INITIAL_EPOCH => {
+                if sessions.len() >= self.slots && !sessions.contains_key(who) {
+                    return Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED);
+                }
+                let mut session = Session { epoch: 1, connection, places: Vec::new() };
+                session.want(added);
+                let plan = session.plan();
+                sessions.insert(who.clone(), session);
+                Ok(plan)
+            }
+            epoch => {
+                let session = Self::next(&mut sessions, who, epoch)?;
+                session.want(added);
+                session.places.retain(|place| !forgotten.contains(place));
+                Ok(session.plan())
+            }
+        }
+    }
+
+    /// Takes note of a ShareAcknowledge.
+    ///
+    /// # Errors
+    /// The session is unknown, or the request is not the next one in it.
+    pub(crate) fn acknowledge(&self, who: &Who, epoch: i32) -> Result<(), ErrorCode> {
+        let mut sessions = self.sessions();
+        match epoch {
+            INITIAL_EPOCH => Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH),
+            FINAL_EPOCH if sessions.contains_key(who) => Ok(()),
+            FINAL_EPOCH => Err(ErrorCode::SHARE_SESSION_NOT_FOUND),
+            epoch => Self::next(&mut sessions, who, epoch).map(|_| ()),
+        }
+    }
+
+    /// A member has ended its session.
+    pub(crate) fn end(&self, who: &Who) -> Ended {
+        self.remove(|known, _| known == who)
+    }
+
+    /// A connection is gone, and with it the sessions that were begun on it.
+    pub(crate) fn disconnected(&self, connection: u64) -> Ended {
+        self.remove(|_, session| session.connection == connection)
+    }
+
+    fn next<'a>(
+        sessions: &'a mut BTreeMap<Who, Session>,
+        who: &Who,
+        epoch: i32,
+    ) -> Result<&'a mut Session, ErrorCode> {
+        let session = sessions.get_mut(who).ok_or(ErrorCode::SHARE_SESSION_NOT_FOUND)?;
+        if session.epoch != epoch {
+            return Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH);
+        }
+        session.epoch = session.epoch.checked_add(1).unwrap_or(1);
+        Ok(session)
+    }
+
+    fn remove(&self, is_ended: impl Fn(&Who, &Session) -> bool) -> Ended {
+        let mut sessions = self.sessions();
+        let mut ended = Ended::default();
+        sessions.retain(|who, session| {
+            let goes = is_ended(who, session);
+            if goes {
+                ended.members.push(who.clone());
+            }
+            !goes
+        });
+        for who in &ended.members {
+            let is_left = sessions.keys().any(|other| other.group == who.group);
+            if !is_left && !ended.groups.contains(&who.group) {
+                ended.groups.push(who.group.clone());
+            }
+        }
+        ended
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<Who, Session>> {
+        self.sessions.lock().expect("no code panics while it holds this lock")
+    }
+}
+
+impl Session {
+    fn want(&mut self, places: &[Place]) {
+        for place in places {
+            if self.places.len() < PARTITIONS_MAX && !self.places.contains(place) {
+                self.places.push(*place);
+            }
+        }
+    }
+
+    /// Each request begins with another partition, so that a busy one does not starve the rest.
+    fn plan(&self) -> Plan {
+        let mut places = self.places.clone();
+        if !places.is_empty() {
+            let turn = usize::try_from(self.epoch).unwrap_or(0) % places.len();
+            places.rotate_left(turn);
+        }
+        Plan { places }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,376 @@
+//! Share partitions through the broker: their coordinator, their records, their locks.
+
+use bytes::Bytes;
+use ottla_records::read_batch;
+use ottla_wire::messages::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic};
+use ottla_wire::messages::*;
+use ottla_wire::{ErrorCode, Offset, StrBytes, TopicId};
+
+use crate::support::{Got, House, batch, feature, id_of, produce};
+use crate::transactions::{add, end, init, write};
+
+/// A house with a topic of one partition, the home of share state, and share groups.
+fn house() -> House {
+    let mut house = House::with(&[]);
+    house.replay(vec![feature("share.version", 1), feature("transaction.version", 2)]);
+    house.topic("t", 1, &[]);
+    house.topic("__share_group_state", 3, &[("cleanup.policy", "delete")]);
+    house
+}
+
+fn initialize(house: &House, start: i64) {
+    use initialize_share_group_state_request::{InitializeStateData, PartitionData};
+    let partition =
+        PartitionData { state_epoch: 1, start_offset: Offset(start), ..Default::default() };
+    let topic = InitializeStateData {
+        topic_id: id_of("t"),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let request = InitializeShareGroupStateRequest {
+        group_id: "g".into(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let told = house.ask(0, request);
+    assert_eq!(told.results[0].partitions[0].error_code, ErrorCode::NONE);
+}
+
+fn summary(house: &House) -> (i64, i32) {
+    use read_share_group_state_summary_request::{PartitionData, ReadStateSummaryData};
+    let topic = ReadStateSummaryData {
+        topic_id: id_of("t"),
+        partitions: vec![PartitionData::default()],
+        ..Default::default()
+    };
+    let request = ReadShareGroupStateSummaryRequest {
+        group_id: "g".into(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let told = house.ask(1, request).results.remove(0).partitions.remove(0);
+    (told.start_offset.0, told.delivery_complete_count)
+}
+
+/// A ShareFetch of a member; `said` are ranges and a type for each.
+fn request(member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> ShareFetchRequest {
+    let batches = said.iter().map(|(first, last, kind)| AcknowledgementBatch {
+        first_offset: Offset(*first),
+        last_offset: Offset(*last),
+        acknowledge_types: vec![*kind],
+        ..Default::default()
+    });
+    let partition =
+        FetchPartition { acknowledgement_batches: batches.collect(), ..Default::default() };
+    let topic =
+        FetchTopic { topic_id: id_of("t"), partitions: vec![partition], ..Default::default() };
+    ShareFetchRequest {
+        group_id: Some("g".into()),
+        member_id: Some(StrBytes::from(member.to_owned())),
+        share_session_epoch: epoch,
+        max_wait_ms: 500,
+        min_bytes: 1,
+        max_bytes: 1_000_000,
+        max_records: 500,
+        batch_size: 500,
+        topics: vec![topic],
+        ..Default::default()
+    }
+}
+
+/// What came of a ShareFetch: errors, or what was acquired and the values in it.
+fn told(response: &ShareFetchResponse) -> String {
+    if response.error_code != ErrorCode::NONE {
+        return response.error_code.name().to_owned();
+    }
+    let mut words = Vec::new();
+    for partition in response.responses.iter().flat_map(|topic| &topic.partitions) {
+        for code in [partition.error_code, partition.acknowledge_error_code] {
+            if code != ErrorCode::NONE {
+                words.push(code.name().to_owned());
+            }
+        }
+        let acquired = partition.acquired_records.iter();
+        words.extend(
+            acquired
+                .map(|it| format!("{}-{}/{}", it.first_offset, it.last_offset, it.delivery_count)),
+        );
+        let bytes = partition.records.as_bytes().cloned().unwrap_or_else(Bytes::new);
+        for batch in ottla_records::batches(&bytes) {
+            let batch = batch.unwrap();
+            if batch.is_control() {
+                continue;
+            }
+            for record in read_batch(&bytes.slice_ref(batch.bytes())) {
+                let value = record.unwrap().value.unwrap();
+                words.push(String::from_utf8_lossy(&value).into_owned());
+            }
+        }
+    }
+    words.join(" ")
+}
+
+fn fetch(house: &House, member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> String {
+    told(&house.ask(2, request(member, epoch, said)))
+}
+
+fn acknowledge(house: &House, member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> String {
+    use share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic, AcknowledgementBatch};
+    let batches = said.iter().map(|(first, last, kind)| AcknowledgementBatch {
+        first_offset: Offset(*first),
+        last_offset: Offset(*last),
+        acknowledge_types: vec![*kind],
+        ..Default::default()
+    });
+    let partition =
+        AcknowledgePartition { acknowledgement_batches: batches.collect(), ..Default::default() };
+    let topics = match said {
+        [] => Vec::new(),
+        _ => vec![AcknowledgeTopic {
+            topic_id: id_of("t"),
+            partitions: vec![partition],
+            ..Default::default()
+        }],
+    };
+    let is_renew_ack = said.iter().any(|(.., kind)| *kind == RENEW);
+    let request = ShareAcknowledgeRequest {
+        group_id: Some("g".into()),
+        member_id: Some(StrBytes::from(member.to_owned())),
+        share_session_epoch: epoch,
+        is_renew_ack,
+        topics,
+        ..Default::default()
+    };
+    let told = house.ask(2, request);
+    let inner = told.responses.iter().flat_map(|topic| &topic.partitions).map(|it| it.error_code);
+    let codes: Vec<&str> =
+        std::iter::once(told.error_code).chain(inner).map(ErrorCode::name).collect();
+    codes.join(" ")
+}
+
+const ACCEPT: i8 = 1;
+const RELEASE: i8 = 2;
+const REJECT: i8 = 3;
+const RENEW: i8 = 4;
+
+fn put(house: &House, values: &[&str]) {
+    let records: Vec<(Option<&str>, &str)> = values.iter().map(|value| (None, *value)).collect();
+    house.ask(9, produce("t", 1, batch(&records)));
+}
+
+#[test]
+fn the_coordinator_of_a_share_partition_is_found_by_group_topic_and_partition() {
+    let house = house();
+    let find = |key: String, version| {
+        let request = FindCoordinatorRequest {
+            key_type: 2,
+            coordinator_keys: vec![key.into()],
+            ..Default::default()
+        };
+        house.ask(version, request).coordinators.remove(0).error_code
+    };
+    let topic = id_of("t");
+    assert_eq!(find(format!("g:{topic}:0"), 6), ErrorCode::NONE);
+    assert_eq!(find(format!("a:b:{topic}:0"), 6), ErrorCode::NONE);
+    for wrong in [format!("{topic}:0"), format!("g:{topic}:-1"), "g:t:0".to_owned()] {
+        assert_eq!(find(wrong, 6), ErrorCode::INVALID_REQUEST);
+    }
+    assert_eq!(find(format!("g:{topic}:0"), 5), ErrorCode::INVALID_REQUEST);
+}
+
+#[test]
+fn the_state_of_a_share_partition_is_written_read_summed_up_and_deleted() {
+    let house = house();
+    initialize(&house, 5);
+    let topic_id = id_of("t");
+    let written = write_share_group_state_request::PartitionData {
+        state_epoch: 1,
+        start_offset: Offset(7),
+        delivery_complete_count: 2,
+        state_batches: vec![write_share_group_state_request::StateBatch {
+            first_offset: Offset(8),
+            last_offset: Offset(9),
+            delivery_state: 2,
+            delivery_count: 1,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let topic = write_share_group_state_request::WriteStateData {
+        topic_id,
+        partitions: vec![written],
+        ..Default::default()
+    };
+    let request = WriteShareGroupStateRequest {
+        group_id: "g".into(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    assert_eq!(house.ask(1, request).results[0].partitions[0].error_code, ErrorCode::NONE);
+    assert_eq!(summary(&house), (7, 2));
+
+    let asked = read_share_group_state_request::PartitionData::default();
+    let topic = read_share_group_state_request::ReadStateData {
+        topic_id,
+        partitions: vec![asked],
+        ..Default::default()
+    };
+    let request = ReadShareGroupStateRequest {
+        group_id: "g".into(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let read = house.ask(0, request).results.remove(0).partitions.remove(0);
+    assert_eq!((read.start_offset, read.state_batches.len()), (Offset(7), 1));
+
+    let gone = delete_share_group_state_request::PartitionData::default();
+    let topic = delete_share_group_state_request::DeleteStateData {
+        topic_id,
+        partitions: vec![gone],
+        ..Default::default()
+    };
+    let request = DeleteShareGroupStateRequest {
+        group_id: "g".into(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    assert_eq!(house.ask(0, request).results[0].partitions[0].error_code, ErrorCode::NONE);
+    assert_eq!(summary(&house), (-1, -1));
+}
+
+#[test]
+fn two_members_share_a_partition_and_what_is_released_comes_again() {
+    let house = house();
+    initialize(&house, 0);
+    put(&house, &["a", "b"]);
+    put(&house, &["c"]);
+    let limited = |member, max_records| ShareFetchRequest {
+        max_records,
+        share_acquire_mode: 1,
+        ..request(member, 0, &[])
+    };
+    assert_eq!(told(&house.ask(2, limited("m", 2))), "0-1/1 a b");
+    assert_eq!(told(&house.ask(2, limited("n", 2))), "2-2/1 c");
+    assert_eq!(acknowledge(&house, "m", 1, &[(0, 0, ACCEPT), (1, 1, RELEASE)]), "NONE NONE");
+    assert_eq!(fetch(&house, "n", 1, &[(2, 2, REJECT)]), "1-1/2 a b");
+    assert_eq!(acknowledge(&house, "n", 2, &[(1, 1, ACCEPT)]), "NONE NONE");
+    assert_eq!(acknowledge(&house, "n", 3, &[(1, 1, ACCEPT)]), "NONE NONE");
+    assert_eq!(acknowledge(&house, "n", -1, &[]), "NONE");
+    assert_eq!(acknowledge(&house, "n", 5, &[]), "SHARE_SESSION_NOT_FOUND");
+}
+
+#[test]
+fn a_fetch_waits_for_records_and_for_what_others_give_back() {
+    let house = house();
+    initialize(&house, 0);
+    let waiting = house.begin(2, request("m", 0, &[]));
+    assert!(!waiting.is_done());
+    put(&house, &["a"]);
+    house.pass_ms(20);
+    let Got::Answer(first) = waiting.answer() else { panic!("an answer was due") };
+    assert_eq!(told(&first), "0-0/1 a");
+
+    let waiting = house.begin(2, request("n", 0, &[]));
+    assert!(!waiting.is_done());
+    assert_eq!(acknowledge(&house, "m", -1, &[]), "NONE");
+    house.pass_ms(20);
+    let Got::Answer(second) = waiting.answer() else { panic!("an answer was due") };
+    assert_eq!(told(&second), "0-0/2 a");
+}
+
+#[test]
+fn locks_run_out_and_are_renewed() {
+    let house = house();
+    initialize(&house, 0);
+    put(&house, &["a"]);
+    put(&house, &["b"]);
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-1/1 a b");
+    house.pass_ms(20_000);
+    assert_eq!(acknowledge(&house, "m", 1, &[(0, 0, RENEW)]), "NONE NONE");
+    house.pass_ms(11_000);
+    assert_eq!(fetch(&house, "n", 0, &[]), "1-1/2 b");
+    assert_eq!(acknowledge(&house, "m", 2, &[(1, 1, ACCEPT)]), "NONE INVALID_RECORD_STATE");
+    assert_eq!(acknowledge(&house, "m", 3, &[(0, 0, ACCEPT)]), "NONE NONE");
+    assert_eq!(acknowledge(&house, "n", 1, &[(1, 1, ACCEPT)]), "NONE NONE");
+}
+
+#[test]
+fn what_was_acknowledged_survives_the_broker_and_what_was_not_comes_again() {
+    let mut house = house();
+    initialize(&house, 0);
+    put(&house, &["a", "b", "c", "d"]);
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-3/1 a b c d");
+    let said = [(1, 1, ACCEPT), (2, 2, RELEASE)];
+    assert_eq!(acknowledge(&house, "m", 1, &said), "NONE NONE");
+    house.kill_and_restart();
+    assert_eq!(fetch(&house, "m", 2, &[]), "SHARE_SESSION_NOT_FOUND");
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-0/1 2-2/2 3-3/1 a b c d");
+    let said = [(0, 0, ACCEPT), (2, 2, ACCEPT), (3, 3, ACCEPT)];
+    assert_eq!(acknowledge(&house, "m", 1, &said), "NONE NONE");
+    // What is written with the last verdicts is where the share partition began then.
+    assert_eq!(summary(&house), (0, 4));
+    assert_eq!(fetch(&house, "m", 2, &[]), "");
+}
+
+#[test]
+fn a_group_begins_where_its_configs_say() {
+    for (policy, expect) in [("earliest", "0-0/1 a"), ("latest", "")] {
+        let mut house = house();
+        house.configure_group("g", "share.auto.offset.reset", policy);
+        put(&house, &["a"]);
+        initialize(&house, -1);
+        assert_eq!(fetch(&house, "m", 0, &[]), expect, "{policy}");
+    }
+}
+
+#[test]
+fn records_of_aborted_transactions_are_nobodys_where_committed_ones_are_asked_for() {
+    for (level, expect) in
+        [("read_committed", "0-0/1 3-3/1 a b c"), ("read_uncommitted", "0-1/1 3-3/1 a b c")]
+    {
+        let mut house = house();
+        house.transactions_topic();
+        house.configure_group("g", "share.isolation.level", level);
+        initialize(&house, 0);
+        put(&house, &["a"]);
+        let who = init(&house);
+        add(&house, who, "t", &[0]);
+        write(&house, who, 0, "b");
+        end(&house, 4, who, false).expect("ended");
+        put(&house, &["c"]);
+        let told = fetch(&house, "m", 0, &[]);
+        assert_eq!(told, expect, "{level}");
+    }
+}
+
+#[test]
+fn what_is_malformed_or_not_allowed_is_refused() {
+    let mut house = house();
+    initialize(&house, 0);
+    put(&house, &["a"]);
+    assert_eq!(fetch(&house, "m", 0, &[(0, 0, ACCEPT)]), "INVALID_REQUEST");
+    assert_eq!(fetch(&house, "m", 1, &[]), "SHARE_SESSION_NOT_FOUND");
+    assert_eq!(fetch(&house, "", 0, &[]), "INVALID_REQUEST");
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-0/1 a");
+    assert_eq!(fetch(&house, "m", 1, &[(0, 0, 9)]), "INVALID_REQUEST");
+    assert_eq!(acknowledge(&house, "m", 2, &[(3, 3, ACCEPT)]), "NONE INVALID_REQUEST");
+    let renewing = ShareFetchRequest { is_renew_ack: true, ..request("m", 3, &[(0, 0, RENEW)]) };
+    assert_eq!(told(&house.ask(2, renewing)), "INVALID_REQUEST");
+    let mut unknown = request("m", 3, &[]);
+    unknown.topics[0].topic_id = TopicId(ottla_wire::Uuid([3; 16]));
+    assert_eq!(told(&house.ask(2, unknown)), "UNKNOWN_TOPIC_ID");
+    house.replay(vec![feature("share.version", 0)]);
+    assert_eq!(fetch(&house, "m", 4, &[]), "UNSUPPORTED_VERSION");
+}
+
+#[test]
+fn another_leader_epoch_reads_the_state_anew() {
+    let mut house = house();
+    initialize(&house, 0);
+    put(&house, &["a"]);
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-0/1 a");
+    house.new_leader_epoch("t", 3);
+    assert_eq!(acknowledge(&house, "m", 1, &[(0, 0, ACCEPT)]), "NONE NOT_LEADER_OR_FOLLOWER");
+    assert_eq!(fetch(&house, "m", 2, &[]), "0-0/1 a");
+    assert_eq!(acknowledge(&house, "m", 3, &[(0, 0, ACCEPT)]), "NONE NONE");
+}
