@@ -16,6 +16,8 @@ enum Work {
     Task(&'static str, &'static [&'static str]),
     /// A script of the project, where there is one.
     Script(&'static str),
+    /// The static binary, where the toolchain can make one.
+    Static,
 }
 
 /// One step: its name in the table and what it does.
@@ -37,6 +39,7 @@ const STEPS: &[Step] = &[
     Step { name: "deps", work: Work::Task("deps", &[]) },
     Step { name: "fuzz", work: Work::Task("fuzz", &["--seconds", "60"]) },
     Step { name: "sim", work: Work::Task("sim", &["--seconds", "60"]) },
+    Step { name: "dist", work: Work::Static },
     Step { name: "conform", work: Work::Script("conform/run") },
 ];
 
@@ -49,6 +52,8 @@ enum Outcome {
     Failed(String),
     /// Nothing of this kind lives in the project.
     Absent,
+    /// This machine lacks what it takes; in CI that is a failure.
+    Skipped(String),
 }
 
 /// Runs every step; `cargo xtask ci <step>...` runs only the named ones.
@@ -65,6 +70,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         let outcome = perform(&step.work, &mut closings);
         if let Outcome::Failed(reason) = &outcome {
             println!("{} failed: {reason}", step.name);
+        }
+        if let Outcome::Skipped(reason) = &outcome {
+            println!("{} is skipped: {reason}", step.name);
         }
         rows.push((step.name, outcome, started.elapsed()));
     }
@@ -87,6 +95,11 @@ fn perform(work: &Work, closings: &mut Vec<String>) -> Outcome {
         }
         Work::Script(path) if !crate::root().join(path).is_file() => return Outcome::Absent,
         Work::Script(path) => stream(Command::new(crate::root().join(path)), closings),
+        Work::Static => match crate::dist::missing() {
+            Some(what) if std::env::var_os("CI").is_none() => return Outcome::Skipped(what),
+            Some(what) => Err(what),
+            None => crate::dist::attempt(),
+        },
     };
     match done {
         Ok(()) => Outcome::Passed,
@@ -131,6 +144,7 @@ fn report(closings: &[String], rows: &[(&str, Outcome, Duration)]) -> Result<(),
             Outcome::Passed => "ok",
             Outcome::Failed(_) => "FAILED",
             Outcome::Absent => "not in this tree",
+            Outcome::Skipped(_) => "skipped",
         };
         println!("{name:<10} {word:<18} {:>8.1} s", took.as_secs_f64());
     }
