@@ -169,6 +169,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=200
+group.max.size=4
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 log.segment.delete.delay.ms=1000

@@ -98,6 +98,8 @@ static JAVA: Kit = Kit {
         "conform/java/src/main/java/Batch.java",
         "conform/java/src/main/java/Diff.java",
         "conform/java/src/main/java/Filler.java",
+        "conform/java/src/main/java/Groups.java",
+        "conform/java/src/main/java/Story.java",
         "conform/java/src/main/java/Suite.java",
         "conform/java/src/main/java/Transactions.java",
     ],
@@ -138,6 +140,10 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client { name: "java", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Suite", features: FEATURES },
+    Client { name: "java-groups", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* Groups",
+        features: &["cooperative", "static", "size", "stable", "live-admin"] },
     Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Transactions",

@@ -1,27 +1,18 @@
 // What the official Java clients must show: `Suite <bootstrap>`. Its lines are the contract in
 // ../README.md.
 
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Random;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntFunction;
-import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -35,22 +26,11 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-public final class Suite {
+public final class Suite extends Story {
     private static final int SECONDS_PER_FEATURE = 60;
-    private static final Duration POLL = Duration.ofMillis(200);
-
-    interface Body {
-        void run() throws Exception;
-    }
-
-    private final String bootstrap;
-    private final String prefix = "java-" + System.currentTimeMillis();
-    private final Admin admin;
-    private final BufferedReader stdin = new BufferedReader(new InputStreamReader(System.in));
 
     private Suite(String bootstrap) {
-        this.bootstrap = bootstrap;
-        this.admin = Admin.create(common());
+        super(bootstrap, "java-" + System.currentTimeMillis());
     }
 
     public static void main(String[] args) {
@@ -68,25 +48,12 @@ public final class Suite {
         run("group", suite::group);
         run("commit", suite::commit);
         run("seek", suite::seek);
-        run("restart", suite::restart);
+        run("restart", suite::restarted);
         System.exit(0);
     }
 
     private static void run(String feature, Body body) {
-        Future<Void> done = CompletableFuture.runAsync(() -> {
-            try {
-                body.run();
-            } catch (Exception e) {
-                throw new RuntimeException(e);
-            }
-        });
-        try {
-            done.get(SECONDS_PER_FEATURE, TimeUnit.SECONDS);
-            System.out.println("ok " + feature);
-        } catch (Exception e) {
-            e.printStackTrace();
-            System.out.println("FAIL " + feature + " " + e.toString().replaceAll("\\s+", " "));
-        }
+        run(feature, SECONDS_PER_FEATURE, body);
     }
 
     private void topics() throws Exception {
@@ -208,7 +175,7 @@ public final class Suite {
         }
     }
 
-    private void restart() throws Exception {
+    private void restarted() throws Exception {
         String topic = topic("restart", 1);
         TopicPartition at = new TopicPartition(topic, 0);
         List<String> got = new ArrayList<>();
@@ -217,8 +184,7 @@ public final class Suite {
             consumer.subscribe(List.of(topic));
             until("50 records", () -> drain(consumer, got) && got.size() >= 50);
             consumer.commitSync(Map.of(at, new OffsetAndMetadata(20)));
-            System.out.println("@restart");
-            stdin.readLine();
+            restart();
             equal("committed", get(admin.listConsumerGroupOffsets(prefix + "-restart")
                 .partitionsToOffsetAndMetadata()).get(at).offset(), 20L);
             equal("offsets go on", send(producer, topic, values(50, 100)).get(49), 99L);
@@ -268,49 +234,12 @@ public final class Suite {
         return found;
     }
 
-    private static void equal(String what, Object got, Object want) {
-        if (!Objects.equals(got, want)) {
-            throw new AssertionError(what + ": got " + got + ", want " + want);
-        }
-    }
-
-    private static void until(String what, BooleanSupplier condition) {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
-        while (!condition.getAsBoolean()) {
-            if (System.nanoTime() > end) {
-                throw new AssertionError("not within 30 s: " + what);
-            }
-        }
-    }
-
-    private static <T> T get(Future<T> future) {
-        try {
-            return future.get();
-        } catch (Exception e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
     private Map<String, Object> common() {
-        Map<String, Object> config = new HashMap<>();
-        config.put("bootstrap.servers", bootstrap);
-        config.put("key.serializer", ByteArraySerializer.class);
-        config.put("value.serializer", ByteArraySerializer.class);
-        config.put("key.deserializer", ByteArrayDeserializer.class);
-        config.put("value.deserializer", ByteArrayDeserializer.class);
+        Map<String, Object> config = common(ByteArraySerializer.class, ByteArrayDeserializer.class);
         config.put("linger.ms", 20);
-        config.put("auto.offset.reset", "earliest");
-        config.put("enable.auto.commit", false);
         config.put("session.timeout.ms", 10_000);
-        config.put("heartbeat.interval.ms", 500);
         config.put("fetch.max.wait.ms", 200);
         return config;
-    }
-
-    private String topic(String name, int partitions) throws Exception {
-        String topic = prefix + "-" + name;
-        admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
-        return topic;
     }
 
     private KafkaProducer<byte[], byte[]> producer(Map<String, Object> how) {

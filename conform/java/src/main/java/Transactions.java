@@ -1,22 +1,14 @@
 // What the official Java clients must show of transactions: `Transactions <bootstrap>`. Its lines are
 // the contract in ../README.md.
 
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
-import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -29,23 +21,13 @@ import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
-public final class Transactions {
+public final class Transactions extends Story {
     private static final int SECONDS_PER_FEATURE = 120;
     private static final int INPUTS = 3_000;
     private static final int KILLS = 3;
-    private static final Duration POLL = Duration.ofMillis(200);
-
-    interface Body {
-        void run() throws Exception;
-    }
-
-    private final String bootstrap;
-    private final String prefix;
-    private final BufferedReader stdin = new BufferedReader(new InputStreamReader(System.in));
 
     private Transactions(String bootstrap, String prefix) {
-        this.bootstrap = bootstrap;
-        this.prefix = prefix;
+        super(bootstrap, prefix);
     }
 
     public static void main(String[] args) {
@@ -61,20 +43,7 @@ public final class Transactions {
     }
 
     private static void run(String feature, Body body) {
-        CompletableFuture<Void> done = CompletableFuture.runAsync(() -> {
-            try {
-                body.run();
-            } catch (Exception e) {
-                throw new RuntimeException(e);
-            }
-        });
-        try {
-            done.get(SECONDS_PER_FEATURE, TimeUnit.SECONDS);
-            System.out.println("ok " + feature);
-        } catch (Exception e) {
-            e.printStackTrace();
-            System.out.println("FAIL " + feature + " " + e.toString().replaceAll("\\s+", " "));
-        }
+        run(feature, SECONDS_PER_FEATURE, body);
     }
 
     /** Both partitions of a transaction are seen when it is committed, and never when it is aborted. */
@@ -127,8 +96,7 @@ public final class Transactions {
         String group = prefix + "-offsets-group";
         var at = new TopicPartition(topic, 0);
         fill(topic, 1, 10);
-        try (var producer = producer("offsets"); var consumer = consumer(group, "read_committed");
-                var admin = Admin.create(common())) {
+        try (var producer = producer("offsets"); var consumer = consumer(group, "read_committed")) {
             producer.initTransactions();
             consumer.subscribe(List.of(topic));
             while (consumer.poll(POLL).isEmpty()) {
@@ -168,8 +136,7 @@ public final class Transactions {
             while (done.get() < Math.max(before + 1, wanted) && done.get() < INPUTS) {
                 Thread.sleep(1);
             }
-            System.out.println("@restart");
-            stdin.readLine();
+            restart();
         }
         while (done.get() < INPUTS) {
             Thread.sleep(10);
@@ -222,17 +189,6 @@ public final class Transactions {
 
     // -- the few words the features are told in
 
-    private static void equal(String what, Object got, Object wanted) {
-        if (!java.util.Objects.equals(got, wanted)) {
-            throw new AssertionError(what + ": " + shorter(got) + " is not " + shorter(wanted));
-        }
-    }
-
-    private static String shorter(Object of) {
-        String text = String.valueOf(of);
-        return text.length() < 500 ? text : text.length() + " characters of " + text.substring(0, 500);
-    }
-
     private static List<String> sorted(List<String> of) {
         List<String> sorted = new ArrayList<>(of);
         Collections.sort(sorted);
@@ -240,26 +196,10 @@ public final class Transactions {
     }
 
     private Map<String, Object> common() {
-        Map<String, Object> config = new HashMap<>();
-        config.put("bootstrap.servers", bootstrap);
-        config.put("key.serializer", StringSerializer.class);
-        config.put("value.serializer", StringSerializer.class);
-        config.put("key.deserializer", StringDeserializer.class);
-        config.put("value.deserializer", StringDeserializer.class);
-        config.put("auto.offset.reset", "earliest");
-        config.put("enable.auto.commit", false);
+        Map<String, Object> config = common(StringSerializer.class, StringDeserializer.class);
         config.put("session.timeout.ms", 6_000);
-        config.put("heartbeat.interval.ms", 500);
         config.put("max.poll.records", 50);
         return config;
-    }
-
-    private String topic(String name, int partitions) throws Exception {
-        String topic = prefix + "-" + name;
-        try (var admin = Admin.create(common())) {
-            admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
-        }
-        return topic;
     }
 
     private KafkaProducer<String, String> producer(String id) {
