@@ -141,7 +141,7 @@ pub static APPLETS: &[Applet] = &[
     Applet {
         name: "log",
         kafka_names: &[],
-        summary: "verify the files of log directories, ours or Apache Kafka's",
+        summary: "verify or repair the files of log directories, ours or Apache Kafka's",
         body: Body::Words(|context, words| Box::pin(log::run(context, words))),
     },
     Applet {

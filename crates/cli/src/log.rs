@@ -1,119 +1,110 @@
-//! `ottla log verify <folder>...`: whether log directories are as they must be.
+//! `ottla log verify|repair <folder>...`: whether log directories are as they must be, and what
+//! makes them so.
 //!
-//! Prints what is wrong as a table, or as JSON with --json; ends with 1 when something is. Not
-//! here: what is checked (storage). Mending is the next start's: whatever is derived is made anew
-//! when its file is gone.
+//! One file per word; what both print stands here. Results are a table, or one JSON object per
+//! folder with --json; a run that takes long says on stderr where it is. Not here: what is checked
+//! and how it is mended (storage).
+
+mod repair;
+mod topic_ids;
+mod verify;
 
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
-use ottla_storage::verify::{Finding, Gravity, Verified, verify};
+use ottla_env::Instant;
+use ottla_storage::verify::{Finding, Gravity, Verified};
 
 use crate::context::Context;
 use crate::failure::Failure;
 
-const USAGE: &str = "usage: ottla log verify [--json] <folder>...\n\n\
-    Reads every batch of every log in the folders, and compares indexes, snapshots and\n\
-    checkpoints with them. Changes nothing. The exit code is 1 when something is wrong.";
+const USAGE: &str = "usage: ottla log verify [--json] <folder>...\n       \
+    ottla log repair [--dry-run] [--truncate-torn-tail] [--aside <folder>] [--json] <folder>...";
 
 /// How often a long run says where it is.
 const TELL_EACH: Duration = Duration::from_secs(1);
 
 /// Runs one of the words.
 pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
-    let (json, folders) = match words.split_first() {
-        Some((word, _)) if word == "--help" => return Ok(writeln!(context.out, "{USAGE}")?),
-        Some((word, rest)) if word == "verify" => {
-            let (options, folders): (Vec<&String>, Vec<&String>) =
-                rest.iter().partition(|word| word.starts_with("--"));
-            if let Some(unknown) = options.iter().find(|option| **option != "--json") {
-                return Err(Failure::said(format!("{unknown} is no option\n{USAGE}")));
-            }
-            (!options.is_empty(), folders)
+    match words.split_first() {
+        Some((word, rest)) if word == "verify" => verify::run(context, rest),
+        Some((word, rest)) if word == "repair" => repair::run(context, rest),
+        Some((word, _)) if word == "--help" => {
+            let (verify, repair) = (verify::HELP, repair::HELP);
+            Ok(writeln!(context.out, "{USAGE}\n\n{verify}\n\n{repair}")?)
         }
-        _ => return Err(Failure::said(USAGE)),
-    };
-    if folders.is_empty() {
-        return Err(Failure::said(USAGE));
-    }
-    let mut is_damaged = false;
-    for folder in folders {
-        let verified = verified(context, folder)?;
-        is_damaged |= verified.findings.iter().any(|it| it.gravity > Gravity::Note);
-        match json {
-            true => print_json(&mut *context.out, folder, &verified)?,
-            false => print_table(&mut *context.out, folder, &verified)?,
-        }
-    }
-    match is_damaged {
-        true => Err(Failure::said("something is not as it must be: see above")),
-        false => Ok(()),
+        _ => Err(Failure::said(USAGE)),
     }
 }
 
-fn verified(context: &mut Context, folder: &str) -> Result<Verified, Failure> {
-    let Context { env, err, .. } = context;
-    let mut told = env.monotonic();
-    let mut partitions = 0_u64;
-    let mut next = |name: &str| {
-        let now = env.monotonic();
-        if now - told >= TELL_EACH {
-            told = now;
+/// Says once a second how far a run is.
+struct Headway<'a> {
+    folder: &'a str,
+    told: Instant,
+    partitions: u64,
+}
+
+impl<'a> Headway<'a> {
+    fn new(context: &Context, folder: &'a str) -> Headway<'a> {
+        Headway { folder, told: context.env.monotonic(), partitions: 0 }
+    }
+
+    fn next(&mut self, now: Instant, err: &mut dyn Write, name: &str) {
+        if now - self.told >= TELL_EACH {
+            self.told = now;
+            let (folder, partitions) = (self.folder, self.partitions);
             // Nobody may be there to read it, and that is no reason to stop.
-            let _ = writeln!(err, "{folder}: {partitions} partitions are verified, next {name}");
+            let _ = writeln!(err, "{folder}: {partitions} partitions are read, next {name}");
         }
-        partitions += 1;
-    };
-    verify(env.disk(), Path::new(folder), &mut next)
-        .map_err(|error| crate::file::refused("list", "the folder", folder, &error))
+        self.partitions += 1;
+    }
 }
 
-fn gravity(finding: &Finding) -> (&'static str, &'static str) {
+/// What a kind of finding is called.
+fn kind(finding: &Finding) -> &'static str {
     match finding.gravity {
-        Gravity::Note => ("note", ""),
-        Gravity::Derived => ("derived", "; once it is removed a start makes it anew"),
-        Gravity::Records => ("damage", ""),
+        Gravity::Note => "note",
+        Gravity::Derived => "derived",
+        Gravity::Records => "damage",
     }
 }
 
-fn print_table(out: &mut dyn Write, folder: &str, verified: &Verified) -> Result<(), Failure> {
-    for finding in &verified.findings {
-        let (kind, remedy) = gravity(finding);
-        let path = finding.path.display();
-        let at = finding.position.map_or(String::new(), |at| format!(" at byte {at}"));
-        writeln!(out, "{kind:<8} {path}{at}: {}{remedy}", finding.what)?;
-    }
+/// Where something is wrong.
+fn place(finding: &Finding) -> String {
+    let at = finding.position.map_or(String::new(), |at| format!(" at byte {at}"));
+    format!("{}{at}", finding.path.display())
+}
+
+fn is_wrong(verified: &Verified) -> bool {
+    verified.findings.iter().any(|finding| finding.gravity > Gravity::Note)
+}
+
+fn summary(folder: &str, verified: &Verified) -> String {
     let Verified { partitions, batches, records, bytes, findings } = verified;
     let wrong = findings.iter().filter(|it| it.gravity > Gravity::Note).count();
-    writeln!(
-        out,
+    format!(
         "{folder}: {partitions} partitions, {batches} batches, {records} records, {bytes} bytes; \
          {wrong} wrong"
-    )?;
-    Ok(())
+    )
 }
 
-fn print_json(out: &mut dyn Write, folder: &str, verified: &Verified) -> Result<(), Failure> {
-    let findings: Vec<serde_json::Value> = verified
-        .findings
-        .iter()
-        .map(|finding| {
-            serde_json::json!({
-                "kind": gravity(finding).0,
-                "path": finding.path.display().to_string(),
-                "position": finding.position,
-                "what": finding.what,
-            })
-        })
-        .collect();
-    let told = serde_json::json!({
+fn finding_json(finding: &Finding) -> serde_json::Value {
+    serde_json::json!({
+        "kind": kind(finding),
+        "path": finding.path.display().to_string(),
+        "position": finding.position,
+        "what": finding.what,
+    })
+}
+
+fn verified_json(folder: &str, verified: &Verified) -> serde_json::Value {
+    let findings: Vec<_> = verified.findings.iter().map(finding_json).collect();
+    serde_json::json!({
         "folder": folder,
         "partitions": verified.partitions,
         "batches": verified.batches,
         "records": verified.records,
         "bytes": verified.bytes,
         "findings": findings,
-    });
-    Ok(writeln!(out, "{told}")?)
+    })
 }

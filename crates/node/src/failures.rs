@@ -107,3 +107,67 @@ impl Failures {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ottla_settings::{Input, Settings};
+    use ottla_sim::World;
+    use ottla_storage::MetaProperties;
+    use ottla_wire::{BrokerId, Uuid};
+
+    use super::*;
+
+    /// When a node ends, one of whose folders failed and whose controller hears of it then.
+    async fn end_when_told(
+        world: World,
+        told_after: Option<Duration>,
+    ) -> Option<(Duration, String)> {
+        let env = world.node(1);
+        for (dir, id) in [("/a", 1), ("/b", 2)] {
+            let meta = MetaProperties {
+                cluster_id: Some("4L6g3nShT-eMCtK--X86sw".to_owned()),
+                node_id: Some(BrokerId(1)),
+                directory_id: Some(DirectoryId(Uuid([id; 16]))),
+            };
+            env.disk().create_dir_all(Path::new(dir)).expect("a disk");
+            meta.write(env.disk(), Path::new(dir)).expect("a disk");
+        }
+        let text = "process.roles=broker,controller\nnode.id=1\nlog.dirs=/a,/b\n\
+            listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n\
+            controller.listener.names=CONTROLLER\n\
+            controller.quorum.bootstrap.servers=localhost:9093\n";
+        let input = Input { file: Some(text.as_bytes()), ..Input::default() };
+        let settings = Settings::load(input).expect("it is right").settings;
+        let folders = Folders::open(&env, &settings).expect("they are formatted");
+        let metadata = folders.metadata().expect("it is one of them");
+        let within = u64::try_from(settings.log.dir_failure_timeout_ms).expect("it is positive");
+        let failures = Failures::watch(&folders, metadata, Duration::from_millis(within));
+        let failed = folders.logs.directories().nth(1).expect("there are two");
+        failed.fail("the disk is gone");
+        let begun = env.monotonic();
+        let told = async {
+            if let Some(after) = told_after {
+                env.sleep(after).await;
+                failures.told(1);
+            }
+            env.sleep(Duration::from_secs(3_600)).await;
+        };
+        tokio::select! {
+            biased;
+            why = failures.fatal(&env) => Some((env.monotonic() - begun, why)),
+            () = told => None,
+        }
+    }
+
+    #[test]
+    fn a_node_ends_when_its_controller_does_not_hear_of_a_failed_folder_in_time() {
+        let end =
+            |told| World::new(1).run(async move |world: World| end_when_told(world, told).await);
+        let (after, why) = end(None).expect("it ends");
+        assert_eq!(after, Duration::from_secs(30));
+        assert!(why.contains("within 30000 ms (log.dir.failure.timeout.ms)"), "{why}");
+        assert_eq!(end(Some(Duration::from_millis(29_999))), None);
+    }
+}

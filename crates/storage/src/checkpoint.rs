@@ -27,18 +27,25 @@ const VERSION: &str = "0";
 pub fn parse_offsets(text: &[u8]) -> Result<Offsets, String> {
     let mut offsets = Offsets::new();
     for (number, line) in parse_lines(text)?.into_iter().enumerate() {
-        let mut words = line.split_ascii_whitespace();
-        let entry = match (words.next(), words.next(), words.next(), words.next()) {
-            (Some(topic), Some(partition), Some(offset), None) => {
-                partition.parse().ok().zip(offset.parse().ok()).map(|(p, o)| (topic, p, o))
-            }
-            _ => None,
-        };
-        let (topic, partition, offset) = entry
+        let (key, offset) = parse_entry(line)
             .ok_or_else(|| format!("entry {} is not a topic, partition and offset", number + 1))?;
-        offsets.insert((topic.to_owned(), PartitionIndex(partition)), Offset(offset));
+        offsets.insert(key, offset);
     }
     Ok(offsets)
+}
+
+/// The entries that can still be read of a file that is refused as a whole.
+pub(crate) fn salvage(text: &[u8]) -> Offsets {
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    lines.filter_map(parse_entry).collect()
+}
+
+fn parse_entry(line: &str) -> Option<((String, PartitionIndex), Offset)> {
+    let mut words = line.split_ascii_whitespace();
+    let (topic, partition, offset) = (words.next()?, words.next()?, words.next()?);
+    let key = (topic.to_owned(), PartitionIndex(partition.parse().ok()?));
+    words.next().is_none().then_some(())?;
+    Some((key, Offset(offset.parse().ok()?)))
 }
 
 /// The text of an offset checkpoint.

@@ -162,6 +162,16 @@ impl Directory {
         result
     }
 
+    /// As `judge`, for readers: a fault of the disk takes the directory offline, as in Apache Kafka
+    /// (`LocalLog.maybeHandleIOException`). A file that is gone with its log, or that could not be
+    /// opened because too many are open, says nothing of the disk.
+    pub(crate) fn judge_read<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        match &result {
+            Err(error) if error.is_fault_of_disk() => self.judge(result),
+            _ => result,
+        }
+    }
+
     fn note_full(&self) {
         self.is_full.store(true, Ordering::Relaxed);
         self.wants_room.store(true, Ordering::Relaxed);

@@ -39,7 +39,7 @@ pub use load::{ConfigOf, Found, Known, Loading, Opened};
 pub use moves::Copied;
 
 /// The name of the file that is locked while a directory is in use.
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 
 /// A node's log directories with the logs in them.
 #[derive(Debug)]

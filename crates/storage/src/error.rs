@@ -55,6 +55,16 @@ impl StorageError {
         StorageError::Corrupt { path: path.to_owned(), what: what.into() }
     }
 
+    /// Whether a read failed because the disk does, and not because of what the node did or has.
+    pub(crate) fn is_fault_of_disk(&self) -> bool {
+        match self {
+            StorageError::Io { source, .. } => {
+                source.raw_os_error().is_some_and(|code| !FAULTS_OF_OTHERS.contains(&code))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the disk had no room, which passes when something is deleted.
     pub fn is_full(&self) -> bool {
         match self {
@@ -63,6 +73,9 @@ impl StorageError {
         }
     }
 }
+
+/// ENOENT, EINTR, EAGAIN, ENOMEM, ENFILE and EMFILE.
+const FAULTS_OF_OTHERS: [i32; 6] = [2, 4, 11, 12, 23, 24];
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -69,6 +69,7 @@ pub mod producers;
 pub mod read;
 mod recover;
 mod reload;
+pub mod repair;
 pub mod reserve;
 mod retention;
 mod scan;

@@ -110,6 +110,20 @@ impl Log {
         resident: bool,
     ) -> Result<Slice, ReadError> {
         self.home.directory.check()?;
+        match self.range(from, max_bytes, until, at_least_one, resident) {
+            Err(ReadError::Storage(error)) => Ok(self.home.directory.judge_read(Err(error))?),
+            found => found,
+        }
+    }
+
+    fn range(
+        &self,
+        from: Offset,
+        max_bytes: usize,
+        until: Offset,
+        at_least_one: bool,
+        resident: bool,
+    ) -> Result<Slice, ReadError> {
         if from < self.start() || from > self.end() {
             return Err(ReadError::OutOfRange);
         }
@@ -159,7 +173,8 @@ impl Log {
         at_least_one: bool,
     ) -> Result<Bytes, ReadError> {
         let slice = self.read(from, max_bytes, until, at_least_one)?;
-        Ok(bytes_of(&slice.records).map_err(StorageError::io("read", &self.home.path()))?)
+        let bytes = bytes_of(&slice.records).map_err(StorageError::io("read", &self.home.path()));
+        Ok(self.home.directory.judge_read(bytes)?)
     }
 
     /// How many bytes a reader at `from` could get below `until`, in the segment it is in.
@@ -200,7 +215,8 @@ impl Log {
         let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut found = Vec::new();
         for segment in &segments[first..] {
-            if segment.aborted.collect(from, until, &mut found)? {
+            let collected = segment.aborted.collect(from, until, &mut found);
+            if self.home.directory.judge_read(collected)? {
                 break;
             }
         }
@@ -219,6 +235,10 @@ impl Log {
         &self,
         timestamp: Timestamp,
     ) -> Result<Option<TimedOffset>, StorageError> {
+        self.home.directory.judge_read(self.find_time(timestamp))
+    }
+
+    fn find_time(&self, timestamp: Timestamp) -> Result<Option<TimedOffset>, StorageError> {
         let start = self.start();
         for segment in self.segments().iter() {
             if segment.newest()?.timestamp < timestamp {
@@ -234,6 +254,10 @@ impl Log {
 
     /// The first record that has the highest timestamp of the log.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimedOffset>, StorageError> {
+        self.home.directory.judge_read(self.find_max_timestamp())
+    }
+
+    fn find_max_timestamp(&self) -> Result<Option<TimedOffset>, StorageError> {
         let mut best: Option<(Arc<Segment>, Timestamp)> = None;
         for segment in self.segments().iter() {
             let newest = segment.newest()?.timestamp;

@@ -3,11 +3,13 @@
 //! Every batch of every log is read whole, and everything derived from logs is compared with them.
 //! Changes nothing, takes no lock, and does not need the node to be down; what a running node
 //! writes meanwhile may be told as a torn end. One file for a partition's directory
-//! (verify/partition.rs), one for a segment with what is beside it (verify/segment.rs). Memory is
-//! that of one batch, and 24 bytes for each batch of one segment.
+//! (verify/partition.rs), one for a segment (verify/segment.rs) and one for the indexes beside it
+//! (verify/indexes.rs). With a finding comes its remedy, where there is one. Memory is that of one
+//! batch, 32 bytes for each batch of one segment, and the producers of one log.
 //!
-//! Not here: the records of the metadata's own snapshots, and mending.
+//! Not here: the records of the metadata's own snapshots, and mending (repair.rs).
 
+mod indexes;
 mod partition;
 mod segment;
 
@@ -15,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ottla_env::{DirEntry, Disk};
-use ottla_wire::Offset;
+use ottla_wire::{Offset, TopicId};
 
 use crate::checkpoint::{self, Offsets};
 use crate::meta_properties::{self, MetaProperties};
@@ -61,34 +63,53 @@ pub struct Verified {
     pub findings: Vec<Finding>,
 }
 
+/// What mends a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The right content of the file.
+    Replace(Vec<u8>),
+    /// Nobody misses the file.
+    Remove,
+    /// The log ends before this byte, and what is behind it is lost with these files.
+    Cut { at: u64, behind: Vec<PathBuf> },
+}
+
 /// Verifies the log directory `dir`. `next` hears the name of each partition before it is read.
 /// An error is that of listing `dir`; every other one is a finding.
 pub fn verify(disk: &Disk, dir: &Path, next: &mut dyn FnMut(&str)) -> std::io::Result<Verified> {
-    let mut verifier = Verifier { disk, found: Verified::default() };
-    let entries = disk.list(dir)?;
-    let checkpoints = verifier.files_of(dir, &entries);
+    let ids = BTreeMap::new();
+    let mut verifier = Verifier::new(disk, &ids);
+    let listed = disk.list(dir)?;
+    let checkpoints = verifier.files_of(dir, &listed);
     let mut ends = Ends::new();
-    for entry in entries.iter().filter(|entry| entry.is_dir) {
-        let path = dir.join(&entry.name);
-        match parse_dir(&entry.name) {
-            Some(_) => {
-                next(&entry.name);
-                ends.insert(entry.name.clone(), verifier.partition(&path));
-            }
-            None => verifier.note(&path, "is no partition's directory; nobody reads it"),
-        }
+    for name in verifier.partitions_of(dir, &listed) {
+        next(&name);
+        ends.insert(name.clone(), verifier.partition(dir, &name));
+        verifier.remedies.clear();
     }
-    for (file, offsets) in checkpoints {
-        verifier.compare(&dir.join(file), &offsets, &ends);
-    }
+    verifier.compare(dir, &checkpoints, &ends);
     Ok(verifier.found)
 }
 
 /// One run.
-struct Verifier<'a> {
+pub(crate) struct Verifier<'a> {
     disk: &'a Disk,
-    found: Verified,
+    pub(crate) found: Verified,
+    /// What mends the findings with these places.
+    pub(crate) remedies: Vec<(usize, Remedy)>,
+    /// The ids of topics, as far as anybody is sure.
+    topic_ids: &'a BTreeMap<String, TopicId>,
+    /// The log starts of the checkpoint.
+    starts: Offsets,
+    /// Whether the logs were closed in order.
+    is_clean: bool,
 }
+
+/// Where the log of each directory ends, as far as it can be read; none where it has no segment.
+pub(crate) type Ends = BTreeMap<String, Option<Offset>>;
+
+/// Checkpoints by the names of their files.
+pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
 
 /// The files that stand in a log directory itself; those of the last names hold no offsets.
 const CHECKPOINTS: [&str; 4] = [
@@ -100,9 +121,20 @@ const CHECKPOINTS: [&str; 4] = [
 const OTHERS: [&str; 5] =
     [".lock", "bootstrap.checkpoint", clean_shutdown::FILE, reserve::FILE, meta_properties::FILE];
 
-impl Verifier<'_> {
-    /// The files of the log directory itself.
-    fn files_of(&mut self, dir: &Path, entries: &[DirEntry]) -> Vec<(&'static str, Offsets)> {
+impl<'a> Verifier<'a> {
+    pub(crate) fn new(disk: &'a Disk, topic_ids: &'a BTreeMap<String, TopicId>) -> Verifier<'a> {
+        Verifier {
+            disk,
+            found: Verified::default(),
+            remedies: Vec::new(),
+            topic_ids,
+            starts: Offsets::new(),
+            is_clean: false,
+        }
+    }
+
+    /// The files of the log directory itself: identity, checkpoints, the mark of a clean stop.
+    pub(crate) fn files_of(&mut self, dir: &Path, listed: &[DirEntry]) -> Files {
         match MetaProperties::read(self.disk, dir) {
             Ok(Some(_)) => (),
             Ok(None) => self.tell(
@@ -114,38 +146,74 @@ impl Verifier<'_> {
                 self.tell(&dir.join(meta_properties::FILE), Gravity::Records, error.to_string());
             }
         }
-        let mut checkpoints = Vec::new();
-        for entry in entries.iter().filter(|entry| !entry.is_dir) {
+        let mut checkpoints = Files::new();
+        for entry in listed.iter().filter(|entry| !entry.is_dir) {
             let path = dir.join(&entry.name);
-            let known = CHECKPOINTS.into_iter().find(|name| *name == entry.name);
-            match known {
-                Some(name) => {
-                    let Some(bytes) = self.read(&path) else { continue };
-                    match checkpoint::parse_offsets(&bytes) {
-                        Ok(offsets) => checkpoints.push((name, offsets)),
-                        Err(what) => self.tell(&path, Gravity::Derived, what),
-                    }
-                }
+            match CHECKPOINTS.into_iter().find(|name| *name == entry.name) {
+                Some(name) => checkpoints.extend(self.read(&path).map(|bytes| (name, bytes))),
                 None if OTHERS.contains(&entry.name.as_str()) => (),
                 None => self.note(&path, "is no file of a log directory; nobody reads it"),
             }
         }
+        self.is_clean = listed.iter().any(|entry| entry.name == clean_shutdown::FILE);
+        let starts = checkpoints.iter().find(|(name, _)| *name == checkpoint::LOG_STARTS);
+        self.starts = starts.map_or_else(Offsets::new, |(_, bytes)| checkpoint::salvage(bytes));
         checkpoints
     }
 
-    /// Offsets of a checkpoint against where the logs begin and end.
-    fn compare(&mut self, file: &Path, offsets: &Offsets, ends: &Ends) {
-        for ((topic, partition), offset) in offsets {
-            let name = format!("{topic}-{partition}");
-            match ends.get(&name) {
-                None if name == METADATA_DIR => (),
-                None => self.note(file, &format!("tells of {name}, which is not here")),
-                Some(Some(end)) if offset > end => self.tell(
-                    file,
-                    Gravity::Derived,
-                    format!("says {offset} of {name}, whose log ends at {end}"),
-                ),
-                Some(_) => (),
+    /// The checkpoints, when they are looked at again.
+    pub(crate) fn checkpoints_of(&mut self, dir: &Path) -> Files {
+        let paths = CHECKPOINTS.into_iter().map(|name| (name, dir.join(name)));
+        let paths: Vec<_> = paths.filter(|(_, path)| self.disk.exists(path)).collect();
+        paths.into_iter().filter_map(|(name, path)| Some((name, self.read(&path)?))).collect()
+    }
+
+    /// The names of the partitions' directories.
+    pub(crate) fn partitions_of(&mut self, dir: &Path, listed: &[DirEntry]) -> Vec<String> {
+        let mut names = Vec::new();
+        for entry in listed.iter().filter(|entry| entry.is_dir) {
+            match parse_dir(&entry.name) {
+                Some(_) => names.push(entry.name.clone()),
+                None => {
+                    let what = "is no partition's directory; nobody reads it";
+                    self.note(&dir.join(&entry.name), what);
+                }
+            }
+        }
+        names
+    }
+
+    /// Offsets of the checkpoints against where the logs end. What no log can have is left out of
+    /// the remedy: a start or a cleaner's place too much is worse than none.
+    pub(crate) fn compare(&mut self, dir: &Path, checkpoints: &Files, ends: &Ends) {
+        for (name, bytes) in checkpoints {
+            let file = dir.join(name);
+            let (offsets, broken) = match checkpoint::parse_offsets(bytes) {
+                Ok(offsets) => (offsets, None),
+                Err(what) => (checkpoint::salvage(bytes), Some(what)),
+            };
+            let mut right = Offsets::new();
+            let mut wrong: Vec<String> = broken.into_iter().collect();
+            for (key, offset) in &offsets {
+                let dir = format!("{}-{}", key.0, key.1);
+                match ends.get(&dir) {
+                    None if dir == METADATA_DIR => (),
+                    None => self.note(&file, &format!("tells of {dir}, which is not here")),
+                    Some(Some(end)) if offset > end || offset.0 < 0 => {
+                        wrong.push(format!("says {offset} of {dir}, whose log ends at {end}"));
+                        if *name == checkpoint::HIGH_WATERMARKS {
+                            right.insert(key.clone(), *end);
+                        }
+                        continue;
+                    }
+                    Some(_) => (),
+                }
+                right.insert(key.clone(), *offset);
+            }
+            for what in wrong {
+                let text = checkpoint::format_offsets(&right).into_bytes();
+                self.tell(&file, Gravity::Derived, what);
+                self.remedy(Remedy::Replace(text));
             }
         }
     }
@@ -173,7 +241,10 @@ impl Verifier<'_> {
         let (path, position) = (path.to_owned(), Some(position));
         self.found.findings.push(Finding { path, position, what, gravity });
     }
-}
 
-/// Where the log of each directory ends, as far as it can be read; none where it has no segment.
-type Ends = BTreeMap<String, Option<Offset>>;
+    /// What mends the last finding.
+    fn remedy(&mut self, remedy: Remedy) {
+        let last = self.found.findings.len().checked_sub(1);
+        self.remedies.extend(last.map(|at| (at, remedy)));
+    }
+}

@@ -115,7 +115,13 @@ static STREAMS: Kit = Kit {
 };
 static TOOLS: Kit = Kit {
     name: "tools",
-    locks: &["conform/tools/pom.xml"],
+    locks: &[
+        "conform/tools/pom.xml",
+        "conform/folders/Host.java",
+        "conform/folders/State.java",
+        "conform/folders/ThereAndBack.java",
+        "conform/folders/Writing.java",
+    ],
     steps: &["mvn --quiet --batch-mode --file {root}/conform/tools/pom.xml compile"],
 };
 
@@ -173,8 +179,15 @@ pub(crate) const CLIENTS: &[Client] = &[
         command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py franz-go \
             {cache}/franz-go-worker",
         features: TRANSACTIONS },
-    Client { name: "console-tools", needs: &["java", "mvn"], kits: &[&TOOLS],
+    Client { name: "console-tools", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
         command: "{root}/conform/tools/suite {cache}/tools/libs", features: FEATURES },
+    Client { name: "folders", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/tools/classes:{cache}/tools/libs/* ThereAndBack",
+        features: &[
+            "from-kafka", "sound", "to-kafka", "goes-on", "back-again", "killed-here",
+            "killed-there", "sound-after-crashes",
+        ] },
     Client { name: "payments", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/payments/suite.py",
         features: &["nothing-lost", "dead-letters"] },
@@ -185,8 +198,8 @@ pub(crate) const CLIENTS: &[Client] = &[
         ] },
 ];
 
-/// The longest that one client may take for everything.
-const CLIENT_LIMIT: Duration = Duration::from_secs(300);
+/// The longest that one client may take for everything, on a machine that is busy besides.
+const CLIENT_LIMIT: Duration = Duration::from_secs(1_200);
 
 /// Installs what the clients need, all kits at once, and tells who must be skipped and why.
 pub(crate) fn install(

@@ -42,7 +42,8 @@ impl Folder {
     fn run(&self, line: &str) -> (String, String, u8) {
         let dir = format!("{}/", self.dir.path().display());
         let mut words: Vec<String> = line.split_whitespace().map(String::from).collect();
-        let files = words.iter().position(|word| word == "--files" || word == "verify");
+        let files =
+            words.iter().position(|word| ["--files", "verify", "repair"].contains(&word.as_str()));
         let files = &mut words[files.unwrap() + 1];
         let there: Vec<String> = files.split(',').map(|it| format!("{dir}{it}")).collect();
         *files = there.join(",");
@@ -182,4 +183,36 @@ fn a_folder_is_verified_and_damage_is_an_exit_code() {
     let told: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     let kinds = told["findings"].as_array().unwrap().iter().map(|it| it["kind"].clone());
     assert!(kinds.into_iter().any(|kind| kind == "damage") && code == 1, "{stdout}");
+}
+
+#[test]
+fn a_damaged_folder_is_repaired() {
+    let folder = Folder::new();
+    let (index, id) =
+        (format!("./sample-rolled-0/{SEGMENT}.index"), "./sample-txn-0/partition.metadata");
+    folder.damage(&index, 27, |bytes, at| bytes[at] ^= 1);
+    folder.damage(id, 5, Vec::truncate);
+    let (stdout, _, code) = folder.run("log repair . --dry-run");
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.contains(&format!("would    {index} at byte 24: offset ")), "{stdout}");
+    assert!(stdout.contains("2 wrong, 2 to mend"), "{stdout}");
+    let (stdout, stderr, code) = folder.run("log repair . --json");
+    let told: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (told["mended"][0]["how"]["action"].as_str(), code),
+        (Some("rebuilt"), 0),
+        "{stderr}"
+    );
+    assert_eq!(told["mended"][1]["path"].as_str().map(|path| path.ends_with(&id[1..])), Some(true));
+    assert_eq!(folder.run("log verify .").2, 0);
+    let (stdout, _, code) = folder.run("log repair .");
+    assert!(stdout.ends_with("0 wrong, 0 mended\n") && code == 0, "{stdout}");
+    folder.damage(&format!("./sample-txn-0/{SEGMENT}.log"), 100, |bytes, at| bytes[at] ^= 1);
+    let (stdout, _, code) = folder.run("log repair .");
+    assert!(stdout.contains("; it is left as it is\n") && code == 1, "{stdout}");
+    let (stdout, _, code) = folder.run("log repair . --dry-run --truncate-torn-tail");
+    assert!(
+        stdout.contains("; be cut: 1692 bytes and 0 files behind them") && code == 1,
+        "{stdout}"
+    );
 }

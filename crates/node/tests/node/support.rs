@@ -222,22 +222,17 @@ pub(crate) fn text(env: &Env, path: &str) -> String {
 
 /// Unpacks a folder into `/data`.
 pub(crate) fn unpack(disk: &Disk, archive: &[u8]) {
-    let mut tar = Vec::new();
-    GzDecoder::new(archive).read_to_end(&mut tar).expect("the fixture is whole");
-    let mut at = 0;
-    while let Some(header) = tar.get(at..at + 512).filter(|header| header[0] != 0) {
-        let field = |from: usize, len: usize| {
-            let field = &header[from..from + len];
-            let end = field.iter().position(|byte| *byte == 0).unwrap_or(len);
-            std::str::from_utf8(&field[..end]).expect("a name").trim().to_owned()
-        };
-        let size = usize::from_str_radix(&field(124, 12), 8).expect("a number");
-        let path = Path::new(DATA).join(field(0, 100).trim_start_matches("./"));
-        match header[156] {
-            b'5' => disk.create_dir_all(&path).expect("a folder"),
-            _ => disk.write(&path, &tar[at + 512..at + 512 + size]).expect("a file"),
+    let mut folder = tar::Archive::new(GzDecoder::new(archive));
+    for entry in folder.entries().expect("the fixture is whole") {
+        let mut entry = entry.expect("the fixture is whole");
+        let path = Path::new(DATA).join(entry.path().expect("a name"));
+        if entry.header().entry_type().is_dir() {
+            disk.create_dir_all(&path).expect("a folder");
+        } else {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).expect("the fixture is whole");
+            disk.write(&path, &bytes).expect("a file");
         }
-        at += 512 + size.next_multiple_of(512);
     }
     disk.sync_tree(Path::new(DATA)).expect("a disk");
 }

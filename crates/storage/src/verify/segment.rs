@@ -1,27 +1,41 @@
-//! A segment: its batches, and its indexes against them.
+//! A segment: its batches in order, each one whole.
 //!
-//! Must hold: the first wrong byte of a file is told, and nothing behind it is believed.
+//! Not here: the indexes beside it. Must hold: the first wrong byte of a file is told, and nothing
+//! behind it is believed.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use ottla_env::Open;
-use ottla_records::read_batch;
-use ottla_wire::{Offset, Timestamp};
+use ottla_records::{BatchHeader, read_batch};
+use ottla_wire::{Offset, ProducerId, Timestamp};
 
-use super::partition::Walk;
-use super::{Gravity, Verifier};
+use super::partition::{Torn, Walk};
+use super::{Gravity, Remedy, Verifier};
+use crate::markers;
 use crate::names::{FileKind, file_name};
-use crate::offset_index::{self, offset_entries};
 use crate::scan::{CHUNK_LARGE, Placed, Scan, ScanError};
-use crate::time_index::{self, time_entries};
-use crate::transaction_index;
+use crate::transaction_index::AbortedTransaction;
 
 /// A batch that was read.
-struct Seen {
-    position: u64,
-    last: Offset,
-    newest: Timestamp,
+pub(super) struct Seen {
+    pub(super) position: u64,
+    pub(super) last: Offset,
+    /// Its newest timestamp, and that of all batches up to it.
+    pub(super) newest: Timestamp,
+    pub(super) newest_so_far: Timestamp,
+}
+
+/// What a segment's batches tell.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) seen: Vec<Seen>,
+    /// Where the last of them ends in the file.
+    pub(super) end: u64,
+    /// The transactions that the segment's markers take back, as far as their begin is known.
+    pub(super) aborted: Vec<AbortedTransaction>,
+    /// Each marker that takes one back, and whose it is.
+    pub(super) aborts: Vec<(Offset, ProducerId)>,
 }
 
 impl Verifier<'_> {
@@ -37,6 +51,7 @@ impl Verifier<'_> {
             for kind in kinds {
                 let what = "has no log beside it; the next start removes it".to_owned();
                 self.tell(&path(*kind), Gravity::Derived, what);
+                self.remedy(Remedy::Remove);
             }
             return;
         }
@@ -46,65 +61,58 @@ impl Verifier<'_> {
             self.tell_at(&log, 0, Gravity::Records, what);
         }
         walk.end = walk.end.max(base);
-        let seen = self.batches(&log, base, walk);
-        for kind in kinds {
-            match kind {
-                FileKind::OffsetIndex => self.offsets(&path(*kind), base, &seen),
-                FileKind::TimeIndex => self.times(&path(*kind), base, &seen),
-                FileKind::TransactionIndex => self.aborted(&path(*kind), base, &seen),
-                FileKind::Log | FileKind::Snapshot => (),
-            }
-        }
+        let read = self.batches(&log, base, walk);
+        self.indexes(dir, base, kinds, &read, walk);
     }
 
     /// Reads the batches as far as they are whole.
-    fn batches(&mut self, path: &Path, base: Offset, walk: &mut Walk) -> Vec<Seen> {
-        let mut seen = Vec::new();
+    fn batches(&mut self, path: &Path, base: Offset, walk: &mut Walk) -> Read {
+        let mut read = Read::default();
         let opened = self.disk.open(path, Open::Read).and_then(|file| Ok((file.len()?, file)));
         let (len, file) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 self.tell(path, Gravity::Records, format!("cannot be read: {error}"));
-                walk.is_torn = true;
-                return seen;
+                self.note_torn(walk, base, 0, true);
+                return read;
             }
         };
         self.found.bytes += len;
         let mut scan = Scan::new(&file, 0, len, CHUNK_LARGE);
         loop {
-            let position = scan.position();
-            let placed = match scan.next() {
-                Ok(None) => return seen,
-                Ok(Some(placed)) => placed,
-                Err(error) => {
-                    self.torn(path, position, len, &error, walk);
-                    return seen;
+            read.end = scan.position();
+            let next = scan.next().and_then(|placed| match placed {
+                None => Ok(None),
+                Some(placed) => {
+                    scan.verify(&placed)?;
+                    let body = self.records(&mut scan, &placed)?;
+                    Ok(Some((placed, body)))
                 }
-            };
-            let checked = scan.verify(&placed).and_then(|()| self.records(&mut scan, &placed));
-            if let Err(error) = checked {
-                self.torn(path, position, len, &error, walk);
-                return seen;
-            }
-            self.order(path, base, &placed, walk);
-            let header = placed.header();
-            seen.push(Seen {
-                position,
-                last: header.last_offset(),
-                newest: header.max_timestamp(),
             });
+            match next {
+                Ok(None) => return read,
+                Ok(Some((placed, body))) => {
+                    self.order(path, base, &placed, walk);
+                    note(&mut read, walk, &placed, &body);
+                }
+                Err(error) => {
+                    self.torn(path, base, read.end, len, &error, walk);
+                    return read;
+                }
+            }
         }
     }
 
-    /// The records of a batch: as many as it says, with offsets that rise within it.
-    fn records(&mut self, scan: &mut Scan<'_>, placed: &Placed) -> Result<(), ScanError> {
+    /// The records of a batch: as many as it says, with offsets that rise within it. Answers the
+    /// batch.
+    fn records(&mut self, scan: &mut Scan<'_>, placed: &Placed) -> Result<Bytes, ScanError> {
         self.found.batches += 1;
+        let bytes = Bytes::copy_from_slice(scan.body(placed)?);
         let (base, last, count) = match placed.header() {
             // Old messages are their own records.
-            header if header.magic() < 2 => return Ok(()),
+            header if header.magic() < 2 => return Ok(bytes),
             header => (header.base_offset(), header.last_offset(), header.count()),
         };
-        let bytes = Bytes::copy_from_slice(scan.body(placed)?);
         let (mut found, mut before) = (0_i64, base + -1);
         for record in read_batch(&bytes) {
             let record = record.map_err(|error| ScanError::Torn(error.to_string()))?;
@@ -120,10 +128,10 @@ impl Verifier<'_> {
             return Err(ScanError::Torn(format!("{count} records are told, {found} are there")));
         }
         self.found.records += found.unsigned_abs();
-        Ok(())
+        Ok(bytes)
     }
 
-    /// Offsets and epochs against the batches before.
+    /// Offsets and epochs against the batches before, and against the history of epochs.
     fn order(&mut self, path: &Path, base: Offset, placed: &Placed, walk: &mut Walk) {
         let header = placed.header();
         let first = match header.magic() {
@@ -134,6 +142,7 @@ impl Verifier<'_> {
             let what = format!("a batch at offset {first} follows offset {}", walk.end + -1);
             self.tell_at(path, placed.position, Gravity::Records, what);
         }
+        walk.has_holes |= first > walk.end || has_holes(&header);
         if header.magic() == 2 {
             if header.leader_epoch() < walk.epoch {
                 let (epoch, before) = (header.leader_epoch(), walk.epoch);
@@ -141,11 +150,20 @@ impl Verifier<'_> {
                 self.tell_at(path, placed.position, Gravity::Records, what);
             }
             walk.epoch = header.leader_epoch();
+            note_epoch(&header, walk);
         }
         walk.end = walk.end.max(header.last_offset() + 1);
     }
 
-    fn torn(&mut self, path: &Path, at: u64, len: u64, error: &ScanError, walk: &mut Walk) {
+    fn torn(
+        &mut self,
+        path: &Path,
+        base: Offset,
+        at: u64,
+        len: u64,
+        error: &ScanError,
+        walk: &mut Walk,
+    ) {
         let why = match error {
             ScanError::Io(error) => format!("cannot be read: {error}"),
             ScanError::Torn(what) => what.clone(),
@@ -157,77 +175,56 @@ impl Verifier<'_> {
             len - at
         );
         self.tell_at(path, at, Gravity::Records, what);
-        walk.is_torn = true;
+        self.note_torn(walk, base, at, !matches!(error, ScanError::Torn(_)));
     }
 
-    fn offsets(&mut self, path: &Path, base: Offset, seen: &[Seen]) {
-        let Some(bytes) = self.read(path) else { return };
-        let size = offset_index::ENTRY_BYTES;
-        if !bytes.len().is_multiple_of(size) {
-            return self.uneven(path, bytes.len(), size);
-        }
-        let mut before = -1;
-        for (at, entry) in offset_entries(&bytes, base).enumerate() {
-            let batch = seen.binary_search_by_key(&entry.position, |batch| batch.position);
-            let is_right = batch.is_ok_and(|at| seen[at].last == entry.offset);
-            if !is_right || entry.offset.0 <= before {
-                let (offset, position) = (entry.offset, entry.position);
-                let what = match batch {
-                    Err(_) => {
-                        format!("offset {offset} is at byte {position}, where no batch begins")
-                    }
-                    Ok(at) if !is_right => format!(
-                        "offset {offset} is at byte {position}, where a batch ends with {}",
-                        seen[at].last
-                    ),
-                    Ok(_) => format!("offset {offset} follows {before}"),
-                };
-                return self.tell_at(path, (at * size) as u64, Gravity::Derived, what);
-            }
-            before = entry.offset.0;
-        }
+    /// The last finding is where the log is torn, unless it was torn before.
+    fn note_torn(&self, walk: &mut Walk, base: Offset, position: u64, is_unread: bool) {
+        let finding = self.found.findings.len().saturating_sub(1);
+        walk.torn.get_or_insert(Torn { finding, base, position, is_unread });
     }
+}
 
-    fn times(&mut self, path: &Path, base: Offset, seen: &[Seen]) {
-        let Some(bytes) = self.read(path) else { return };
-        let size = time_index::ENTRY_BYTES;
-        if !bytes.len().is_multiple_of(size) {
-            return self.uneven(path, bytes.len(), size);
-        }
-        let mut before = -1;
-        for (at, entry) in time_entries(&bytes, base).enumerate() {
-            let (time, offset) = (entry.timestamp, entry.offset);
-            // A closed segment without any timestamp has one entry that says so.
-            let holder = seen.partition_point(|batch| batch.last < offset);
-            let is_told = time.0 < 0 || seen.get(holder).is_some_and(|it| it.newest >= time);
-            if !is_told || time.0 < before {
-                let what = match is_told {
-                    false => format!("time {time} is at offset {offset}, where nothing is as new"),
-                    true => format!("time {time} follows {before}"),
-                };
-                return self.tell_at(path, (at * size) as u64, Gravity::Derived, what);
-            }
-            before = time.0;
-        }
+/// Whether offsets are missing inside a batch.
+fn has_holes(header: &BatchHeader<'_>) -> bool {
+    header.magic() == 2 && header.count() != header.last_offset_delta().wrapping_add(1)
+}
+
+fn note_epoch(header: &BatchHeader<'_>, walk: &mut Walk) {
+    let (epoch, first) = (header.leader_epoch(), header.base_offset());
+    if epoch.0 < 0 {
+        return;
     }
-
-    fn aborted(&mut self, path: &Path, base: Offset, seen: &[Seen]) {
-        let Some(bytes) = self.read(path) else { return };
-        let entries = match transaction_index::decode(&bytes, base) {
-            Ok(entries) => entries,
-            Err(what) => return self.tell(path, Gravity::Derived, what),
-        };
-        let end = seen.last().map_or(base, |batch| batch.last + 1);
-        if let Some(entry) = entries.iter().find(|entry| entry.last_offset >= end) {
-            let last = entry.last_offset;
-            let what = format!("a transaction ends at {last}, the segment before {end}");
-            self.tell(path, Gravity::Derived, what);
-        }
+    if walk.epochs.latest().is_none_or(|latest| epoch > latest) {
+        walk.epochs.assign(epoch, first);
     }
+    // Below its first entry the history was forgotten when the log's start rose.
+    let Some(history) = walk.history.as_ref() else { return };
+    let known = history.epoch_of(first);
+    if known.is_some_and(|known| known != epoch) && walk.contradiction.is_none() {
+        let known = known.map_or(-1, |known| known.0);
+        walk.contradiction = Some(format!(
+            "offset {first} is said to be of epoch {known}, its batch is of epoch {epoch}"
+        ));
+    }
+}
 
-    fn uneven(&mut self, path: &Path, len: usize, entry_bytes: usize) {
-        let at = len / entry_bytes * entry_bytes;
-        let what = format!("{len} bytes are no whole entries of {entry_bytes}");
-        self.tell_at(path, at as u64, Gravity::Derived, what);
+/// What a batch tells of times, producers and transactions.
+fn note(read: &mut Read, walk: &mut Walk, placed: &Placed, body: &Bytes) {
+    let header = placed.header();
+    let (last, newest) = (header.last_offset(), header.max_timestamp());
+    let so_far = read.seen.last().map_or(Timestamp(-1), |seen| seen.newest_so_far);
+    let newest_so_far = so_far.max(newest);
+    read.seen.push(Seen { position: placed.position, last, newest, newest_so_far });
+    if header.is_control() {
+        let Some(marker) = markers::read(body, last) else { return };
+        if marker.abort {
+            read.aborts.push((marker.offset, marker.id));
+        }
+        read.aborted.extend(markers::complete(&mut walk.producers, &marker));
+        // What readers may see is nobody's question here.
+        walk.producers.replicated_to(last.next());
+    } else if let Some(batch) = markers::producer_batch(&header) {
+        walk.producers.append(&batch, header.base_offset());
     }
 }

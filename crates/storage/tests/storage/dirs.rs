@@ -1,11 +1,12 @@
 //! Scenarios of log directories: formatting, locks, names, checkpoints, stops, failures.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 use ottla_env::{Disk, Env};
 use ottla_sim::{Broken, World};
-use ottla_storage::{Loading, LogConfig, LogDirs, StorageError};
+use ottla_storage::{Loading, Log, LogConfig, LogDirs, StorageError};
 use ottla_wire::{BrokerEpoch, DirectoryId, Offset, PartitionIndex, Uuid};
 
 use crate::support::{NOW, batch, contents, dirs_opening, format, lead, start, topic};
@@ -344,4 +345,83 @@ fn a_topic_id_that_a_power_cut_emptied_is_told_anew() {
         let text = disk.read(Path::new("/a/orders-0/partition.metadata")).unwrap();
         assert!(text.starts_with(b"version: 0\ntopic_id: "));
     });
+}
+
+/// What reads from the disk, one after the other.
+type Reading = fn(&Log) -> bool;
+
+#[test]
+fn a_directory_that_cannot_be_read_is_offline_and_the_others_serve() {
+    let readings: [Reading; 3] = [
+        |log| log.read(Offset(1), 1 << 16, log.end(), true).is_err(),
+        |log| log.offset_for_time(NOW).is_err(),
+        |log| log.offset_of_max_timestamp().is_err(),
+    ];
+    for reading in readings {
+        with_dirs(async |world, env| {
+            let config = LogConfig { segment_bytes: 700, ..LogConfig::default() };
+            let dirs = start(&env, &["/a", "/b"], &config);
+            for (id, place) in [(1, 0xaa), (2, 0xbb)] {
+                let place = Some(DirectoryId(Uuid([place; 16])));
+                let config = Arc::new(config.clone());
+                let log =
+                    dirs.create(topic(id), "more", PartitionIndex(id.into()), place, config, NOW);
+                let log = log.unwrap();
+                for _ in 0..40 {
+                    log.append(&batch(None, false, &["some words"]), lead()).unwrap();
+                }
+            }
+            dirs.close(BrokerEpoch(1));
+            drop(dirs);
+            let dirs = start(&env, &["/a", "/b"], &config);
+            let [one, two] =
+                [1, 2].map(|id| dirs.get(topic(id), PartitionIndex(id.into())).unwrap());
+            world.disk(1).break_below("/a", Broken::Reads);
+            assert!(reading(&one));
+            let failure = one.directory().failure().map(str::to_owned);
+            assert!(failure.is_some_and(|why| why.contains("can't read /a/more-1/")));
+            assert!(!reading(&two) && two.directory().failure().is_none());
+            assert!(!dirs.are_all_offline());
+        });
+    }
+}
+
+#[test]
+fn as_many_logs_are_opened_at_a_time_as_there_are_recovery_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let env = Env::real(runtime.handle().clone());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    format(env.disk(), path, 0xaa);
+    let dirs = start(&env, &[path], &LogConfig::default());
+    for id in 1..=6 {
+        let made =
+            dirs.create(topic(id), "more", PartitionIndex(id.into()), None, Arc::default(), NOW);
+        made.unwrap().append(&batch(None, false, &["one"]), lead()).unwrap();
+    }
+    dirs.close(BrokerEpoch(1));
+    drop(dirs);
+    for threads in [1, 3] {
+        let dirs = Arc::new(LogDirs::open(&env, &dirs_opening(&[path])).unwrap());
+        let (at_it, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+        // Nobody passes before that many are there.
+        let together = Barrier::new(threads);
+        let count = Arc::clone(&most);
+        let loading = Loading {
+            threads_per_dir: threads,
+            delete_delay_ms: 0,
+            config: Arc::new(move |_| {
+                count.fetch_max(at_it.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                together.wait();
+                at_it.fetch_sub(1, Ordering::SeqCst);
+                Arc::default()
+            }),
+            known: Arc::new(|_, _, _| true),
+            opened: Arc::new(|_| ()),
+        };
+        runtime.block_on(dirs.load_all(loading)).unwrap();
+        assert_eq!(most.load(Ordering::SeqCst), threads);
+        dirs.loaded();
+        dirs.close(BrokerEpoch(1));
+    }
 }

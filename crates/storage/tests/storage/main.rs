@@ -12,6 +12,7 @@ mod kafka_cleaner;
 mod kafka_folder;
 mod log;
 mod moves;
+mod repair;
 mod retention;
 mod start_rules;
 mod support;

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_records::{BatchBuilder, BatchSettings};
 use ottla_sim::{Broken, World};
-use ottla_storage::{Log, LogConfig, LogDirs, Origin};
+use ottla_storage::{Cleaning, Log, LogConfig, LogDirs, Origin, Progress};
 use ottla_wire::{BrokerEpoch, DirectoryId, LeaderEpoch, Offset, PartitionIndex, Uuid};
 
 use crate::support::{
@@ -116,6 +117,45 @@ fn a_moved_replica_takes_everything_along_and_leaves_nothing_behind() {
         let dirs = start(&env, &["/a", "/b"], &config());
         let log = dirs.get(topic(1), P0).unwrap();
         assert_eq!(known(&log), before);
+    });
+}
+
+#[test]
+fn a_compacted_replica_takes_along_how_far_it_was_cleaned() {
+    with_dirs(6, async |_, env| {
+        let config = LogConfig {
+            cleanup_delete: false,
+            cleanup_compact: true,
+            min_cleanable_dirty_ratio: 0.0,
+            ..config()
+        };
+        let dirs = start(&env, &["/a", "/b"], &config);
+        let place = Some(DirectoryId(Uuid([0xaa; 16])));
+        let log =
+            dirs.create(topic(1), "orders", P0, place, Arc::new(config.clone()), NOW).unwrap();
+        for at in 0..40_u8 {
+            let mut builder = BatchBuilder::new(BatchSettings::default());
+            builder.append(NOW, Some(&[at % 3]), Some(b"some words"), &[]).unwrap();
+            log.append(&builder.build().unwrap(), lead()).unwrap();
+        }
+        log.set_high_watermark(log.end());
+        let cleaning =
+            Cleaning { key_bytes: 1 << 12, load_factor: 0.9, io_bytes: 1 << 14, cleaners: 1 };
+        let mut pass = dirs.next_to_clean(&cleaning, NOW).unwrap();
+        while let Progress::More { .. } = dirs.clean(&mut pass) {}
+        drop(pass);
+        let told = |dir: &str| {
+            let path = Path::new(dir).join("cleaner-offset-checkpoint");
+            String::from_utf8(env.disk().read(&path).unwrap()).unwrap()
+        };
+        let cleaned = told("/a");
+        assert!(cleaned.starts_with("0\n1\norders 0 "), "{cleaned}");
+        let before = contents(&log);
+        assert!(dirs.begin_move(topic(1), P0, Path::new("/b"), NOW).unwrap());
+        copy_all(&dirs);
+        let moved = dirs.finish_move(topic(1), P0, NOW).unwrap().unwrap();
+        assert_eq!((contents(&moved), told("/b")), (before, cleaned));
+        assert_eq!(told("/a"), "0\n0\n");
     });
 }
 

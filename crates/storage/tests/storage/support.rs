@@ -30,24 +30,18 @@ pub(crate) fn unpack(disk: &Disk, into: &Path) {
 
 /// Unpacks what a tar file has below a folder.
 pub(crate) fn unpack_below(tar: &[u8], below: &str, disk: &Disk, into: &Path) {
-    let mut at = 0;
-    while let Some(header) = tar.get(at..at + 512).filter(|header| header[0] != 0) {
-        let text = |from: usize, len: usize| {
-            let field = &header[from..from + len];
-            let end = field.iter().position(|byte| *byte == 0).unwrap_or(len);
-            String::from_utf8(field[..end].to_vec()).unwrap()
-        };
-        let size = usize::from_str_radix(text(124, 12).trim(), 8).unwrap();
-        let name = text(0, 100);
-        if let Some(name) = name.trim_start_matches("./").strip_prefix(below) {
-            let path = into.join(name);
-            match header[156] {
-                b'5' => disk.create_dir_all(&path).unwrap(),
-                b'0' => disk.write(&path, &tar[at + 512..at + 512 + size]).unwrap(),
-                other => panic!("tar entry of type {other}"),
-            }
+    for entry in tar::Archive::new(tar).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().to_str().unwrap().to_owned();
+        let Some(name) = name.trim_start_matches("./").strip_prefix(below) else { continue };
+        let path = into.join(name);
+        if entry.header().entry_type().is_dir() {
+            disk.create_dir_all(&path).unwrap();
+        } else {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            disk.write(&path, &bytes).unwrap();
         }
-        at += 512 + size.next_multiple_of(512);
     }
 }
 

@@ -52,7 +52,7 @@ fn the_first_wrong_byte_is_named() {
         ("sample-rolled-0/0.index", &|it| it[27] ^= 1, Derived, Some(24), "batch ends with 44"),
         ("sample-rolled-0/0.index", &|it| it[31] ^= 1, Derived, Some(24), "no batch begins"),
         ("sample-rolled-0/0.index", &|it| it.truncate(43), Derived, Some(40), "43 bytes"),
-        ("sample-rolled-0/0.timeindex", &|it| it[40] = 255, Derived, Some(36), "nothing is as new"),
+        ("sample-rolled-0/0.timeindex", &|it| it[40] = 255, Derived, Some(36), "where it is not"),
         ("sample-rolled-0/0.timeindex", &|it| it.truncate(65), Derived, Some(60), "65 bytes"),
         ("sample-txn-0/0.txnindex", &|it| it[1] = 7, Derived, None, "version 7"),
         (
@@ -62,7 +62,15 @@ fn the_first_wrong_byte_is_named() {
             None,
             "checksum",
         ),
+        ("sample-rolled-0/0.index", &|it| it[16..24].fill(0), Derived, Some(24), "follows where"),
+        ("sample-rolled-0/0.timeindex", &|it| it[43] = 1, Derived, Some(36), "where it is not"),
+        ("sample-rolled-0/0.timeindex", &|it| it.truncate(24), Derived, None, "ends with time"),
+        ("sample-txn-0/0.txnindex", &|it| it[9] ^= 1, Derived, None, "no marker at offset 7"),
+        ("sample-txn-0/0.txnindex", &|it| it.truncate(34), Derived, None, "does not tell"),
         ("sample-txn-0/leader-epoch-checkpoint", &|it| it[0] = b'x', Derived, None, ""),
+        ("sample-txn-0/leader-epoch-checkpoint", &|it| it[4] = b'3', Derived, None, "epoch 3"),
+        ("sample-txn-0/leader-epoch-checkpoint", &|it| it[6] = b'9', Derived, None, "0 to 9"),
+        ("sample-txn-0/leader-epoch-checkpoint", &|it| it.clear(), Derived, None, "no epoch"),
         ("sample-txn-0/partition.metadata", &|it| it.clear(), Records, None, "version"),
         ("recovery-point-offset-checkpoint", &|it| it[0] = b'7', Derived, None, "7"),
         ("meta.properties", &|it| it.extend(b"\nversion=9\n"), Records, None, "version"),
@@ -89,12 +97,17 @@ fn the_first_wrong_byte_is_named() {
 fn whatever_byte_of_a_log_changes_is_seen() {
     with_folder(|disk, folder| {
         let one = PathBuf::from("/one");
-        for file in ["meta.properties", &format!("sample-txn-0/{SEGMENT}.log")] {
+        let files = ["log", "txnindex"].map(|kind| format!("sample-txn-0/{SEGMENT}.{kind}"));
+        let small = ["leader-epoch-checkpoint", "partition.metadata"];
+        let small = small.map(|name| format!("sample-txn-0/{name}"));
+        let all = files.iter().chain(&small).map(String::as_str).chain(["meta.properties"]);
+        for file in all {
             disk.create_dir_all(&one.join("sample-txn-0")).unwrap();
             disk.write(&one.join(file), &disk.read(&folder.join(file)).unwrap()).unwrap();
         }
         let path = one.join(format!("sample-txn-0/{SEGMENT}.log"));
         let whole = disk.read(&path).unwrap();
+        assert_eq!(verified(disk, &one).findings, []);
         let mut unseen = Vec::new();
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
@@ -123,4 +136,37 @@ fn is_epoch(log: &[u8], at: usize) -> bool {
         begin += batch.unwrap().bytes().len();
     }
     false
+}
+
+#[test]
+fn files_that_must_be_there_are_missed() {
+    for (file, what) in [
+        (format!("sample-rolled-0/{SEGMENT}.index"), "is missing"),
+        (format!("sample-rolled-0/{SEGMENT}.timeindex"), "is missing"),
+        (format!("sample-txn-0/{SEGMENT}.txnindex"), "is missing"),
+        ("sample-txn-0/00000000000000000024.snapshot".to_owned(), "for unknown"),
+        ("sample-txn-0/leader-epoch-checkpoint".to_owned(), "is missing"),
+        ("sample-txn-0/partition.metadata".to_owned(), "sets a partition"),
+    ] {
+        with_folder(|disk, folder| {
+            let path = folder.join(file);
+            disk.remove_file(&path).unwrap();
+            let findings = verified(disk, folder).findings;
+            let [finding] = &findings[..] else { panic!("{findings:?}") };
+            assert_eq!(finding.path, path);
+            assert!(finding.what.contains(what), "{finding:?}");
+        });
+    }
+}
+
+#[test]
+fn zeros_that_a_crash_leaves_in_the_indexes_of_a_short_log_are_no_fault() {
+    with_folder(|disk, folder| {
+        disk.remove_file(&folder.join(".kafka_cleanshutdown")).unwrap();
+        for kind in ["index", "timeindex"] {
+            let path = folder.join(format!("sample-txn-0/{SEGMENT}.{kind}"));
+            disk.write(&path, &[0; 960]).unwrap();
+        }
+        assert_eq!(verified(disk, folder).findings, []);
+    });
 }
