@@ -121,6 +121,8 @@ apis! {
     DescribeProducers 0..0, Read Topic => describe_producers::handle;
     DescribeTransactions 0..0, Describe TransactionalId => describe_transactions::handle;
     ListTransactions 0..2, Describe TransactionalId => list_transactions::handle;
+    ConsumerGroupHeartbeat 0..1, Read Group => consumer_group_heartbeat::handle;
+    ConsumerGroupDescribe 0..1, Describe Group => consumer_group_describe::handle;
     ListConfigResources 0..1, DescribeConfigs Cluster => list_config_resources::handle;
     DescribeTopicPartitions 0..0, Describe Topic => describe_topic_partitions::handle;
     ShareFetch 1..2, Read Group => share_fetch::handle;

@@ -44,7 +44,8 @@ impl Applier {
             self.rooms.configs.apply(new);
             is_cordoned = self.rooms.cordon();
         }
-        if of_brokers || changes.features {
+        let of_groups = changes.configs.iter().any(|of| of.kind == ResourceType::GROUP);
+        if of_brokers || of_groups || changes.features {
             self.rooms.configure_coordinators(new);
         }
         self.delete(old, &changes);
@@ -66,6 +67,14 @@ impl Applier {
             }
         }
         self.configure(new, &changes);
+        // Members want to know of new partitions; racks come with brokers.
+        let of_topics = [&changes.topics_created, &changes.topics_deleted];
+        let is_changed = of_topics.iter().any(|topics| !topics.is_empty())
+            || !changes.topics_changed.is_empty()
+            || !changes.brokers.is_empty();
+        if is_changed {
+            self.rooms.groups.topics_changed(new.provenance().offset);
+        }
         is_cordoned
     }
 

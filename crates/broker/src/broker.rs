@@ -64,7 +64,8 @@ impl Broker {
     pub fn new(parts: BrokerParts) -> Broker {
         let BrokerParts { env, id, cluster_id, settings, dirs, image, controller, .. } = parts;
         let tasks = env.tasks();
-        let groups = GroupCoordinator::start(env.clone(), group_settings(&settings), ());
+        let group_settings = group_settings(&settings, &image.borrow());
+        let groups = GroupCoordinator::start(env.clone(), group_settings, ());
         let shares = ShareCoordinator::start(env.clone(), share_settings(&settings), ());
         let transaction_settings = transaction_settings(&settings, image.borrow().features());
         let sessions = settings.log.max_incremental_fetch_session_cache_slots;

@@ -4,9 +4,10 @@
 //! Readers take a snapshot, which is cheap; whoever applies a new image swaps it.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ottla_coordination::CoordinatorSettings;
+use ottla_groups::{ConsumerSettings, ConsumerTimes};
 use ottla_metadata::{Features, Image, ResourceType};
 use ottla_records::validate::Compression;
 use ottla_records::{Codec, TimestampType as BatchTimestampType};
@@ -126,7 +127,10 @@ fn compression(topic: &TopicConfig) -> Compression {
 }
 
 /// What the configs mean for the coordinator of groups.
-pub(crate) fn group_settings(settings: &Settings) -> CoordinatorSettings<ottla_groups::Settings> {
+pub(crate) fn group_settings(
+    settings: &Settings,
+    image: &Image,
+) -> CoordinatorSettings<ottla_groups::Settings> {
     const MINUTE_MS: i64 = 60_000;
     let groups = &settings.groups;
     let size = |value: i32| usize::try_from(value).unwrap_or(0);
@@ -140,9 +144,37 @@ pub(crate) fn group_settings(settings: &Settings) -> CoordinatorSettings<ottla_g
             offset_metadata_bytes_max: size(groups.offset_metadata_max_bytes),
             offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * MINUTE_MS,
             offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
+            consumer: Arc::new(consumer_settings(settings, image)),
         },
         codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
         load_bytes_max: size(groups.offsets_load_buffer_size),
+    }
+}
+
+/// What the configs mean for KIP-848 groups.
+fn consumer_settings(settings: &Settings, image: &Image) -> ConsumerSettings {
+    let consumers = &settings.consumer_groups;
+    let of_groups = image.all_configs().iter().filter(|(of, _)| of.kind == ResourceType::GROUP);
+    let of_groups = of_groups.map(|(of, configs)| {
+        let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let config = GroupConfig::resolve(settings, pairs);
+        let times = ConsumerTimes {
+            session_timeout_ms: config.consumer_session_timeout_ms,
+            heartbeat_interval_ms: config.consumer_heartbeat_interval_ms,
+            assignment_interval_ms: config.consumer_assignment_interval_ms,
+        };
+        (of.name.clone(), times)
+    });
+    ConsumerSettings {
+        times: ConsumerTimes {
+            session_timeout_ms: consumers.session_timeout_ms,
+            heartbeat_interval_ms: consumers.heartbeat_interval_ms,
+            assignment_interval_ms: consumers.assignment_interval_ms,
+        },
+        of_groups: of_groups.collect(),
+        size_max: usize::try_from(consumers.max_size).unwrap_or(0),
+        assignors: consumers.assignors.clone(),
+        regex_refresh_interval_ms: i64::from(consumers.regex_refresh_interval_ms),
     }
 }
 

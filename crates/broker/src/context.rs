@@ -13,8 +13,8 @@ use ottla_net::{Channel, ConnectionInfo};
 use ottla_security::{Authorizer, Operation, Resource};
 use ottla_storage::LogDirs;
 use ottla_wire::{
-    ApiKey, BrokerEpoch, BrokerId, ErrorCode, PartitionIndex, ProducerId, StrBytes, Timestamp,
-    TopicId,
+    ApiKey, BrokerEpoch, BrokerId, ErrorCode, Offset, PartitionIndex, ProducerId, StrBytes,
+    Timestamp, TopicId,
 };
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ impl Rooms {
     /// Lets the coordinators go by the configs and features that hold now.
     pub(crate) fn configure_coordinators(&self, image: &Image) {
         let settings = self.configs.now();
-        self.groups.configure(configs::group_settings(&settings));
+        self.groups.configure(configs::group_settings(&settings, image));
         self.transactions.configure(configs::transaction_settings(&settings, image.features()));
         self.shares.configure(configs::share_settings(&settings));
     }
@@ -150,7 +150,15 @@ impl Ctx {
 
     /// The topics of the cluster, as coordinators ask for them.
     pub(crate) fn topics(&self) -> ImageTopics {
-        ImageTopics(self.image())
+        ImageTopics { image: self.image(), asker: self.clone() }
+    }
+
+    /// Whether KIP-848 groups are served: the cluster has them and this broker may.
+    pub(crate) fn serves_consumer_groups(&self) -> bool {
+        let settings = self.rooms.configs.now();
+        let protocols = &settings.groups.coordinator_rebalance_protocols;
+        self.image().features().level("group.version") > 0
+            && protocols.iter().any(|protocol| protocol == "consumer")
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -163,20 +171,49 @@ pub(crate) fn has_partition(image: &Image, topic: TopicId, partition: PartitionI
     image.topic(topic).is_some_and(|topic| topic.partitions.get(&partition).is_some())
 }
 
-/// The topics of an image.
-pub(crate) struct ImageTopics(Arc<Image>);
+/// The topics of an image, as far as somebody asks for them.
+pub(crate) struct ImageTopics {
+    image: Arc<Image>,
+    asker: Ctx,
+}
 
 impl ottla_groups::Topics for ImageTopics {
     fn id(&self, name: &str) -> Option<TopicId> {
-        self.0.topics().id(name)
+        self.image.topics().id(name)
     }
 
     fn name(&self, id: TopicId) -> Option<StrBytes> {
-        self.0.topic(id).map(|topic| topic.name.clone())
+        self.image.topic(id).map(|topic| topic.name.clone())
     }
 
     fn has_partition(&self, name: &str, partition: PartitionIndex) -> bool {
-        let topic = self.0.topic_by_name(name);
+        let topic = self.image.topic_by_name(name);
         topic.is_some_and(|topic| topic.partitions.get(&partition).is_some())
+    }
+
+    fn partition_count(&self, id: TopicId) -> i32 {
+        let count = self.image.topic(id).map_or(0, |topic| topic.partitions.len());
+        i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
+    fn racks(&self, id: TopicId, partition: PartitionIndex) -> Vec<StrBytes> {
+        let topic = self.image.topic(id);
+        let assigned = topic.and_then(|topic| topic.partitions.get(&partition));
+        let replicas = assigned.into_iter().flat_map(|assigned| &assigned.replicas);
+        let brokers = replicas.filter_map(|id| self.image.broker(*id));
+        let mut racks: Vec<StrBytes> = brokers.filter_map(|broker| broker.rack.clone()).collect();
+        racks.sort();
+        racks
+    }
+
+    fn each_name(&self, show: &mut dyn FnMut(&str)) {
+        let names = self.image.topics().names().map(|(name, _)| name);
+        let describable =
+            names.filter(|name| self.asker.allows(Operation::Describe, Resource::Topic(name)));
+        describable.for_each(|name| show(name));
+    }
+
+    fn version(&self) -> Offset {
+        self.image.provenance().offset
     }
 }

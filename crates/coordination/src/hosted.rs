@@ -78,6 +78,7 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
         &self,
         soft: &mut Self::Soft,
         now: Now,
+        limits: &Self::Limits,
         records: &[Self::Record],
         error: ErrorCode,
     ) -> Vec<(Ticket, Self::Reply)>;

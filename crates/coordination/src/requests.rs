@@ -4,6 +4,7 @@
 //! goes wrong, a response of the right shape comes.
 
 mod admin;
+mod consumers;
 mod members;
 mod offsets;
 mod shares;

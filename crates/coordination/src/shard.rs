@@ -375,7 +375,9 @@ impl<M: Hosted> Shard<M> {
         let to_clients = decided.replies.into_iter().filter(|(ticket, _)| *ticket != Ticket::HOST);
         let failed = to_clients.map(|(ticket, reply)| (ticket, M::failed(reply, error)));
         self.answer(shared, live, failed.collect());
-        let abandoned = live.host.live().abandon(&mut live.soft, now, &decided.records, error);
+        let limits = &shared.settings().limits;
+        let machine = live.host.live();
+        let abandoned = machine.abandon(&mut live.soft, now, limits, &decided.records, error);
         self.answer(shared, live, abandoned);
         Err(refused)
     }

@@ -133,6 +133,18 @@ impl Topics for OneTopic {
     fn has_partition(&self, _: &str, _: PartitionIndex) -> bool {
         true
     }
+    fn partition_count(&self, _: TopicId) -> i32 {
+        1
+    }
+    fn racks(&self, _: TopicId, _: PartitionIndex) -> Vec<StrBytes> {
+        Vec::new()
+    }
+    fn each_name(&self, show: &mut dyn FnMut(&str)) {
+        show("t");
+    }
+    fn version(&self) -> Offset {
+        Offset(0)
+    }
 }
 
 const CALLER: Caller<'static> = Caller { client_id: "c", client_host: "/127.0.0.1" };

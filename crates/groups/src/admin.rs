@@ -11,6 +11,7 @@ use ottla_wire::messages::{GroupMetadataValue, ListGroupsRequest};
 use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::classic::{Out, Phase, Session};
+use crate::consumer::forget_group;
 use crate::state::{Group, GroupKind};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
 
@@ -79,12 +80,15 @@ impl Groups {
         let Some(group) = self.group(id) else {
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found.")));
         };
-        if !group.is_classic() {
+        if group.foreign.is_some() {
             let message = format!("Group {id} is of a type that this release does not serve.");
             return Err((ErrorCode::UNSUPPORTED_VERSION, message));
         }
         if soft.sessions.get(id).is_some_and(|session| session.phase() != Phase::Empty) {
             return Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()));
+        }
+        if let Some(consumers) = &group.consumers {
+            consumers.may_go()?;
         }
         soft.remove(id);
         for (topic, partition, _) in group.offsets.iter() {
@@ -95,7 +99,12 @@ impl Groups {
                 out.records.push(GroupRecord::forget_offset(id, &key.topic, key.partition));
             }
         }
-        out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
+        match &group.consumers {
+            Some(consumers) => out.records.extend(forget_group(id, consumers)),
+            None => {
+                out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
+            }
+        }
         Ok(())
     }
 }
@@ -150,8 +159,10 @@ fn described(id: &StrBytes, group: &Group, session: Option<&Session>) -> Describ
 fn summary(group: &Group, session: Option<&Session>) -> (&'static str, StrBytes, &'static str) {
     // Nobody can be in a group whose protocol is not served.
     let empty = Phase::Empty.name();
+    if let Some(consumers) = &group.consumers {
+        return ("consumer", StrBytes::from("consumer"), consumers.state());
+    }
     match group.foreign {
-        Some(GroupKind::Consumer) => ("consumer", StrBytes::from("consumer"), empty),
         Some(GroupKind::Share) => ("share", StrBytes::from("share"), empty),
         Some(GroupKind::Streams) => ("streams", StrBytes::from("streams"), empty),
         None => match session {

@@ -2,8 +2,12 @@
 //!
 //! Not here: the requests themselves, which are the generated messages.
 
+use std::sync::Arc;
+
 use ottla_machine::{Now, Ticket};
-use ottla_wire::{PartitionIndex, StrBytes, TopicId};
+use ottla_wire::{Offset, PartitionIndex, StrBytes, TopicId};
+
+use crate::consumer::ConsumerSettings;
 
 /// One request's surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,8 @@ pub struct Settings {
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`
     pub offsets_retention_check_interval_ms: i64,
+    /// What KIP-848 groups go by.
+    pub consumer: Arc<ConsumerSettings>,
 }
 
 impl Default for Settings {
@@ -54,11 +60,12 @@ impl Default for Settings {
             offset_metadata_bytes_max: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 10 * 60 * 1_000,
+            consumer: Arc::new(ConsumerSettings::default()),
         }
     }
 }
 
-/// The topics of the cluster, as far as offsets ask for them: a view of the metadata image.
+/// The topics of the cluster, as far as groups ask for them: a view of the metadata image.
 pub trait Topics {
     /// The id of the topic with this name.
     fn id(&self, name: &str) -> Option<TopicId>;
@@ -66,6 +73,14 @@ pub trait Topics {
     fn name(&self, id: TopicId) -> Option<StrBytes>;
     /// Whether the topic with this name has this partition.
     fn has_partition(&self, name: &str, partition: PartitionIndex) -> bool;
+    /// How many partitions the topic with this id has; 0 when there is none.
+    fn partition_count(&self, id: TopicId) -> i32;
+    /// The racks of a partition's replicas, sorted, for each replica whose rack is known.
+    fn racks(&self, id: TopicId, partition: PartitionIndex) -> Vec<StrBytes>;
+    /// Shows the name of every topic that whoever asks may describe.
+    fn each_name(&self, show: &mut dyn FnMut(&str));
+    /// Where the metadata log stands in this view.
+    fn version(&self) -> Offset;
 }
 
 /// A cluster without any topic.
@@ -81,5 +96,15 @@ impl Topics for NoTopics {
     }
     fn has_partition(&self, _: &str, _: PartitionIndex) -> bool {
         false
+    }
+    fn partition_count(&self, _: TopicId) -> i32 {
+        0
+    }
+    fn racks(&self, _: TopicId, _: PartitionIndex) -> Vec<StrBytes> {
+        Vec::new()
+    }
+    fn each_name(&self, _: &mut dyn FnMut(&str)) {}
+    fn version(&self) -> Offset {
+        Offset(0)
     }
 }

@@ -11,6 +11,7 @@ use std::ops::Bound;
 use ottla_wire::{StrBytes, Timestamp, TopicId};
 
 use crate::classic::{Out, Phase, Session};
+use crate::consumer::{forget_group, names_of_group};
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::soft::TICK_RECORDS_MAX;
 use crate::state::Group;
@@ -53,7 +54,7 @@ impl Groups {
         seen: &mut usize,
         out: &mut Out<'_>,
     ) {
-        if !group.is_classic() {
+        if group.foreign.is_some() {
             return;
         }
         let session = soft.sessions.get(id);
@@ -71,9 +72,15 @@ impl Groups {
         }
         let nobody =
             session.is_none_or(|session| session.phase() == Phase::Empty && !session.has_pending());
+        let nobody = nobody && group.consumers.as_ref().is_none_or(|it| it.may_go().is_ok());
         let pending = self.pending.of_group(id).next().is_some();
         if left == 0 && nobody && !pending {
-            out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
+            match &group.consumers {
+                Some(consumers) => out.records.extend(forget_group(id, consumers)),
+                None => {
+                    out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
+                }
+            }
         }
     }
 
@@ -104,6 +111,9 @@ impl Groups {
 }
 
 fn clock(group: &Group, session: Option<&Session>) -> Clock {
+    if let Some(consumers) = &group.consumers {
+        return Clock::Commit(names_of_group(consumers));
+    }
     let metadata = group.metadata.as_deref();
     if let Some(session) = session.filter(|session| session.phase() != Phase::Empty) {
         if session.phase() != Phase::Stable || !session.is_of_consumers() {

@@ -21,10 +21,12 @@ use ottla_wire::messages::{
     OffsetDeleteResponse,
 };
 use ottla_wire::{
-    ErrorCode, Generation, LeaderEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId,
+    ErrorCode, Generation, LeaderEpoch, MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp,
+    TopicId,
 };
 
 use crate::classic::{Out, Phase};
+use crate::consumer::{Committer, May};
 use crate::offsets::OffsetKey;
 use crate::records::OffsetCommit;
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
@@ -46,7 +48,8 @@ impl Groups {
             let partitions = asked.partitions.iter().map(|partition| {
                 let result = match &resolved {
                     Err(error) => Err(*error),
-                    Ok((name, id)) => allowed.and_then(|()| {
+                    Ok((name, id)) => allowed.as_ref().map_err(|error| *error).and_then(|may| {
+                        may.commit(*id, partition.partition_index)?;
                         let record = commit_one(ask, topics, request, (name, *id), partition)?;
                         out.records.push(record);
                         Ok(())
@@ -76,24 +79,32 @@ impl Groups {
         soft: &mut Soft,
         ask: &Ask<'_>,
         request: &OffsetCommitRequest,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<May, ErrorCode> {
         let generation = request.generation_id_or_member_epoch;
         let Some(group) = self.group(&request.group_id) else {
             return match (generation < 0, ask.version >= 9) {
-                (true, _) => Ok(()),
+                (true, _) => Ok(May::All),
                 (false, true) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
                 (false, false) => Err(ErrorCode::ILLEGAL_GENERATION),
             };
         };
+        if let Some(consumers) = &group.consumers {
+            return consumers.may_commit(&Committer {
+                member: &request.member_id,
+                instance: request.group_instance_id.as_ref(),
+                epoch: MemberEpoch(generation),
+                version: Some(ask.version),
+            });
+        }
         let nobody = request.member_id.is_empty() && request.group_instance_id.is_none();
-        if !group.is_classic() {
+        if group.foreign.is_some() {
             let simple = generation < 0 && nobody;
-            return if simple { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };
+            return if simple { Ok(May::All) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };
         }
         let session = soft.sessions.get_mut(&request.group_id);
         let phase = session.as_ref().map_or(Phase::Empty, |session| session.phase());
         if generation < 0 && phase == Phase::Empty {
-            return Ok(());
+            return Ok(May::All);
         }
         let Some(session) = session else { return Err(ErrorCode::UNKNOWN_MEMBER_ID) };
         if generation >= 0 || !nobody {
@@ -107,7 +118,7 @@ impl Groups {
             return Err(ErrorCode::REBALANCE_IN_PROGRESS);
         }
         session.extend(&request.member_id, ask.now);
-        Ok(())
+        Ok(May::All)
     }
 
     /// OffsetFetch, one group of v1 to v10. Older versions have one group in the request itself.
@@ -123,11 +134,8 @@ impl Groups {
             group_id: group.group_id.clone(),
             ..OffsetFetchResponseGroup::default()
         };
-        let foreign = self.group(&group.group_id).is_some_and(|known| !known.is_classic());
-        let as_member = group.member_epoch.0 >= 0
-            || group.member_id.as_ref().is_some_and(|member| !member.is_empty());
-        if foreign && as_member {
-            answer.error_code = ErrorCode::UNKNOWN_MEMBER_ID;
+        if let Err(error) = self.may_fetch(group) {
+            answer.error_code = error;
         } else if let Some(asked) = &group.topics {
             for topic in asked {
                 let resolved = if ask.version >= 10 {
@@ -153,6 +161,20 @@ impl Groups {
         let mut decided = Decided::reply(ask.ticket, GroupReply::OffsetFetch(answer));
         decided.wake = soft.wake();
         decided
+    }
+
+    /// Whether the request comes from a member, or from nobody.
+    fn may_fetch(&self, asked: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
+        let Some(group) = self.group(&asked.group_id) else { return Ok(()) };
+        if let Some(consumers) = &group.consumers {
+            return consumers.may_fetch(asked.member_id.as_ref(), asked.member_epoch);
+        }
+        let as_member = asked.member_epoch.0 >= 0
+            || asked.member_id.as_ref().is_some_and(|member| !member.is_empty());
+        if group.foreign.is_some() && as_member {
+            return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        Ok(())
     }
 
     fn fetch_one(
@@ -233,9 +255,9 @@ impl Groups {
         if request.group_id.is_empty() {
             return refused(ErrorCode::INVALID_GROUP_ID);
         }
-        if self.group(&request.group_id).is_none() {
+        let Some(group) = self.group(&request.group_id) else {
             return refused(ErrorCode::GROUP_ID_NOT_FOUND);
-        }
+        };
         let session = soft.sessions.get(&request.group_id);
         let session = session.filter(|session| session.phase() != Phase::Empty);
         if session.is_some_and(|session| !session.is_of_consumers()) {
@@ -243,7 +265,9 @@ impl Groups {
         }
         let mut response = OffsetDeleteResponse::default();
         for topic in &request.topics {
-            let subscribed = session.is_some_and(|session| session.subscribes(&topic.name));
+            let consumers = group.consumers.as_deref();
+            let subscribed = session.is_some_and(|session| session.subscribes(&topic.name))
+                || consumers.is_some_and(|consumers| consumers.subscribes(&topic.name));
             let partitions = topic.partitions.iter().map(|partition| {
                 let partition = partition.partition_index;
                 let refused = if !topics.has_partition(&topic.name, partition) {

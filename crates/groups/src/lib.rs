@@ -2,7 +2,8 @@
 //! group coordinator, as functions of (state, soft state, now, request).
 //!
 //! Start reading at [`Groups`], the state that survives (state.rs), then [`Soft`], what does not
-//! (soft.rs), then classic/ for the life of a classic group. commit.rs answers commits and fetches
+//! (soft.rs), then classic/ for the life of a classic group and consumer/ for that of a KIP-848
+//! group. commit.rs answers commits and fetches
 //! of offsets, transactional.rs commits within a transaction, admin.rs describes, lists and
 //! deletes, cleanup.rs expires.
 //!
@@ -11,8 +12,9 @@
 //! changes [`Groups`], and dropping any part of [`Soft`] is no worse than a change of the
 //! coordinator.
 //!
-//! Not served: groups of KIP-848, KIP-932 and KIP-1071. Their records in a log are kept and counted
-//! ([`Groups::unserved`]), their group ids refused to classic members.
+//! Not served: groups of KIP-932 and KIP-1071, members of the classic protocol in KIP-848 groups.
+//! Their records in a log are kept and counted
+//! ([`Groups::unserved`]), their group ids refused to members.
 //!
 //! ```
 //! use ottla_groups::{Ask, Groups, Now, Settings, Soft};
@@ -44,6 +46,7 @@ mod ask;
 mod classic;
 mod cleanup;
 mod commit;
+mod consumer;
 pub mod fuzz;
 mod offsets;
 mod records;
@@ -57,6 +60,9 @@ mod tests;
 mod transactional;
 
 pub use ask::{Ask, NoTopics, Settings, Topics};
+pub use consumer::{
+    ConsumerEntry, ConsumerRecord, ConsumerSettings, ConsumerTimes, assignor_names,
+};
 pub use offsets::CommittedOffset;
 pub use ottla_machine::Now;
 pub use records::{GroupRecord, OffsetCommit, RecordError};

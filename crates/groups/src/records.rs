@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_wire::messages::{
-    ConsumerGroupMetadataKey, GroupMetadataKey, GroupMetadataValue, OffsetCommitKey,
-    OffsetCommitValue, ShareGroupMetadataKey, StreamsGroupMetadataKey,
+    GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
+    ShareGroupMetadataKey, StreamsGroupMetadataKey,
 };
 use ottla_wire::{DecodeError, Message, PartitionIndex, ProducerId, Reader, StrBytes, Writer};
 
+use crate::ConsumerRecord;
 use crate::state::GroupKind;
 
 /// One record of the group coordinator's log.
@@ -28,6 +29,8 @@ pub enum GroupRecord {
         /// What the record says.
         value: Option<Arc<GroupMetadataValue>>,
     },
+    /// A record of a KIP-848 group.
+    Consumer(ConsumerRecord),
     /// The marker of a transaction's end: a control batch, which has no key and value of ours.
     EndTransaction {
         /// Whose transaction ends.
@@ -84,6 +87,15 @@ impl fmt::Display for RecordError {
 impl std::error::Error for RecordError {}
 
 impl GroupRecord {
+    /// The group whose members the record is about; none for what it commits.
+    pub fn of_members(&self) -> Option<&StrBytes> {
+        match self {
+            GroupRecord::GroupMetadata { group, .. } => Some(group),
+            GroupRecord::Consumer(record) => Some(&record.group),
+            _ => None,
+        }
+    }
+
     /// A tombstone of a committed offset.
     pub(crate) fn forget_offset(group: &str, topic: &str, partition: PartitionIndex) -> Self {
         GroupRecord::OffsetCommit(OffsetCommit {
@@ -123,6 +135,10 @@ impl GroupRecord {
                 Ok(GroupRecord::GroupMetadata { group: key.group, value })
             }
             _ => {
+                let consumer = ConsumerRecord::decode(kind, &mut reader, value.clone());
+                if let Some(record) = consumer.map_err(wrong)? {
+                    return Ok(GroupRecord::Consumer(record));
+                }
                 let owner = owner(kind, &mut reader).map_err(wrong)?;
                 Ok(GroupRecord::Unserved { kind, owner, key, value })
             }
@@ -149,6 +165,7 @@ impl GroupRecord {
                 let value = value.as_ref().map(|value| with_int16(3, value.as_ref()));
                 Some((with_key(KEY_GROUP_METADATA, &key), value))
             }
+            GroupRecord::Consumer(record) => Some(record.encode()),
             GroupRecord::EndTransaction { .. } => None,
             GroupRecord::Unserved { key, value, .. } => Some((key.clone(), value.clone())),
         }
@@ -158,9 +175,6 @@ impl GroupRecord {
 /// The group that a record of another kind gives an id to.
 fn owner(kind: i16, key: &mut Reader) -> Result<Option<(StrBytes, GroupKind)>, DecodeError> {
     Ok(match kind {
-        KEY_CONSUMER_GROUP_METADATA => {
-            Some((ConsumerGroupMetadataKey::decode(key, 0)?.group_id, GroupKind::Consumer))
-        }
         KEY_SHARE_GROUP_METADATA => {
             Some((ShareGroupMetadataKey::decode(key, 0)?.group_id, GroupKind::Share))
         }
@@ -176,21 +190,21 @@ fn int16(reader: &mut Reader) -> Result<i16, DecodeError> {
     Ok(bytes.first_chunk().map_or(0, |chunk| i16::from_be_bytes(*chunk)))
 }
 
-fn versioned<M: Message>(value: Option<Bytes>) -> Result<Option<M>, DecodeError> {
+pub(crate) fn versioned<M: Message>(value: Option<Bytes>) -> Result<Option<M>, DecodeError> {
     let Some(value) = value else { return Ok(None) };
     let mut reader = Reader::new(value);
     let version = int16(&mut reader)?;
     M::decode(&mut reader, version).map(Some)
 }
 
-fn with_key<M: Message>(kind: i16, key: &M) -> Bytes {
+pub(crate) fn with_key<M: Message>(kind: i16, key: &M) -> Bytes {
     let mut writer = Writer::new();
     writer.raw(&kind.to_be_bytes());
     key.encode(&mut writer, 0).expect("a key has no field that its only version lacks");
     writer.into_bytes().expect("nothing of it is in a file")
 }
 
-fn with_int16<M: Message>(version: i16, value: &M) -> Bytes {
+pub(crate) fn with_int16<M: Message>(version: i16, value: &M) -> Bytes {
     let mut writer = Writer::new();
     writer.raw(&version.to_be_bytes());
     value.encode(&mut writer, version).expect("fields of a value are ignorable where absent");
@@ -200,6 +214,5 @@ fn with_int16<M: Message>(version: i16, value: &M) -> Bytes {
 const KEY_LEGACY_OFFSET_COMMIT: i16 = 0;
 const KEY_OFFSET_COMMIT: i16 = 1;
 const KEY_GROUP_METADATA: i16 = 2;
-const KEY_CONSUMER_GROUP_METADATA: i16 = 3;
 const KEY_SHARE_GROUP_METADATA: i16 = 11;
 const KEY_STREAMS_GROUP_METADATA: i16 = 17;

@@ -4,13 +4,14 @@
 //! hold: every answer can be turned into an error of its own kind.
 
 use ottla_wire::ErrorCode;
+use ottla_wire::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumers;
 use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
 use ottla_wire::messages::describe_groups_response::DescribedGroup;
 use ottla_wire::messages::list_groups_response::ListedGroup;
 use ottla_wire::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use ottla_wire::messages::{
-    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
 /// The answer to one request.
@@ -24,6 +25,10 @@ pub enum GroupReply {
     Heartbeat(HeartbeatResponse),
     /// To LeaveGroup.
     Leave(LeaveGroupResponse),
+    /// To ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
+    /// To ConsumerGroupDescribe, for one of its groups.
+    ConsumerDescribe(DescribedConsumers),
     /// To OffsetCommit.
     OffsetCommit(OffsetCommitResponse),
     /// To TxnOffsetCommit.
@@ -65,6 +70,19 @@ impl GroupReply {
                 error_code: error,
                 ..LeaveGroupResponse::default()
             }),
+            GroupReply::ConsumerHeartbeat(_) => {
+                GroupReply::ConsumerHeartbeat(ConsumerGroupHeartbeatResponse {
+                    error_code: error,
+                    ..ConsumerGroupHeartbeatResponse::default()
+                })
+            }
+            GroupReply::ConsumerDescribe(group) => {
+                GroupReply::ConsumerDescribe(DescribedConsumers {
+                    error_code: error,
+                    group_id: group.group_id,
+                    ..DescribedConsumers::default()
+                })
+            }
             GroupReply::OffsetCommit(mut response) => {
                 for topic in &mut response.topics {
                     for partition in &mut topic.partitions {

@@ -4,12 +4,15 @@
 //! remember the member id and generation that they were told. What a command causes is printed in
 //! order, what still waits at the end. Every script also shows that replay gives the live state.
 
+mod consumers;
 mod print;
+mod topics;
 mod transactional;
 mod words;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use expect_test::Expect;
@@ -32,11 +35,12 @@ use ottla_wire::messages::{
     ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
 };
 use ottla_wire::{
-    ErrorCode, Generation, Message, Offset, PartitionIndex, StrBytes, Timestamp, TopicId, Uuid,
-    Writer,
+    ErrorCode, Generation, Message, Offset, PartitionIndex, StrBytes, Timestamp, Writer,
 };
 
+use self::consumers::Consumer;
 use self::print::{outcome, summary};
+use self::topics::TwoTopics;
 use self::words::{Words, millis};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
 
@@ -44,23 +48,6 @@ pub(crate) fn check(script: &str, expect: Expect) {
     let mut world = World::new();
     world.run(script);
     expect.assert_eq(&world.finish());
-}
-
-/// Topics `t` and `u` with four partitions each, until they are dropped.
-#[derive(Debug)]
-pub(crate) struct TwoTopics(BTreeMap<String, TopicId>);
-
-impl Topics for TwoTopics {
-    fn id(&self, name: &str) -> Option<TopicId> {
-        self.0.get(name).copied()
-    }
-    fn name(&self, id: TopicId) -> Option<StrBytes> {
-        let found = self.0.iter().find(|(_, known)| **known == id);
-        found.map(|(name, _)| StrBytes::copied(name))
-    }
-    fn has_partition(&self, name: &str, partition: PartitionIndex) -> bool {
-        self.0.contains_key(name) && (0..4).contains(&partition.0)
-    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -77,6 +64,7 @@ pub(crate) struct World {
     pub(crate) now: Now,
     topics: TwoTopics,
     clients: BTreeMap<String, Client>,
+    consumers: BTreeMap<String, Consumer>,
     tickets: BTreeMap<Ticket, String>,
     asked: u64,
     labels: BTreeMap<String, String>,
@@ -86,15 +74,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let topics = [("t", 1), ("u", 2)];
-        let topics = topics.map(|(name, id)| (name.to_owned(), TopicId(Uuid::from_u128(id))));
         let mut world = World {
             kit: Kit::default(),
             soft: Soft::default(),
             settings: Settings::default(),
             now: Now { steady: Timestamp(0), wall: Timestamp(1_700_000_000_000) },
-            topics: TwoTopics(BTreeMap::from(topics)),
+            topics: TwoTopics::default(),
             clients: BTreeMap::new(),
+            consumers: BTreeMap::new(),
             tickets: BTreeMap::new(),
             asked: 0,
             labels: BTreeMap::new(),
@@ -156,10 +143,10 @@ impl World {
             }
             "drop" => {
                 let name = words.plain[1];
-                let id = self.topics.0.remove(name).expect("a topic to drop");
-                let deleted = [(StrBytes::copied(name), id)];
+                let deleted = [(StrBytes::copied(name), self.topics.remove(name))];
                 let decided = self.kit.live().topics_deleted(&self.soft, &deleted);
                 self.obey(decided);
+                self.topics_changed();
             }
             "advance" => self.advance(millis(words.plain[1])),
             "jump" => self.now.wall = self.now.wall + millis(words.plain[1]),
@@ -167,7 +154,7 @@ impl World {
             "fail" => self.fail_next = true,
             "settings" => self.set(&words),
             "show" => self.show(),
-            other => panic!("no such command: {other}"),
+            other => self.consumer_command(other, &words),
         }
     }
 
@@ -178,7 +165,16 @@ impl World {
                     self.settings.initial_rebalance_delay_ms =
                         millis(value).try_into().expect("fits");
                 }
-                "size" => self.settings.group_size_max = value.parse().expect("a number"),
+                "size" => {
+                    let size = value.parse().expect("a number");
+                    Arc::make_mut(&mut self.settings.consumer).size_max = size;
+                    self.settings.group_size_max = size;
+                }
+                "interval" => {
+                    let interval_ms = millis(value).try_into().expect("fits");
+                    let consumer = Arc::make_mut(&mut self.settings.consumer);
+                    consumer.times.assignment_interval_ms = interval_ms;
+                }
                 "retention" => self.settings.offsets_retention_ms = millis(value),
                 other => panic!("no such setting: {other}"),
             }
@@ -320,7 +316,7 @@ impl World {
                 .number("gen", if simple { -1 } else { client.generation.into() })
                 .try_into()
                 .expect("fits"),
-            member_id: StrBytes::copied(&client.member_id),
+            member_id: words.text("id", &client.member_id),
             group_instance_id: words.optional("static"),
             retention_time_ms: words.millis("retention", "-1"),
             topics: topics.collect(),
@@ -429,9 +425,10 @@ impl World {
             self.answer(ticket, &reply.failed(error));
         }
         for record in &decided.records {
-            if let GroupRecord::GroupMetadata { group, .. } = record {
+            if let Some(group) = record.of_members() {
                 let live = self.kit.live();
-                let decided = live.abandon(&mut self.soft, self.now, group, error);
+                let (soft, now, settings) = (&mut self.soft, self.now, &self.settings);
+                let decided = live.abandon(soft, now, settings, group, error);
                 self.obey(decided);
             }
         }
@@ -463,6 +460,7 @@ impl World {
                     members.join(" "),
                 )
             }
+            GroupRecord::Consumer(record) => consumers::record(record),
             other => format!("log: {other:?}"),
         }
     }
@@ -512,6 +510,7 @@ impl World {
                 let members = response.members.iter().map(|member| member.error_code.name());
                 format!("[{}]", members.collect::<Vec<_>>().join(" "))
             }),
+            GroupReply::ConsumerHeartbeat(response) => self.heard(&name, response),
             _ => summary(reply),
         };
         writeln!(self.printed, "{name}: {line}").expect("strings grow");

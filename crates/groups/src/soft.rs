@@ -1,4 +1,4 @@
-//! What need not survive: sessions of classic groups and when to look at each of them again.
+//! What need not survive: sessions of groups and when to look at each of them again.
 //!
 //! Dropping all of it is what a change of the coordinator does; dropping one session
 //! ([`Groups::abandon`]) does the same to one group. Must hold: every ticket parked in here is
@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ottla_wire::{ErrorCode, StrBytes, Timestamp};
+use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp};
 
 use crate::classic::{Out, Session};
+use crate::consumer::MemberTimes;
 use crate::{Decided, Groups, Now, Settings};
 
 /// The soft state beside one [`Groups`].
@@ -16,6 +17,10 @@ use crate::{Decided, Groups, Now, Settings};
 pub struct Soft {
     pub(crate) sessions: BTreeMap<StrBytes, Session>,
     wakes: BTreeSet<(Timestamp, StrBytes)>,
+    /// The times of members of KIP-848 groups.
+    pub(crate) consumers: MemberTimes,
+    /// Where the metadata log stood when topics, their partitions or racks last changed.
+    pub(crate) topics_changed: Offset,
     /// When offsets are next looked through for what has expired.
     pub(crate) cleanup_at: Option<Timestamp>,
     /// Where the look through goes on when one decision was not enough for it.
@@ -31,10 +36,7 @@ impl Soft {
     /// The earliest time at which [`Groups::tick`] has something to do.
     pub fn wake(&self) -> Option<Timestamp> {
         let session = self.wakes.first().map(|(at, _)| *at);
-        match (session, self.cleanup_at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [session, self.consumers.wake(), self.cleanup_at].into_iter().flatten().min()
     }
 
     /// Files a session's next deadline, or forgets the session when it holds nothing.
@@ -75,7 +77,10 @@ impl Groups {
     /// groups that are larger than allowed.
     pub fn loaded(&self, soft: &mut Soft, now: Now, settings: &Settings) -> Decided {
         let mut out = Out::new(now, settings);
-        for id in self.groups.keys() {
+        for (id, group) in &self.groups {
+            if let Some(consumers) = &group.consumers {
+                Self::restart_consumers(soft, id, consumers, now, settings);
+            }
             if let Some(session) = self.restore(soft, id, now) {
                 session.shrink_if_over_capacity(&mut out);
                 soft.settle(id);
@@ -105,6 +110,9 @@ impl Groups {
             }
             soft.settle(&id);
         }
+        if out.records.len() < TICK_RECORDS_MAX {
+            self.end_consumers(soft, &mut out);
+        }
         if soft.cleanup_at.is_some_and(|at| at <= now.steady)
             && out.records.len() < TICK_RECORDS_MAX
         {
@@ -114,14 +122,32 @@ impl Groups {
     }
 
     /// Forgets one group's session and answers what waits in it: what to do when the append of a
-    /// GroupMetadata record of this group failed. Its members go on from the last record.
-    pub fn abandon(&self, soft: &mut Soft, now: Now, group: &str, error: ErrorCode) -> Decided {
+    /// record of this group's members failed. They go on from the last record.
+    pub fn abandon(
+        &self,
+        soft: &mut Soft,
+        now: Now,
+        settings: &Settings,
+        group: &str,
+        error: ErrorCode,
+    ) -> Decided {
         let mut replies = Vec::new();
         if let Some(mut session) = soft.remove(group) {
             session.answer_all(error, &mut replies);
         }
         self.restore(soft, group, now);
+        let consumers = self.group(group).and_then(|group| group.consumers.as_deref());
+        if let Some(consumers) = consumers {
+            Self::restart_consumers(soft, &StrBytes::copied(group), consumers, now, settings);
+        }
         Decided { replies, wake: soft.wake(), ..Decided::default() }
+    }
+
+    /// Topics, their partitions or the racks of brokers have changed, as of `at` in the metadata
+    /// log: groups look at their subscriptions again with their next heartbeat.
+    pub fn topics_changed(&self, soft: &mut Soft, at: Offset) -> Decided {
+        soft.topics_changed = soft.topics_changed.max(at);
+        Decided { wake: soft.wake(), ..Decided::default() }
     }
 
     /// The coordinator moves away: answers all that waits.

@@ -1,6 +1,6 @@
 //! The state of one coordinator partition that survives: what replaying its log gives.
 //!
-//! A group exists here when it has a GroupMetadata record, records of a kind that is not served, or
+//! A group exists here when it has a GroupMetadata record, records of another kind of group, or
 //! when an offset was ever committed for it, be it in a transaction that is open or aborted: losing
 //! its last offset does not end it, the tombstone of its GroupMetadata does, as in Kafka. Not here:
 //! sessions, members of a rebalance in progress, timers (soft.rs).
@@ -12,6 +12,7 @@ use ottla_machine::Machine;
 use ottla_wire::messages::GroupMetadataValue;
 use ottla_wire::{Offset, PartitionIndex, ProducerId, StrBytes};
 
+use crate::consumer::{ConsumerGroup, ConsumerRecord, ConsumerUndo};
 use crate::offsets::{CommittedOffset, OffsetKey, Offsets, Pending};
 use crate::records::{GroupRecord, OffsetCommit};
 
@@ -28,29 +29,40 @@ pub struct Groups {
 pub(crate) struct Group {
     /// The last GroupMetadata record: who was in the group at its last settled generation.
     pub(crate) metadata: Option<Arc<GroupMetadataValue>>,
+    /// A KIP-848 group.
+    pub(crate) consumers: Option<Box<ConsumerGroup>>,
     pub(crate) offsets: Offsets,
     /// An offset was committed for it since it was last deleted.
     has_committed: bool,
-    /// Records of another kind of group under this id.
+    /// Records of a kind of group that is not served under this id.
     pub(crate) foreign: Option<GroupKind>,
 }
 
 impl Group {
     fn is_gone(&self) -> bool {
         let is_empty = self.metadata.is_none() && self.offsets.is_empty();
-        is_empty && self.foreign.is_none() && !self.has_committed
+        let is_kindless = self.consumers.is_none() && self.foreign.is_none();
+        is_empty && is_kindless && !self.has_committed
     }
 
     pub(crate) fn is_classic(&self) -> bool {
-        self.foreign.is_none()
+        self.consumers.is_none() && self.foreign.is_none()
+    }
+
+    /// Changes the KIP-848 group of this id, and forgets it when nothing is left of it.
+    fn change_consumers<T>(&mut self, change: impl FnOnce(&mut ConsumerGroup) -> T) -> T {
+        let consumers = self.consumers.get_or_insert_default();
+        let result = change(consumers);
+        if consumers.is_nothing() {
+            self.consumers = None;
+        }
+        result
     }
 }
 
-/// The kinds of groups beside the classic one.
+/// The kinds of groups that are not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKind {
-    /// KIP-848.
-    Consumer,
     /// KIP-932.
     Share,
     /// KIP-1071.
@@ -64,6 +76,7 @@ pub struct Undo(Change);
 #[derive(Debug)]
 enum Change {
     Metadata { group: StrBytes, before: Was<Arc<GroupMetadataValue>> },
+    Consumer { group: StrBytes, undo: ConsumerUndo, has_committed: bool },
     Foreign { group: StrBytes, kind: i16, before: Was<GroupKind> },
     Unserved { kind: i16 },
     Offset { key: OffsetKey, before: Was<CommittedOffset>, pending: Vec<PendingBefore> },
@@ -198,6 +211,15 @@ impl Groups {
         Change::Ended { producer, pending, set }
     }
 
+    fn replay_consumer(&mut self, record: &ConsumerRecord) -> Change {
+        let (undo, has_committed) = self.change(&record.group, |group| {
+            let has_committed = group.has_committed;
+            group.has_committed &= !record.ends_group();
+            (group.change_consumers(|consumers| consumers.apply(&record.entry)), has_committed)
+        });
+        Change::Consumer { group: StrBytes::copied(&record.group), undo, has_committed }
+    }
+
     fn replay_unserved(&mut self, record: &GroupRecord, kind: i16) -> Change {
         *self.unserved.entry(kind).or_default() += 1;
         let GroupRecord::Unserved { owner: Some((group, owner)), value, .. } = record else {
@@ -230,6 +252,7 @@ impl Machine for Groups {
                 let before = self.found_or_end(group, |group| &mut group.metadata, after);
                 Change::Metadata { group: StrBytes::copied(group), before }
             }
+            GroupRecord::Consumer(record) => self.replay_consumer(record),
             GroupRecord::EndTransaction { producer, committed } => {
                 self.replay_end(*producer, *committed)
             }
@@ -242,6 +265,12 @@ impl Machine for Groups {
             Change::Metadata { group, before } => {
                 self.change(&group, |group| {
                     (group.metadata, group.has_committed) = (before.value, before.has_committed);
+                });
+            }
+            Change::Consumer { group, undo, has_committed } => {
+                self.change(&group, |group| {
+                    group.change_consumers(|consumers| consumers.undo(undo));
+                    group.has_committed = has_committed;
                 });
             }
             Change::Foreign { group, kind, before } => {

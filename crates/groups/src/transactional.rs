@@ -10,10 +10,11 @@ use ottla_wire::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use ottla_wire::messages::{OffsetCommitValue, TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use ottla_wire::{ErrorCode, Generation, StrBytes, Timestamp, TopicId};
+use ottla_wire::{ErrorCode, Generation, MemberEpoch, StrBytes, Timestamp, TopicId};
 
 use crate::classic::{Out, Phase};
 use crate::commit::is_too_large;
+use crate::consumer::{Committer, May};
 use crate::records::OffsetCommit;
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
 
@@ -47,7 +48,15 @@ impl Groups {
                     if !topics.has_partition(&name, partition.partition_index) {
                         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
                     }
-                    allowed.and_then(|()| pending(ask, request, (name, asked.topic_id), partition))
+                    let id = match ask.version >= IDS_SINCE {
+                        true => asked.topic_id,
+                        false => topics.id(&name).unwrap_or_default(),
+                    };
+                    let may = allowed.as_ref().map_err(|error| *error)?;
+                    // There is no code for a stale epoch within a transaction.
+                    may.commit(id, partition.partition_index)
+                        .map_err(|_| ErrorCode::ILLEGAL_GENERATION)?;
+                    pending(ask, request, (name, asked.topic_id), partition)
                 });
                 let error_code = record.as_ref().err().copied().unwrap_or(ErrorCode::NONE);
                 out.records.extend(record);
@@ -77,24 +86,36 @@ impl Groups {
         &self,
         soft: &Soft,
         request: &TxnOffsetCommitRequest,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<May, ErrorCode> {
         let generation = request.generation_id_or_member_epoch;
         let nobody = request.member_id.is_empty() && request.group_instance_id.is_none();
         let Some(group) = self.group(&request.group_id) else {
-            return if generation < 0 { Ok(()) } else { Err(ErrorCode::ILLEGAL_GENERATION) };
+            return if generation < 0 { Ok(May::All) } else { Err(ErrorCode::ILLEGAL_GENERATION) };
         };
-        if !group.is_classic() {
+        if let Some(consumers) = &group.consumers {
+            let may = consumers.may_commit(&Committer {
+                member: &request.member_id,
+                instance: request.group_instance_id.as_ref(),
+                epoch: MemberEpoch(generation),
+                version: None,
+            });
+            return may.map_err(|error| match error {
+                ErrorCode::STALE_MEMBER_EPOCH => ErrorCode::ILLEGAL_GENERATION,
+                other => other,
+            });
+        }
+        if group.foreign.is_some() {
             let simple = generation < 0 && nobody;
-            return if simple { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };
+            return if simple { Ok(May::All) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };
         }
         let session = soft.sessions.get(&request.group_id);
         let is_empty = session.is_none_or(|session| session.phase() == Phase::Empty);
         if generation < 0 && (is_empty || nobody) {
-            return Ok(());
+            return Ok(May::All);
         }
         let Some(session) = session else { return Err(ErrorCode::UNKNOWN_MEMBER_ID) };
         session.validate(&request.member_id, request.group_instance_id.as_ref())?;
-        session.same_generation(Generation(generation))
+        session.same_generation(Generation(generation)).map(|()| May::All)
     }
 }
 

@@ -155,7 +155,7 @@ pub const FEATURES: &[Feature] = &[
         level_max: 1,
         defaults: &[(MetadataVersion(22), 1)],
         needs: &[],
-        level_served: 0,
+        level_served: 1,
     },
     Feature {
         name: METADATA_VERSION,

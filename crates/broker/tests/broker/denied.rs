@@ -46,6 +46,7 @@ fn denying() -> House {
     house.ask(9, crate::support::produce(TOPIC, 1, batch(&[(Some("k"), VALUE)])));
     let told = house.ask(9, commit(9));
     assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    house.replay(vec![feature("group.version", 1)]);
     house.deny_everything();
     house
 }
@@ -196,6 +197,22 @@ fn groups_of(key: ApiKey, version: i16) -> Option<Bytes> {
         ApiKey::Heartbeat => bytes(&HeartbeatRequest { group_id, ..Default::default() }, version),
         ApiKey::LeaveGroup => bytes(&LeaveGroupRequest { group_id, ..Default::default() }, version),
         ApiKey::SyncGroup => bytes(&SyncGroupRequest { group_id, ..Default::default() }, version),
+        ApiKey::ConsumerGroupHeartbeat => {
+            let (member_id, subscribed) = ("m".into(), vec![topic()]);
+            let request = ConsumerGroupHeartbeatRequest {
+                group_id,
+                member_id,
+                rebalance_timeout_ms: 1_000,
+                subscribed_topic_names: Some(subscribed),
+                topic_partitions: Some(Vec::new()),
+                ..Default::default()
+            };
+            bytes(&request, version)
+        }
+        ApiKey::ConsumerGroupDescribe => {
+            let group_ids = vec![group_id];
+            bytes(&ConsumerGroupDescribeRequest { group_ids, ..Default::default() }, version)
+        }
         ApiKey::DescribeGroups => {
             let groups = vec![group_id];
             bytes(&DescribeGroupsRequest { groups, ..Default::default() }, version)

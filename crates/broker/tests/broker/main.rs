@@ -5,6 +5,7 @@
 
 mod compaction;
 mod configs;
+mod consumers;
 mod denied;
 mod durability;
 mod fetch;

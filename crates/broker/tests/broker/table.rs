@@ -152,8 +152,9 @@ fn api_versions_tells_features_from_version_three_on() {
     let (first, last) = (MetadataVersion::MINIMUM.level(), MetadataVersion::LATEST.level());
     let metadata = ("metadata.version".to_owned(), first, last);
     let replicas = ("eligible.leader.replicas.version".to_owned(), 0, 1);
+    let groups = ("group.version".to_owned(), 0, 1);
     let transactions = ("transaction.version".to_owned(), 0, 2);
-    assert_eq!(supported(&told), [replicas, metadata.clone(), transactions]);
+    assert_eq!(supported(&told), [replicas, groups, metadata.clone(), transactions]);
     let finalized: Vec<_> = told
         .finalized_features
         .iter()

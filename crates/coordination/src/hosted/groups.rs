@@ -2,6 +2,8 @@
 //!
 //! Not here: a thing that is done outside; groups only decide.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use ottla_groups::{GroupRecord, GroupReply, Groups, Settings, Soft};
 use ottla_machine::{Now, Ticket};
@@ -70,14 +72,15 @@ impl Hosted for Groups {
         &self,
         soft: &mut Soft,
         now: Now,
+        limits: &Settings,
         records: &[GroupRecord],
         error: ErrorCode,
     ) -> Vec<(Ticket, GroupReply)> {
-        let of_groups = records.iter().filter_map(|record| match record {
-            GroupRecord::GroupMetadata { group, .. } => Some(group),
-            _ => None,
-        });
-        of_groups.flat_map(|group| Groups::abandon(self, soft, now, group, error).replies).collect()
+        let of_groups: BTreeSet<_> = records.iter().filter_map(GroupRecord::of_members).collect();
+        let abandoned = of_groups.into_iter();
+        abandoned
+            .flat_map(|group| Groups::abandon(self, soft, now, limits, group, error).replies)
+            .collect()
     }
 
     fn effect((): &(), _home: &Home<'_>, _reply: GroupReply) -> Option<BoxFuture<'static, ()>> {

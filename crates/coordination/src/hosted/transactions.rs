@@ -106,6 +106,7 @@ impl Hosted for Transactions {
         &self,
         soft: &mut Soft,
         now: Now,
+        _limits: &Settings,
         records: &[TransactionRecord],
         _error: ErrorCode,
     ) -> Vec<(Ticket, TransactionReply)> {

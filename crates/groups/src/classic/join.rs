@@ -10,6 +10,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::classic::member::{Member, Waits};
 use crate::classic::{Out, Phase, Session};
+use crate::consumer::forget_group;
 use crate::{Ask, Decided, GroupReply, Groups, Soft};
 
 impl Groups {
@@ -37,10 +38,16 @@ impl Groups {
         if !limits.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
         }
-        let known = self.group(&request.group_id);
-        if known.is_some_and(|group| !group.is_classic()) {
+        let mut known = self.group(&request.group_id);
+        let replaced = known.and_then(|group| group.consumers.as_deref());
+        let may_join = replaced.map_or_else(
+            || known.is_none_or(|group| group.is_classic()),
+            |consumers| consumers.may_go().is_ok(),
+        );
+        if !may_join {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
+        known = known.filter(|_| replaced.is_none());
         if known.is_none() && !request.member_id.is_empty() {
             return Err(ErrorCode::UNKNOWN_MEMBER_ID);
         }
@@ -55,8 +62,10 @@ impl Groups {
         let Some(session) = soft.sessions.get_mut(&request.group_id) else {
             return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
         };
+        out.records.extend(replaced.iter().flat_map(|it| forget_group(&request.group_id, it)));
+        let before = out.records.len();
         let joined = session.join(ask, request, out);
-        if known.is_none() && out.records.is_empty() {
+        if known.is_none() && out.records.len() == before {
             // So that the group exists, for whoever asks and after a change of the coordinator.
             out.records.push(session.first_record());
         }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use ottla_wire::ErrorCode;
+use ottla_wire::messages::consumer_group_describe_response::TopicPartitions;
 
 use crate::GroupReply;
 
@@ -57,6 +58,30 @@ pub(super) fn summary(reply: &GroupReply) -> String {
                 group.protocol_data,
                 members.collect::<Vec<_>>().join(", ")
             )
+        }
+        GroupReply::ConsumerDescribe(group) => {
+            outcome("ConsumerGroupDescribe", group.error_code, || {
+                let members = group.members.iter().map(|member| {
+                    let count = |topics: &[TopicPartitions]| {
+                        topics.iter().map(|topic| topic.partitions.len()).sum::<usize>()
+                    };
+                    format!(
+                        "{}@{} has={} shall={}",
+                        member.member_id,
+                        member.member_epoch,
+                        count(&member.assignment.topic_partitions),
+                        count(&member.target_assignment.topic_partitions)
+                    )
+                });
+                format!(
+                    "{} epoch={}/{} {} [{}]",
+                    group.group_state,
+                    group.group_epoch,
+                    group.assignment_epoch,
+                    group.assignor_name,
+                    members.collect::<Vec<_>>().join(", ")
+                )
+            })
         }
         GroupReply::List(groups) => {
             let groups = groups.iter().map(|group| {

@@ -1,0 +1,45 @@
+//! KIP-848 groups: the coordinator says who gets what, and members follow one heartbeat at a time.
+//!
+//! heartbeat.rs takes a heartbeat from its checks to its answer, by way of membership.rs (who it
+//! comes from), subscription.rs (which topics are wanted), target.rs (who shall have what: assign/)
+//! and reconcile.rs (the member's next step). leave.rs ends memberships, describe.rs tells of
+//! groups, offsets.rs checks who commits. state.rs is what survives, sessions.rs what need not.
+//! Must hold: nothing waits in here, every request is answered by the decision that it leads to.
+
+mod assign;
+mod describe;
+mod draft;
+mod heartbeat;
+mod leave;
+mod membership;
+mod offsets;
+mod partitions;
+mod reconcile;
+mod records;
+mod regex;
+mod sessions;
+mod settings;
+mod state;
+mod subscription;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use ottla_wire::ErrorCode;
+
+pub(crate) use describe::forget_group;
+pub(crate) use draft::ConsumerDraft;
+pub(crate) use offsets::{Committer, May};
+pub use records::{ConsumerEntry, ConsumerRecord};
+pub(crate) use sessions::MemberTimes;
+pub use settings::{ConsumerSettings, ConsumerTimes};
+pub(crate) use state::{ConsumerGroup, ConsumerUndo};
+pub(crate) use subscription::names_of_group;
+
+/// Why a request is not served, by a code and in words.
+pub(crate) type Refusal = (ErrorCode, String);
+
+/// The names of all assignors that a broker may offer.
+pub fn assignor_names() -> impl Iterator<Item = &'static str> {
+    assign::ASSIGNORS.iter().map(|assignor| assignor.name)
+}

@@ -1,0 +1,306 @@
+//! ConsumerGroupHeartbeat: one heartbeat from its checks to its answer.
+//!
+//! v0 lets the coordinator make the member id; v1 takes regular expressions (KIP-848). As in Kafka
+//! the assignment is told when it changed, to who joins, and to who sent all of its fields. Not
+//! here: leaving (leave.rs). Must hold: a refused heartbeat leaves no record.
+
+use std::sync::Arc;
+
+use ottla_wire::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
+use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
+use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, Uuid};
+
+use crate::classic::{Out, Phase};
+use crate::consumer::Refusal;
+use crate::consumer::draft::ConsumerDraft;
+use crate::consumer::membership::{JOINING, LEAVING, LEAVING_FOR_A_WHILE, known_member};
+use crate::consumer::partitions::Partitions;
+use crate::consumer::reconcile::Reconciliation;
+use crate::consumer::records::ConsumerEntry;
+use crate::consumer::sessions::Rebalance;
+use crate::consumer::state::{Current, MemberState, MemberValue, Subscription, epoch_entry};
+use crate::consumer::subscription::{change_regex, metadata_hash, refresh_regexes, topics_of};
+use crate::consumer::target::retarget;
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
+
+impl Groups {
+    /// ConsumerGroupHeartbeat, v0 and v1.
+    pub fn consumer_heartbeat(
+        &self,
+        soft: &mut Soft,
+        ask: &Ask<'_>,
+        topics: &dyn Topics,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Decided {
+        let mut out = Out::new(ask.now, ask.settings);
+        let told = check(ask, request).and_then(|()| match request.member_epoch {
+            LEAVING | LEAVING_FOR_A_WHILE => self.leave_consumers(soft, topics, request, &mut out),
+            _ => self.beat(soft, ask, topics, request, &mut out),
+        });
+        let response =
+            told.unwrap_or_else(|(error_code, message)| ConsumerGroupHeartbeatResponse {
+                error_code,
+                error_message: Some(StrBytes::from(message)),
+                ..ConsumerGroupHeartbeatResponse::default()
+            });
+        out.reply(ask.ticket, GroupReply::ConsumerHeartbeat(response));
+        out.decided(soft)
+    }
+
+    fn beat(
+        &self,
+        soft: &mut Soft,
+        ask: &Ask<'_>,
+        topics: &dyn Topics,
+        request: &ConsumerGroupHeartbeatRequest,
+        out: &mut Out<'_>,
+    ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
+        let joins = request.member_epoch == JOINING;
+        let mut draft = self.consumers_for(soft, &request.group_id, joins)?;
+        has_room(&draft, ask, &request.member_id)?;
+        let member = match request.member_id.is_empty() {
+            true => StrBytes::from(Uuid(ask.random).to_string()),
+            false => StrBytes::copied(&request.member_id),
+        };
+        let known = known_member(&mut draft, &member, request)?;
+        let value = said(&known.value, ask, request);
+        if known.value.as_deref() != Some(&value) {
+            draft.push(ConsumerEntry::Member(member.clone(), Some(Arc::new(value.clone()))));
+        }
+        let before = known.value.as_deref();
+        let names_changed = before.map_or(&[][..], |before| &before.subscribed_topic_names)
+            != value.subscribed_topic_names.as_slice();
+        let regexes = (before.and_then(Subscription::regex), value.regex());
+        let regex = change_regex(&mut draft, ask, topics, regexes)?;
+        let bump = names_changed || regex.bump;
+        bump_if_changed(&mut draft, soft, ask, topics, bump);
+        retarget(&mut draft, ask, topics);
+        let changed = names_changed || regex.changed;
+        let current =
+            reconcile(&mut draft, soft, ask, topics, (&member, &value), request, changed)?;
+        let times = ask.settings.consumer.times_of(&draft.id);
+        soft.consumers.heard(&draft.id, &member, out.after(times.session_timeout_ms));
+        if let Some(times) = soft.consumers.group(&draft.id) {
+            times.topics_seen = Some(topics.version());
+        }
+        let is_told =
+            joins || is_full(request) || !current.assigned.same_as(&known.current.assigned);
+        out.records.append(&mut draft.records);
+        Ok(ConsumerGroupHeartbeatResponse {
+            member_id: Some(member),
+            member_epoch: current.epoch,
+            heartbeat_interval_ms: times.heartbeat_interval_ms,
+            assignment: is_told.then(|| told(&current.assigned)),
+            ..ConsumerGroupHeartbeatResponse::default()
+        })
+    }
+
+    /// The group to decide on; a joining member may make it, in place of a classic group that
+    /// nobody is in.
+    fn consumers_for(
+        &self,
+        soft: &mut Soft,
+        id: &StrBytes,
+        joins: bool,
+    ) -> Result<ConsumerDraft<'_>, Refusal> {
+        let Some(group) = self.group(id) else {
+            if joins {
+                return Ok(ConsumerDraft::new(id, Vec::new()));
+            }
+            let message = format!("Consumer group {id} not found.");
+            return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
+        };
+        if let Some(consumers) = &group.consumers {
+            return Ok(ConsumerDraft::of(id, consumers));
+        }
+        let session = soft.sessions.get(id);
+        let is_empty =
+            session.is_none_or(|session| session.phase() == Phase::Empty && !session.has_pending());
+        if !group.is_classic() || !joins || !is_empty {
+            let message = format!("Group {id} is not a consumer group.");
+            return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
+        }
+        soft.remove(id);
+        let replaced = group.metadata.is_some();
+        let gone = GroupRecord::GroupMetadata { group: StrBytes::copied(id), value: None };
+        Ok(ConsumerDraft::new(id, replaced.then_some(gone).into_iter().collect()))
+    }
+}
+
+/// What can be said of a request without looking at the group.
+fn check(ask: &Ask<'_>, request: &ConsumerGroupHeartbeatRequest) -> Result<(), Refusal> {
+    let epoch = request.member_epoch;
+    let is_empty = |text: &Option<StrBytes>| text.as_ref().is_some_and(|text| text.is_empty());
+    let needs_id = ask.version >= 1 || epoch > JOINING || epoch == LEAVING;
+    let unsubscribed =
+        request.subscribed_topic_names.is_none() && request.subscribed_topic_regex.is_none();
+    let wrong = if needs_id && request.member_id.is_empty() {
+        "MemberId can't be empty."
+    } else if request.group_id.is_empty() {
+        "GroupId can't be empty."
+    } else if is_empty(&request.instance_id) {
+        "InstanceId can't be empty."
+    } else if is_empty(&request.rack_id) {
+        "RackId can't be empty."
+    } else if epoch == JOINING && request.rebalance_timeout_ms == -1 {
+        "RebalanceTimeoutMs must be provided in first request."
+    } else if epoch == JOINING && request.topic_partitions.as_ref().is_none_or(|it| !it.is_empty())
+    {
+        "TopicPartitions must be empty when (re-)joining."
+    } else if epoch == JOINING && unsubscribed {
+        "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining."
+    } else if epoch == LEAVING_FOR_A_WHILE && request.instance_id.is_none() {
+        "InstanceId can't be null."
+    } else if epoch < LEAVING_FOR_A_WHILE {
+        "MemberEpoch is invalid."
+    } else {
+        return has_assignor(ask, request);
+    };
+    Err((ErrorCode::INVALID_REQUEST, wrong.to_owned()))
+}
+
+fn has_assignor(ask: &Ask<'_>, request: &ConsumerGroupHeartbeatRequest) -> Result<(), Refusal> {
+    let Some(wanted) = request.server_assignor.as_deref() else { return Ok(()) };
+    let offered = &ask.settings.consumer.assignors;
+    if offered.iter().any(|name| name == wanted) {
+        return Ok(());
+    }
+    let message = format!(
+        "ServerAssignor {wanted} is not supported. Supported assignors: {}.",
+        offered.join(", ")
+    );
+    Err((ErrorCode::UNSUPPORTED_ASSIGNOR, message))
+}
+
+fn has_room(draft: &ConsumerDraft<'_>, ask: &Ask<'_>, member: &str) -> Result<(), Refusal> {
+    let (group, max) = (draft.group(), ask.settings.consumer.size_max);
+    if group.members().len() < max || group.member(member).is_some() {
+        return Ok(());
+    }
+    let message = format!("The consumer group has reached its maximum capacity of {max} members.");
+    Err((ErrorCode::GROUP_MAX_SIZE_REACHED, message))
+}
+
+/// What is known of a member after what it says of itself; what it leaves out stays.
+fn said(
+    before: &Option<Arc<MemberValue>>,
+    ask: &Ask<'_>,
+    request: &ConsumerGroupHeartbeatRequest,
+) -> MemberValue {
+    let mut value = before.as_deref().cloned().unwrap_or_else(|| MemberValue {
+        instance_id: None,
+        rack_id: None,
+        subscribed_topic_regex: None,
+        server_assignor: None,
+        ..MemberValue::default()
+    });
+    let copied = |text: &StrBytes| StrBytes::copied(text);
+    let replace = |place: &mut Option<StrBytes>, said: &Option<StrBytes>| {
+        if said.is_some() && place != said {
+            *place = said.as_ref().map(copied);
+        }
+    };
+    replace(&mut value.instance_id, &request.instance_id);
+    replace(&mut value.rack_id, &request.rack_id);
+    replace(&mut value.server_assignor, &request.server_assignor);
+    replace(&mut value.subscribed_topic_regex, &request.subscribed_topic_regex);
+    if request.rebalance_timeout_ms != -1 {
+        value.rebalance_timeout_ms = request.rebalance_timeout_ms;
+    }
+    if let Some(names) = &request.subscribed_topic_names {
+        let mut names: Vec<StrBytes> = names.iter().map(copied).collect();
+        names.sort();
+        names.dedup();
+        value.subscribed_topic_names = names;
+    }
+    if *value.client_id != *ask.client_id {
+        value.client_id = StrBytes::copied(ask.client_id);
+    }
+    if *value.client_host != *ask.client_host {
+        value.client_host = StrBytes::copied(ask.client_host);
+    }
+    value.classic_member_metadata = None;
+    value
+}
+
+/// Gives the group its next epoch when its topics are others than those it was assigned by.
+fn bump_if_changed(
+    draft: &mut ConsumerDraft<'_>,
+    soft: &mut Soft,
+    ask: &Ask<'_>,
+    topics: &dyn Topics,
+    mut bump: bool,
+) {
+    let topics_changed = soft.topics_changed;
+    bump |= refresh_regexes(draft, ask, topics, topics_changed);
+    let seen = soft.consumers.group(&draft.id).and_then(|times| times.topics_seen);
+    let is_fresh = seen.is_some_and(|seen| seen >= topics_changed);
+    if !bump && is_fresh {
+        return;
+    }
+    let group = draft.group();
+    let hash = metadata_hash(group, topics);
+    if bump || hash != group.metadata_hash() {
+        draft.push(epoch_entry(MemberEpoch(group.epoch().0.saturating_add(1)), hash));
+        if draft.group().has_partition_metadata {
+            draft.push(ConsumerEntry::PartitionMetadata(None));
+        }
+    }
+}
+
+/// Takes the member one step towards its target.
+fn reconcile(
+    draft: &mut ConsumerDraft<'_>,
+    soft: &mut Soft,
+    ask: &Ask<'_>,
+    topics: &dyn Topics,
+    (member, value): (&StrBytes, &MemberValue),
+    request: &ConsumerGroupHeartbeatRequest,
+    subscription_changed: bool,
+) -> Result<Arc<Current>, Refusal> {
+    let group = draft.group();
+    let current = group.current(member);
+    let target_epoch = group.target_epoch();
+    if current.is_at(target_epoch) && !subscription_changed {
+        return Ok(current);
+    }
+    let reconciliation = Reconciliation {
+        current: &current,
+        target_epoch,
+        target: &group.target(member),
+        subscribed: &topics_of(group, value, topics),
+        subscription_changed,
+        owned: request.topic_partitions.as_deref(),
+        is_held: &|topic, partition| group.is_held(&current, topic, partition),
+    };
+    let next = reconciliation.next().map_err(|code| {
+        let message = "The consumer group member is in an unknown state and has to rejoin.";
+        (code, message.to_owned())
+    })?;
+    if next == *current {
+        return Ok(current);
+    }
+    draft.push(next.entry(member));
+    let rebalance = (next.state == MemberState::Unrevoked).then(|| Rebalance {
+        until: ask.now.steady + i64::from(value.rebalance_timeout_ms.max(1)),
+        epoch: next.epoch,
+    });
+    soft.consumers.rebalance(&draft.id, member, rebalance);
+    Ok(Arc::new(next))
+}
+
+/// Whether the member tells all of itself, as it does after an error.
+fn is_full(request: &ConsumerGroupHeartbeatRequest) -> bool {
+    let subscribes =
+        request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
+    request.rebalance_timeout_ms != -1 && subscribes && request.topic_partitions.is_some()
+}
+
+fn told(assigned: &Partitions) -> Assignment {
+    let topics = assigned.topics().map(|(topic_id, partitions)| TopicPartitions {
+        topic_id,
+        partitions: partitions.keys().copied().collect(),
+        ..TopicPartitions::default()
+    });
+    Assignment { topic_partitions: topics.collect(), ..Assignment::default() }
+}

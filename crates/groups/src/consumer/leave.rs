@@ -1,0 +1,149 @@
+//! How memberships of KIP-848 groups end: by leaving, by silence, by not letting go in time.
+//!
+//! A static member may leave for a while: it keeps what it has until it is back or its session
+//! ends. Must hold: all who go in one decision go in one group epoch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
+use ottla_wire::{ErrorCode, MemberEpoch, StrBytes};
+
+use crate::classic::Out;
+use crate::consumer::Refusal;
+use crate::consumer::draft::ConsumerDraft;
+use crate::consumer::membership::{LEAVING_FOR_A_WHILE, fenced_or, remove, unknown_member};
+use crate::consumer::partitions::Partitions;
+use crate::consumer::sessions::{Rebalance, TimeUp};
+use crate::consumer::state::{ConsumerGroup, Current, MemberState, Subscription, epoch_entry};
+use crate::consumer::subscription::{forget_unsubscribed, metadata_hash, names_of_group};
+use crate::soft::TICK_RECORDS_MAX;
+use crate::{Groups, Now, Settings, Soft, Topics};
+
+impl Groups {
+    /// A member's last heartbeat.
+    pub(crate) fn leave_consumers(
+        &self,
+        soft: &mut Soft,
+        topics: &dyn Topics,
+        request: &ConsumerGroupHeartbeatRequest,
+        out: &mut Out<'_>,
+    ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
+        let id = &request.group_id;
+        let group = self.group(id).and_then(|group| group.consumers.as_deref());
+        let Some(group) = group else {
+            return Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found.")));
+        };
+        let member = StrBytes::copied(&request.member_id);
+        let mut draft = ConsumerDraft::of(id, group);
+        if let Some(instance) = &request.instance_id {
+            fenced_or(group, &member, instance)?;
+        }
+        if group.member(&member).is_none() {
+            return Err(unknown_member(&draft, &member));
+        }
+        if request.member_epoch == LEAVING_FOR_A_WHILE {
+            let current = group.current(&member);
+            let waiting = Current {
+                epoch: LEAVING_FOR_A_WHILE,
+                assigned: current.assigned.at(MemberEpoch(0)),
+                revoking: Partitions::default(),
+                ..current.as_ref().clone()
+            };
+            draft.push(waiting.entry(&member));
+        } else {
+            remove_members(&mut draft, std::slice::from_ref(&member), Some(topics));
+            soft.consumers.remove(&draft.id, &member);
+        }
+        out.records.append(&mut draft.records);
+        Ok(ConsumerGroupHeartbeatResponse {
+            member_id: Some(member),
+            member_epoch: request.member_epoch,
+            ..ConsumerGroupHeartbeatResponse::default()
+        })
+    }
+
+    /// Removes the members whose time is up, as many as one decision takes.
+    pub(crate) fn end_consumers(&self, soft: &mut Soft, out: &mut Out<'_>) {
+        let mut gone: BTreeMap<StrBytes, Vec<StrBytes>> = BTreeMap::new();
+        let mut count = 0;
+        while count < TICK_RECORDS_MAX / RECORDS_PER_MEMBER
+            && let Some((id, member, up)) = soft.consumers.up(out.now.steady)
+        {
+            let group = self.group(&id).and_then(|group| group.consumers.as_deref());
+            let is_member = group.is_some_and(|group| group.member(&member).is_some());
+            if let TimeUp::Rebalance(epoch) = up
+                && is_member
+                && group.is_some_and(|group| group.current(&member).epoch != epoch)
+            {
+                // It has let go meanwhile.
+                continue;
+            }
+            soft.consumers.remove(&id, &member);
+            if is_member {
+                gone.entry(id).or_default().push(member);
+                count += 1;
+            }
+        }
+        for (id, members) in gone {
+            let group = self.group(&id).and_then(|group| group.consumers.as_deref());
+            let Some(group) = group else { continue };
+            let mut draft = ConsumerDraft::of(&id, group);
+            remove_members(&mut draft, &members, None);
+            out.records.append(&mut draft.records);
+        }
+    }
+
+    /// Starts the sessions of all members of a group, as after a change of the coordinator.
+    pub(crate) fn restart_consumers(
+        soft: &mut Soft,
+        id: &StrBytes,
+        group: &ConsumerGroup,
+        now: Now,
+        settings: &Settings,
+    ) {
+        soft.consumers.remove_group(id);
+        let session_ms = i64::from(settings.consumer.times_of(id).session_timeout_ms.max(1));
+        for (member, value) in group.members() {
+            soft.consumers.heard(id, member, now.steady + session_ms);
+            let current = group.current(member);
+            if current.state == MemberState::Unrevoked {
+                let until = now.steady + i64::from(value.rebalance_timeout_ms.max(1));
+                let rebalance = Rebalance { until, epoch: current.epoch };
+                soft.consumers.rebalance(id, member, Some(rebalance));
+            }
+        }
+    }
+}
+
+/// Removes members and gives the group its next epoch. Without a view of the topics the hash of
+/// those that are left is only known if they are the same; the next heartbeat sets it right.
+fn remove_members(
+    draft: &mut ConsumerDraft<'_>,
+    members: &[StrBytes],
+    topics: Option<&dyn Topics>,
+) {
+    let before = draft.group();
+    let epoch = MemberEpoch(before.epoch().0.saturating_add(1));
+    let former_hash = before.metadata_hash();
+    let wanted_before = topics.is_none().then(|| names_of_group(before));
+    let leaving = members.iter().filter_map(|member| before.member(member));
+    let regexes: BTreeSet<StrBytes> =
+        leaving.filter_map(|value| value.regex().map(StrBytes::copied)).collect();
+    for member in members {
+        remove(draft, member);
+    }
+    for regex in regexes {
+        forget_unsubscribed(draft, &regex);
+    }
+    let after = draft.group();
+    let hash = match (topics, wanted_before) {
+        (Some(topics), _) => metadata_hash(after, topics),
+        (None, Some(before)) if before == names_of_group(after) => former_hash,
+        (None, _) if after.members().is_empty() => 0,
+        (None, _) => former_hash,
+    };
+    draft.push(epoch_entry(epoch, hash));
+}
+
+/// Each member that goes leaves three tombstones.
+const RECORDS_PER_MEMBER: usize = 3;

@@ -1,0 +1,189 @@
+//! When members of groups are given up: their sessions, and how long they may take to let go.
+//!
+//! One list of times for all groups of a coordinator partition. A heartbeat moves a member's times
+//! without moving its place in the list: whoever is woken too early is filed anew, so that a
+//! heartbeat costs no more than a lookup. Nothing in here knows what a member is; KIP-932 and
+//! KIP-1071 can use it as well. Must hold: a member with a time is filed at that time or before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ottla_wire::{MemberEpoch, Offset, StrBytes, Timestamp};
+
+/// The times of all members of the groups of one coordinator partition.
+#[derive(Debug, Default)]
+pub(crate) struct MemberTimes {
+    groups: BTreeMap<StrBytes, GroupTimes>,
+    due: BTreeSet<(Timestamp, StrBytes, StrBytes)>,
+}
+
+/// The times of one group.
+#[derive(Debug, Default)]
+pub(crate) struct GroupTimes {
+    members: BTreeMap<StrBytes, Times>,
+    /// The metadata that the group's topics were last looked up in.
+    pub(crate) topics_seen: Option<Offset>,
+}
+
+#[derive(Debug)]
+struct Times {
+    session: Timestamp,
+    rebalance: Option<Rebalance>,
+    filed: Timestamp,
+}
+
+/// Until when a member must have let go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rebalance {
+    pub(crate) until: Timestamp,
+    /// The epoch that it must have left by then.
+    pub(crate) epoch: MemberEpoch,
+}
+
+/// Why a member's time is up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum TimeUp {
+    /// It has been silent for too long.
+    Session,
+    /// It has kept partitions of this epoch for too long.
+    Rebalance(MemberEpoch),
+}
+
+impl MemberTimes {
+    /// When the next member is to be looked at.
+    pub(crate) fn wake(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _, _)| *at)
+    }
+
+    /// The times of a group, if it has any.
+    pub(crate) fn group(&mut self, group: &str) -> Option<&mut GroupTimes> {
+        self.groups.get_mut(group)
+    }
+
+    /// A member has been heard of: its session ends at `until`.
+    pub(crate) fn heard(&mut self, group: &StrBytes, member: &StrBytes, until: Timestamp) {
+        self.change(group, member, |times| times.session = until, until);
+    }
+
+    /// A member has to let go in time, or need not any more.
+    pub(crate) fn rebalance(
+        &mut self,
+        group: &StrBytes,
+        member: &StrBytes,
+        rebalance: Option<Rebalance>,
+    ) {
+        let until = rebalance.map_or(Timestamp(i64::MAX), |rebalance| rebalance.until);
+        self.change(group, member, |times| times.rebalance = rebalance, until);
+    }
+
+    fn change(
+        &mut self,
+        group: &StrBytes,
+        member: &StrBytes,
+        change: impl FnOnce(&mut Times),
+        at: Timestamp,
+    ) {
+        let known = self.groups.get_mut(group).and_then(|group| group.members.get_mut(member));
+        if let Some(times) = known {
+            change(times);
+            let next = times.next();
+            if next < times.filed {
+                self.due.remove(&(times.filed, group.clone(), member.clone()));
+                times.filed = next;
+                self.due.insert((next, group.clone(), member.clone()));
+            }
+            return;
+        }
+        let (group, member) = (StrBytes::copied(group), StrBytes::copied(member));
+        let mut times = Times { session: Timestamp(i64::MAX), rebalance: None, filed: at };
+        change(&mut times);
+        self.groups.entry(group.clone()).or_default().members.insert(member.clone(), times);
+        self.due.insert((at, group, member));
+    }
+
+    /// A member is gone; with the last one its group goes.
+    pub(crate) fn remove(&mut self, group: &StrBytes, member: &StrBytes) {
+        let Some(times) = self.groups.get_mut(group) else { return };
+        if let Some(gone) = times.members.remove(member) {
+            self.due.remove(&(gone.filed, group.clone(), member.clone()));
+        }
+        if times.members.is_empty() {
+            self.groups.remove(group);
+        }
+    }
+
+    /// Nobody is in the group any more.
+    pub(crate) fn remove_group(&mut self, group: &StrBytes) {
+        let Some(times) = self.groups.remove(group) else { return };
+        for (member, gone) in times.members {
+            self.due.remove(&(gone.filed, group.clone(), member));
+        }
+    }
+
+    /// The first member whose time is up at `now`. Asked again, it is told again.
+    pub(crate) fn up(&mut self, now: Timestamp) -> Option<(StrBytes, StrBytes, TimeUp)> {
+        while let Some((at, group, member)) = self.due.first().cloned() {
+            if at > now {
+                return None;
+            }
+            let Some(times) =
+                self.groups.get_mut(&group).and_then(|it| it.members.get_mut(&member))
+            else {
+                self.due.pop_first();
+                continue;
+            };
+            if times.session <= now {
+                return Some((group, member, TimeUp::Session));
+            }
+            if let Some(rebalance) = times.rebalance.filter(|rebalance| rebalance.until <= now) {
+                times.rebalance = None;
+                return Some((group, member, TimeUp::Rebalance(rebalance.epoch)));
+            }
+            self.due.pop_first();
+            times.filed = times.next();
+            self.due.insert((times.filed, group, member));
+        }
+        None
+    }
+}
+
+impl Times {
+    fn next(&self) -> Timestamp {
+        self.rebalance.map_or(self.session, |rebalance| rebalance.until.min(self.session))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> (StrBytes, StrBytes) {
+        (StrBytes::from("g"), StrBytes::from("m"))
+    }
+
+    #[test]
+    fn a_member_that_was_heard_of_since_is_filed_anew() {
+        let (g, m) = names();
+        let mut times = MemberTimes::default();
+        times.heard(&g, &m, Timestamp(45));
+        times.heard(&g, &m, Timestamp(50));
+        assert_eq!((times.wake(), times.up(Timestamp(45))), (Some(Timestamp(45)), None));
+        assert_eq!(times.wake(), Some(Timestamp(50)));
+        assert_eq!(times.up(Timestamp(50)), Some((g.clone(), m.clone(), TimeUp::Session)));
+        times.remove(&g, &m);
+        assert!(times.wake().is_none() && times.groups.is_empty());
+    }
+
+    #[test]
+    fn an_earlier_time_counts_at_once_and_is_told_once() {
+        let (g, m) = names();
+        let mut times = MemberTimes::default();
+        times.heard(&g, &m, Timestamp(45));
+        let rebalance = Rebalance { until: Timestamp(10), epoch: MemberEpoch(3) };
+        times.rebalance(&g, &m, Some(rebalance));
+        assert_eq!(times.wake(), Some(Timestamp(10)));
+        let up = TimeUp::Rebalance(MemberEpoch(3));
+        assert_eq!(times.up(Timestamp(10)), Some((g, m, up)));
+        assert_eq!(times.up(Timestamp(10)), None);
+        assert_eq!(times.wake(), Some(Timestamp(45)));
+    }
+}

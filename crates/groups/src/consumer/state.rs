@@ -1,0 +1,414 @@
+//! A KIP-848 group that survives: what its records say.
+//!
+//! Not here: timers (sessions.rs), how it comes to be another (heartbeat.rs). Must hold: only
+//! `apply` changes a group, and what it gives takes exactly that back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ottla_wire::messages::consumer_group_current_member_assignment_value::TopicPartitions;
+use ottla_wire::messages::consumer_group_target_assignment_member_value::TopicPartition;
+use ottla_wire::messages::{
+    ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue,
+    ConsumerGroupMetadataValue, ConsumerGroupTargetAssignmentMemberValue,
+    ConsumerGroupTargetAssignmentMetadataValue,
+};
+use ottla_wire::{MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId};
+
+use crate::consumer::partitions::Partitions;
+use crate::consumer::records::ConsumerEntry;
+
+/// What a member says of itself.
+pub(crate) type MemberValue = ConsumerGroupMemberMetadataValue;
+
+/// One KIP-848 group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ConsumerGroup {
+    /// Epoch and hash of the subscribed topics; none before the first record that says so.
+    header: Option<(MemberEpoch, i64)>,
+    /// There is a record of the type that Kafka 4.0 wrote.
+    pub(crate) has_partition_metadata: bool,
+    members: BTreeMap<StrBytes, Arc<MemberValue>>,
+    target: Option<(MemberEpoch, Timestamp)>,
+    targets: BTreeMap<StrBytes, Arc<Partitions>>,
+    currents: BTreeMap<StrBytes, Arc<Current>>,
+    regexes: BTreeMap<StrBytes, Arc<ResolvedRegex>>,
+    /// How many members have each partition, or are about to let it go.
+    held: BTreeMap<(TopicId, PartitionIndex), u32>,
+}
+
+/// What a member has.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Current {
+    pub(crate) epoch: MemberEpoch,
+    pub(crate) previous_epoch: MemberEpoch,
+    pub(crate) state: MemberState,
+    pub(crate) assigned: Partitions,
+    pub(crate) revoking: Partitions,
+}
+
+/// Where a member stands on its way to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemberState {
+    /// It has all that it shall have in its epoch.
+    Stable,
+    /// It has to let partitions go before it may reach the next epoch.
+    Unrevoked,
+    /// It waits for partitions that others have to let go.
+    Unreleased,
+    /// A state of a newer Kafka.
+    Unknown(i8),
+}
+
+/// The topics that a regular expression stands for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ResolvedRegex {
+    pub(crate) topics: Vec<StrBytes>,
+    /// The metadata that it was resolved with.
+    pub(crate) version: Offset,
+    pub(crate) resolved_at: Timestamp,
+}
+
+/// Takes one applied entry back.
+#[derive(Debug)]
+pub(crate) enum ConsumerUndo {
+    Header(Option<(MemberEpoch, i64)>),
+    PartitionMetadata(bool),
+    Member(StrBytes, Option<Arc<MemberValue>>),
+    Target(Option<(MemberEpoch, Timestamp)>),
+    MemberTarget(StrBytes, Option<Arc<Partitions>>),
+    Current(StrBytes, Option<Arc<Current>>),
+    Regex(StrBytes, Option<Arc<ResolvedRegex>>),
+}
+
+/// In memory a group begins at this epoch, so that its first member is told another one.
+const FIRST_EPOCH: MemberEpoch = MemberEpoch(1);
+
+impl ConsumerGroup {
+    pub(crate) fn epoch(&self) -> MemberEpoch {
+        self.header.map_or(FIRST_EPOCH, |(epoch, _)| epoch)
+    }
+
+    pub(crate) fn metadata_hash(&self) -> i64 {
+        self.header.map_or(0, |(_, hash)| hash)
+    }
+
+    /// The group epoch that the targets were computed for.
+    pub(crate) fn target_epoch(&self) -> MemberEpoch {
+        self.target.map_or(MemberEpoch(0), |(epoch, _)| epoch)
+    }
+
+    /// When the targets were computed; none when never or when Kafka did not write it down.
+    pub(crate) fn target_at(&self) -> Option<Timestamp> {
+        self.target.map(|(_, at)| at).filter(|at| at.0 != 0)
+    }
+
+    pub(crate) fn members(&self) -> &BTreeMap<StrBytes, Arc<MemberValue>> {
+        &self.members
+    }
+
+    pub(crate) fn member(&self, id: &str) -> Option<&Arc<MemberValue>> {
+        self.members.get(id)
+    }
+
+    /// Who is the static member of this instance id. There is no index: static members are asked
+    /// for when they join.
+    pub(crate) fn static_member(&self, instance: &str) -> Option<(&StrBytes, &Arc<MemberValue>)> {
+        let is_instance = |value: &MemberValue| value.instance_id.as_deref() == Some(instance);
+        self.members.iter().find(|(_, value)| is_instance(value))
+    }
+
+    /// What the member has; a new one has nothing.
+    pub(crate) fn current(&self, member: &str) -> Arc<Current> {
+        self.currents.get(member).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn target(&self, member: &str) -> Arc<Partitions> {
+        self.targets.get(member).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn targets(&self) -> &BTreeMap<StrBytes, Arc<Partitions>> {
+        &self.targets
+    }
+
+    pub(crate) fn regexes(&self) -> &BTreeMap<StrBytes, Arc<ResolvedRegex>> {
+        &self.regexes
+    }
+
+    /// How many members subscribe by this regular expression.
+    pub(crate) fn subscribers(&self, regex: &str) -> usize {
+        let by_it = |value: &&Arc<MemberValue>| value.regex() == Some(regex);
+        self.members.values().filter(by_it).count()
+    }
+
+    /// Whether somebody else than `mine` has the partition.
+    pub(crate) fn is_held(
+        &self,
+        mine: &Current,
+        topic: TopicId,
+        partition: PartitionIndex,
+    ) -> bool {
+        let holders = self.held.get(&(topic, partition)).copied().unwrap_or(0);
+        holders > u32::from(mine.holds(topic, partition))
+    }
+
+    /// The group's state, by Kafka's name.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.members.is_empty() {
+            "Empty"
+        } else if self.epoch() > self.target_epoch() {
+            "Assigning"
+        } else if self.members.keys().all(|member| self.is_reconciled(member)) {
+            "Stable"
+        } else {
+            "Reconciling"
+        }
+    }
+
+    /// Whether the member has what its target says.
+    pub(crate) fn is_reconciled(&self, member: &str) -> bool {
+        self.currents.get(member).is_some_and(|current| current.is_at(self.target_epoch()))
+    }
+
+    /// Whether nothing of it is left.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == ConsumerGroup::default()
+    }
+
+    /// Changes what one record changes.
+    pub(crate) fn apply(&mut self, entry: &ConsumerEntry) -> ConsumerUndo {
+        match entry {
+            ConsumerEntry::Epoch(value) => {
+                let after = value.as_ref().map(|value| (value.epoch, value.metadata_hash));
+                ConsumerUndo::Header(std::mem::replace(&mut self.header, after))
+            }
+            ConsumerEntry::PartitionMetadata(value) => {
+                let before = std::mem::replace(&mut self.has_partition_metadata, value.is_some());
+                ConsumerUndo::PartitionMetadata(before)
+            }
+            ConsumerEntry::Member(id, value) => {
+                let before = set(&mut self.members, id, value.clone());
+                ConsumerUndo::Member(StrBytes::copied(id), before)
+            }
+            ConsumerEntry::TargetEpoch(value) => {
+                let after = value
+                    .as_ref()
+                    .map(|value| (value.assignment_epoch, value.assignment_timestamp));
+                ConsumerUndo::Target(std::mem::replace(&mut self.target, after))
+            }
+            ConsumerEntry::Target(id, value) => {
+                let after = value.as_deref().map(|value| Arc::new(partitions_of_target(value)));
+                ConsumerUndo::MemberTarget(StrBytes::copied(id), set(&mut self.targets, id, after))
+            }
+            ConsumerEntry::Current(id, value) => {
+                let after = value.as_deref().map(|value| Arc::new(Current::from_value(value)));
+                ConsumerUndo::Current(StrBytes::copied(id), self.set_current(id, after))
+            }
+            ConsumerEntry::Regex(regex, value) => {
+                let after = value.as_deref().map(|value| {
+                    Arc::new(ResolvedRegex {
+                        topics: value.topics.clone(),
+                        version: Offset(value.version),
+                        resolved_at: value.timestamp,
+                    })
+                });
+                ConsumerUndo::Regex(StrBytes::copied(regex), set(&mut self.regexes, regex, after))
+            }
+        }
+    }
+
+    pub(crate) fn undo(&mut self, undo: ConsumerUndo) {
+        match undo {
+            ConsumerUndo::Header(before) => self.header = before,
+            ConsumerUndo::PartitionMetadata(before) => self.has_partition_metadata = before,
+            ConsumerUndo::Member(id, before) => drop(set(&mut self.members, &id, before)),
+            ConsumerUndo::Target(before) => self.target = before,
+            ConsumerUndo::MemberTarget(id, before) => drop(set(&mut self.targets, &id, before)),
+            ConsumerUndo::Current(id, before) => drop(self.set_current(&id, before)),
+            ConsumerUndo::Regex(regex, before) => drop(set(&mut self.regexes, &regex, before)),
+        }
+    }
+
+    fn set_current(&mut self, id: &str, after: Option<Arc<Current>>) -> Option<Arc<Current>> {
+        for place in after.iter().flat_map(|current| current.places()) {
+            *self.held.entry(place).or_default() += 1;
+        }
+        let before = set(&mut self.currents, id, after);
+        for place in before.iter().flat_map(|current| current.places()) {
+            if let Some(holders) = self.held.get_mut(&place) {
+                *holders -= 1;
+                if *holders == 0 {
+                    self.held.remove(&place);
+                }
+            }
+        }
+        before
+    }
+}
+
+/// Puts or removes an entry and gives what stood there.
+fn set<T>(map: &mut BTreeMap<StrBytes, T>, key: &str, value: Option<T>) -> Option<T> {
+    match value {
+        None => map.remove(key),
+        Some(value) => match map.get_mut(key) {
+            Some(place) => Some(std::mem::replace(place, value)),
+            None => map.insert(StrBytes::copied(key), value),
+        },
+    }
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Current {
+            epoch: MemberEpoch(0),
+            previous_epoch: MemberEpoch(-1),
+            state: MemberState::Stable,
+            assigned: Partitions::default(),
+            revoking: Partitions::default(),
+        }
+    }
+}
+
+impl Current {
+    fn from_value(value: &ConsumerGroupCurrentMemberAssignmentValue) -> Self {
+        // Without epochs of its own a partition counts as assigned in the member's epoch.
+        let epoch = MemberEpoch(value.member_epoch.0.max(0));
+        Current {
+            epoch: value.member_epoch,
+            previous_epoch: value.previous_member_epoch,
+            state: MemberState::of(value.state),
+            assigned: partitions_of(&value.assigned_partitions, epoch),
+            revoking: partitions_of(&value.partitions_pending_revocation, epoch),
+        }
+    }
+
+    /// What is written down of it.
+    pub(crate) fn entry(&self, member: &StrBytes) -> ConsumerEntry {
+        ConsumerEntry::Current(
+            member.clone(),
+            Some(Arc::new(ConsumerGroupCurrentMemberAssignmentValue {
+                member_epoch: self.epoch,
+                previous_member_epoch: self.previous_epoch,
+                state: self.state.number(),
+                assigned_partitions: values_of(&self.assigned),
+                partitions_pending_revocation: values_of(&self.revoking),
+                ..ConsumerGroupCurrentMemberAssignmentValue::default()
+            })),
+        )
+    }
+
+    /// Whether it is settled in this epoch.
+    pub(crate) fn is_at(&self, epoch: MemberEpoch) -> bool {
+        self.state == MemberState::Stable && self.epoch == epoch
+    }
+
+    fn holds(&self, topic: TopicId, partition: PartitionIndex) -> bool {
+        self.assigned.contains(topic, partition) || self.revoking.contains(topic, partition)
+    }
+
+    /// Every partition that it holds, once.
+    fn places(&self) -> impl Iterator<Item = (TopicId, PartitionIndex)> + '_ {
+        let revoking = self.revoking.iter();
+        let revoking = revoking.filter(|(topic, index, _)| !self.assigned.contains(*topic, *index));
+        self.assigned.iter().chain(revoking).map(|(topic, partition, _)| (topic, partition))
+    }
+}
+
+impl MemberState {
+    fn of(number: i8) -> Self {
+        match number {
+            0 => MemberState::Stable,
+            1 => MemberState::Unrevoked,
+            2 => MemberState::Unreleased,
+            other => MemberState::Unknown(other),
+        }
+    }
+
+    fn number(self) -> i8 {
+        match self {
+            MemberState::Stable => 0,
+            MemberState::Unrevoked => 1,
+            MemberState::Unreleased => 2,
+            MemberState::Unknown(number) => number,
+        }
+    }
+}
+
+/// What a member's value says of its regular expression.
+pub(crate) trait Subscription {
+    /// The regular expression; none when it is empty.
+    fn regex(&self) -> Option<&str>;
+}
+
+impl Subscription for MemberValue {
+    fn regex(&self) -> Option<&str> {
+        self.subscribed_topic_regex.as_deref().filter(|regex| !regex.is_empty())
+    }
+}
+
+/// The record of a group's epoch.
+pub(crate) fn epoch_entry(epoch: MemberEpoch, metadata_hash: i64) -> ConsumerEntry {
+    ConsumerEntry::Epoch(Some(ConsumerGroupMetadataValue {
+        epoch,
+        metadata_hash,
+        ..ConsumerGroupMetadataValue::default()
+    }))
+}
+
+/// The record of the epoch that targets are for.
+pub(crate) fn target_epoch_entry(epoch: MemberEpoch, at: Timestamp) -> ConsumerEntry {
+    ConsumerEntry::TargetEpoch(Some(ConsumerGroupTargetAssignmentMetadataValue {
+        assignment_epoch: epoch,
+        assignment_timestamp: at,
+        ..ConsumerGroupTargetAssignmentMetadataValue::default()
+    }))
+}
+
+/// The record of a member's target.
+pub(crate) fn target_entry(member: &StrBytes, target: &Partitions) -> ConsumerEntry {
+    let topic_partitions = target.topics().map(|(topic_id, partitions)| TopicPartition {
+        topic_id,
+        partitions: partitions.keys().copied().collect(),
+        ..TopicPartition::default()
+    });
+    ConsumerEntry::Target(
+        member.clone(),
+        Some(Arc::new(ConsumerGroupTargetAssignmentMemberValue {
+            topic_partitions: topic_partitions.collect(),
+            ..ConsumerGroupTargetAssignmentMemberValue::default()
+        })),
+    )
+}
+
+fn partitions_of_target(value: &ConsumerGroupTargetAssignmentMemberValue) -> Partitions {
+    let topics = value.topic_partitions.iter();
+    topics
+        .flat_map(|topic| {
+            let partitions = topic.partitions.iter();
+            partitions.map(|partition| (topic.topic_id, *partition, MemberEpoch(0)))
+        })
+        .collect()
+}
+
+fn partitions_of(topics: &[TopicPartitions], default: MemberEpoch) -> Partitions {
+    let topics = topics.iter().flat_map(|topic| {
+        let epochs = topic.assignment_epochs.as_deref();
+        let epochs = epochs.filter(|epochs| epochs.len() == topic.partitions.len());
+        let partitions = topic.partitions.iter().enumerate();
+        partitions.map(move |(at, partition)| {
+            let epoch = epochs.and_then(|epochs| epochs.get(at)).copied();
+            (topic.topic_id, *partition, epoch.unwrap_or(default))
+        })
+    });
+    topics.collect()
+}
+
+fn values_of(partitions: &Partitions) -> Vec<TopicPartitions> {
+    let topics = partitions.topics().map(|(topic_id, partitions)| TopicPartitions {
+        topic_id,
+        partitions: partitions.keys().copied().collect(),
+        assignment_epochs: Some(partitions.values().copied().collect()),
+        ..TopicPartitions::default()
+    });
+    topics.collect()
+}

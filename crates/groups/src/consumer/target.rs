@@ -1,0 +1,78 @@
+//! Who shall have what: when a new assignment is due, and what it is.
+//!
+//! One is due when the group's epoch is ahead of the last one's, but not sooner after that than the
+//! assignment interval, so that members who come one by one are assigned together. Not here: how
+//! partitions are shared out (assign/). Must hold: the target of an epoch is written as a whole.
+
+use std::collections::BTreeMap;
+
+use crate::consumer::assign::{Assignable, Candidate, assignor};
+use crate::consumer::draft::ConsumerDraft;
+use crate::consumer::settings::ConsumerSettings;
+use crate::consumer::state::{ConsumerGroup, target_entry, target_epoch_entry};
+use crate::consumer::subscription::topics_of_members;
+use crate::{Ask, Topics};
+
+/// Computes new targets if they are due.
+pub(crate) fn retarget(draft: &mut ConsumerDraft<'_>, ask: &Ask<'_>, topics: &dyn Topics) {
+    if wait_ms(draft.group(), &draft.id, ask) != Some(0) {
+        return;
+    }
+    let group = draft.group();
+    let name = preferred_assignor(group, &ask.settings.consumer);
+    let Some(assignor) = assignor(name).or_else(|| self::assignor("uniform")) else { return };
+    let assignable = assignable(group, topics);
+    let assigned = (assignor.assign)(&assignable);
+    let epoch = group.epoch();
+    let shared_out = assignable.members.iter().zip(&assigned);
+    let changed = shared_out.filter(|(member, target)| {
+        group.targets().get(&member.id).is_none_or(|known| known.as_ref() != *target)
+    });
+    let entries: Vec<_> =
+        changed.map(|(member, target)| target_entry(&member.id, target)).collect();
+    for entry in entries {
+        draft.push(entry);
+    }
+    draft.push(target_epoch_entry(epoch, ask.now.wall));
+}
+
+/// How long a new assignment has to wait; none when none is needed.
+pub(crate) fn wait_ms(group: &ConsumerGroup, id: &str, ask: &Ask<'_>) -> Option<i64> {
+    if group.epoch() <= group.target_epoch() {
+        return None;
+    }
+    let interval_ms = i64::from(ask.settings.consumer.times_of(id).assignment_interval_ms);
+    let passed_ms = group.target_at().map_or(i64::MAX, |at| ask.now.wall - at);
+    // A clock that was set back must not hold the group up.
+    Some(if passed_ms < 0 { 0 } else { (interval_ms - passed_ms).max(0) })
+}
+
+/// The assignor that most members with a wish want, else the broker's first.
+pub(crate) fn preferred_assignor<'a>(
+    group: &'a ConsumerGroup,
+    settings: &'a ConsumerSettings,
+) -> &'a str {
+    let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+    for value in group.members().values() {
+        if let Some(name) = value.server_assignor.as_deref() {
+            *votes.entry(name).or_default() += 1;
+        }
+    }
+    let most = votes.iter().max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)));
+    most.map_or(settings.assignor(), |(name, _)| *name)
+}
+
+fn assignable(group: &ConsumerGroup, topics: &dyn Topics) -> Assignable {
+    let wanted = topics_of_members(group, topics);
+    let mut partitions = BTreeMap::new();
+    for topic in wanted.iter().flat_map(|topics| topics.iter()) {
+        partitions.entry(*topic).or_insert_with(|| topics.partition_count(*topic));
+    }
+    let members = group.members().iter().zip(wanted).map(|((id, value), topics)| Candidate {
+        id: id.clone(),
+        instance: value.instance_id.clone(),
+        topics,
+        had: group.target(id),
+    });
+    Assignable { members: members.collect(), partitions }
+}
