@@ -70,18 +70,8 @@ impl GroupReply {
                 error_code: error,
                 ..LeaveGroupResponse::default()
             }),
-            GroupReply::ConsumerHeartbeat(_) => {
-                GroupReply::ConsumerHeartbeat(ConsumerGroupHeartbeatResponse {
-                    error_code: error,
-                    ..ConsumerGroupHeartbeatResponse::default()
-                })
-            }
-            GroupReply::ConsumerDescribe(group) => {
-                GroupReply::ConsumerDescribe(DescribedConsumers {
-                    error_code: error,
-                    group_id: group.group_id,
-                    ..DescribedConsumers::default()
-                })
+            GroupReply::ConsumerHeartbeat(_) | GroupReply::ConsumerDescribe(_) => {
+                self.failed_consumers(error)
             }
             GroupReply::OffsetCommit(mut response) => {
                 for topic in &mut response.topics {
@@ -120,6 +110,21 @@ impl GroupReply {
             GroupReply::Delete(result) => {
                 GroupReply::Delete(DeletableGroupResult { error_code: error, ..result })
             }
+        }
+    }
+
+    fn failed_consumers(self, error_code: ErrorCode) -> Self {
+        match self {
+            GroupReply::ConsumerDescribe(group) => {
+                let group_id = group.group_id;
+                let failed =
+                    DescribedConsumers { error_code, group_id, ..DescribedConsumers::default() };
+                GroupReply::ConsumerDescribe(failed)
+            }
+            _ => GroupReply::ConsumerHeartbeat(ConsumerGroupHeartbeatResponse {
+                error_code,
+                ..ConsumerGroupHeartbeatResponse::default()
+            }),
         }
     }
 }

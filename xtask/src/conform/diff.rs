@@ -18,7 +18,8 @@ use super::broker::{Broker, Kind};
 const ASK: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     -cp {cache}/java/classes:{cache}/java/libs/* Diff \
     {root}/conform/diff/script.txt {root}/conform/diff/edges.txt \
-    {root}/conform/diff/transactions.txt {root}/conform/diff/unserved.txt";
+    {root}/conform/diff/transactions.txt {root}/conform/diff/consumers.txt \
+    {root}/conform/diff/unserved.txt";
 
 /// What is asked of the controller's listener after that.
 const ASK_CONTROLLER: &str = "{root}/conform/diff/controller.txt";

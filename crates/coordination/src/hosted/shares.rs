@@ -72,6 +72,7 @@ impl Hosted for ShareStates {
         &self,
         _soft: &mut Soft,
         _now: Now,
+        _limits: &Settings,
         _records: &[ShareRecord],
         _error: ErrorCode,
     ) -> Vec<(Ticket, ShareReply)> {

@@ -1,5 +1,7 @@
 //! ConsumerGroupHeartbeat: one heartbeat from its checks to its answer.
 //!
+//! Kafka tells members the configured interval always; here they are told a shorter one while the
+//! group is not settled, so that it settles sooner.
 //! v0 lets the coordinator make the member id; v1 takes regular expressions (KIP-848). As in Kafka
 //! the assignment is told when it changed, to who joins, and to who sent all of its fields. Not
 //! here: leaving (leave.rs). Must hold: a refused heartbeat leaves no record.
@@ -20,7 +22,7 @@ use crate::consumer::records::ConsumerEntry;
 use crate::consumer::sessions::Rebalance;
 use crate::consumer::state::{Current, MemberState, MemberValue, Subscription, epoch_entry};
 use crate::consumer::subscription::{change_regex, metadata_hash, refresh_regexes, topics_of};
-use crate::consumer::target::retarget;
+use crate::consumer::target::{retarget, wait_ms};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
 
 impl Groups {
@@ -83,13 +85,14 @@ impl Groups {
         if let Some(times) = soft.consumers.group(&draft.id) {
             times.topics_seen = Some(topics.version());
         }
+        let heartbeat_interval_ms = interval_ms(&draft, ask);
         let is_told =
             joins || is_full(request) || !current.assigned.same_as(&known.current.assigned);
         out.records.append(&mut draft.records);
         Ok(ConsumerGroupHeartbeatResponse {
             member_id: Some(member),
             member_epoch: current.epoch,
-            heartbeat_interval_ms: times.heartbeat_interval_ms,
+            heartbeat_interval_ms,
             assignment: is_told.then(|| told(&current.assigned)),
             ..ConsumerGroupHeartbeatResponse::default()
         })
@@ -289,6 +292,21 @@ fn reconcile(
     Ok(Arc::new(next))
 }
 
+/// When the member is to send its next heartbeat. While the group is not settled members wait for
+/// one another: they ask more often then, the less often the more they are.
+fn interval_ms(draft: &ConsumerDraft<'_>, ask: &Ask<'_>) -> i32 {
+    let configured_ms = ask.settings.consumer.times_of(&draft.id).heartbeat_interval_ms;
+    let group = draft.group();
+    if group.is_settled() {
+        return configured_ms;
+    }
+    let members = i32::try_from(group.members().len()).unwrap_or(i32::MAX);
+    let by_load_ms = members.saturating_mul(UNSETTLED_HEARTBEAT_MS_PER_MEMBER);
+    let by_assignment_ms = wait_ms(group, &draft.id, ask).unwrap_or(0);
+    let by_assignment_ms = i32::try_from(by_assignment_ms).unwrap_or(i32::MAX);
+    by_load_ms.max(by_assignment_ms).max(UNSETTLED_HEARTBEAT_MS_MIN).min(configured_ms)
+}
+
 /// Whether the member tells all of itself, as it does after an error.
 fn is_full(request: &ConsumerGroupHeartbeatRequest) -> bool {
     let subscribes =
@@ -304,3 +322,8 @@ fn told(assigned: &Partitions) -> Assignment {
     });
     Assignment { topic_partitions: topics.collect(), ..Assignment::default() }
 }
+
+/// Members of a group that is not settled are not told to ask more often than this.
+const UNSETTLED_HEARTBEAT_MS_MIN: i32 = 250;
+/// And all of them together not more often than once in so many milliseconds.
+const UNSETTLED_HEARTBEAT_MS_PER_MEMBER: i32 = 5;

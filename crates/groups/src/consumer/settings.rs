@@ -1,4 +1,6 @@
 //! The configs of KIP-848 groups that decisions go by.
+//!
+//! Made by who knows the configs of brokers and groups; kept within the bounds of the broker there.
 
 use std::collections::BTreeMap;
 

@@ -158,16 +158,19 @@ impl ConsumerGroup {
             "Empty"
         } else if self.epoch() > self.target_epoch() {
             "Assigning"
-        } else if self.members.keys().all(|member| self.is_reconciled(member)) {
+        } else if self.is_settled() {
             "Stable"
         } else {
             "Reconciling"
         }
     }
 
-    /// Whether the member has what its target says.
-    pub(crate) fn is_reconciled(&self, member: &str) -> bool {
-        self.currents.get(member).is_some_and(|current| current.is_at(self.target_epoch()))
+    /// Whether every member has what it shall have by the group's newest epoch.
+    pub(crate) fn is_settled(&self) -> bool {
+        let epoch = self.target_epoch();
+        epoch >= self.epoch()
+            && self.currents.len() == self.members.len()
+            && self.currents.values().all(|current| current.is_at(epoch))
     }
 
     /// Whether nothing of it is left.

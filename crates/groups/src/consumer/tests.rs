@@ -13,7 +13,8 @@ fn the_first_member_gets_everything_at_once() {
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             a: Heartbeat epoch=2
-            consumers: ConsumerGroupDescribe Stable epoch=2/2 uniform [a@2 has=4 shall=4]
+            consumers: ConsumerGroupDescribe Stable epoch=2/2 uniform
+                a@2 has=4 shall=4
             list: [g consumer Stable "consumer"]"#]],
     );
 }
@@ -45,7 +46,9 @@ fn a_second_member_waits_for_the_assignment_interval_and_for_what_the_first_lets
             a: Heartbeat epoch=3
             b: Heartbeat epoch=3 [t:2 t:3]
             a: Heartbeat epoch=3
-            consumers: ConsumerGroupDescribe Stable epoch=3/3 uniform [a@3 has=2 shall=2, b@3 has=2 shall=2]"#]],
+            consumers: ConsumerGroupDescribe Stable epoch=3/3 uniform
+                a@3 has=2 shall=2
+                b@3 has=2 shall=2"#]],
     );
 }
 
@@ -88,7 +91,8 @@ fn a_member_that_leaves_frees_what_it_had() {
 #[test]
 fn who_keeps_what_it_shall_let_go_is_removed_after_its_rebalance_timeout() {
     check(
-        "settings interval=0ms | hb a rebalance=20s | hb b | hb a keep | advance 10s | hb a keep | hb b \
+        "settings interval=0ms | hb a rebalance=20s | hb b | hb a keep | advance 10s \
+         | hb a keep | hb b \
          | advance 9999ms | hb a keep | advance 1ms | hb a keep | hb b",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
@@ -105,11 +109,13 @@ fn who_keeps_what_it_shall_let_go_is_removed_after_its_rebalance_timeout() {
 #[test]
 fn who_is_silent_is_removed_after_its_session() {
     check(
-        "settings interval=0ms | hb a | advance 44s | hb b | advance 1s | consumers | hb a | hb b",
+        "settings interval=0ms | hb a | advance 44s | hb b | advance 1s | consumers \
+         | hb a | hb b",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             b: Heartbeat epoch=3 []
-            consumers: ConsumerGroupDescribe Assigning epoch=4/3 uniform [b@3 has=0 shall=2]
+            consumers: ConsumerGroupDescribe Assigning epoch=4/3 uniform
+                b@3 has=0 shall=2
             a: Heartbeat UNKNOWN_MEMBER_ID
             b: Heartbeat epoch=4 [t:0 t:1 t:2 t:3]"#]],
     );
@@ -155,7 +161,8 @@ fn an_answer_that_was_lost_is_made_up_for() {
 #[test]
 fn a_static_member_comes_back_to_what_it_had() {
     check(
-        "settings interval=0ms | hb a static=s | hb b | hb a | hb a | hb b | pause a static=s | hb b \
+        "settings interval=0ms | hb a static=s | hb b | hb a | hb a | hb b \
+         | pause a static=s | hb b \
          | hb a2 static=s | hb b | consumers | show",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
@@ -167,7 +174,9 @@ fn a_static_member_comes_back_to_what_it_had() {
             b: Heartbeat epoch=3
             a2: Heartbeat epoch=3 [t:0 t:1]
             b: Heartbeat epoch=3
-            consumers: ConsumerGroupDescribe Stable epoch=3/3 uniform [a2@3 has=2 shall=2, b@3 has=2 shall=2]
+            consumers: ConsumerGroupDescribe Stable epoch=3/3 uniform
+                a2@3 has=2 shall=2
+                b@3 has=2 shall=2
             log: g member a t
             log: g epoch 2
             log: g target a 4
@@ -215,19 +224,19 @@ fn a_static_member_that_stays_away_is_removed_after_its_session() {
     check(
         "hb a static=s | pause a static=s | advance 45s | consumers | show",
         expect![[r#"
-        a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
-        a: Heartbeat epoch=-2
-        consumers: ConsumerGroupDescribe Empty epoch=3/2 uniform []
-        log: g member a t
-        log: g epoch 2
-        log: g target a 4
-        log: g target epoch 2
-        log: g current a 2/0 state=0 has=4 revoking=0
-        log: g current a -2/0 state=0 has=4 revoking=0
-        log: g current a gone
-        log: g target a gone
-        log: g member a gone
-        log: g epoch 3"#]],
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=-2
+            consumers: ConsumerGroupDescribe Empty epoch=3/2 uniform
+            log: g member a t
+            log: g epoch 2
+            log: g target a 4
+            log: g target epoch 2
+            log: g current a 2/0 state=0 has=4 revoking=0
+            log: g current a -2/0 state=0 has=4 revoking=0
+            log: g current a gone
+            log: g target a gone
+            log: g member a gone
+            log: g epoch 3"#]],
     );
 }
 
@@ -310,7 +319,8 @@ fn what_is_no_longer_subscribed_is_let_go_before_the_next_assignment() {
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3 u:0 u:1 u:2 u:3]
             a: Heartbeat epoch=2 [u:0 u:1 u:2 u:3]
             a: Heartbeat epoch=2
-            consumers: ConsumerGroupDescribe Assigning epoch=3/2 uniform [a@2 has=4 shall=8]"#]],
+            consumers: ConsumerGroupDescribe Assigning epoch=3/2 uniform
+                a@2 has=4 shall=8"#]],
     );
 }
 
@@ -322,10 +332,16 @@ fn the_assignor_of_most_members_counts() {
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             b: Heartbeat epoch=3 []
-            consumers: ConsumerGroupDescribe Reconciling epoch=3/3 range [a@2 has=4 shall=2, b@3 has=0 shall=2]
+            consumers: ConsumerGroupDescribe Reconciling epoch=3/3 range
+                a@2 has=4 shall=2
+                b@3 has=0 shall=2
             c: Heartbeat epoch=4 []
             d: Heartbeat epoch=5 []
-            consumers: ConsumerGroupDescribe Reconciling epoch=5/5 uniform [a@2 has=4 shall=1, b@3 has=0 shall=1, c@4 has=0 shall=1, d@5 has=0 shall=1]"#]],
+            consumers: ConsumerGroupDescribe Reconciling epoch=5/5 uniform
+                a@2 has=4 shall=1
+                b@3 has=0 shall=1
+                c@4 has=0 shall=1
+                d@5 has=0 shall=1"#]],
     );
 }
 
@@ -338,31 +354,38 @@ fn a_restart_changes_nothing_but_the_sessions() {
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             b: Heartbeat epoch=3 []
             a: Heartbeat epoch=2 [t:0 t:1]
-            consumers: ConsumerGroupDescribe Reconciling epoch=3/3 uniform [a@2 has=2 shall=2, b@3 has=0 shall=2]
+            consumers: ConsumerGroupDescribe Reconciling epoch=3/3 uniform
+                a@2 has=2 shall=2
+                b@3 has=0 shall=2
             a: Heartbeat epoch=3
             b: Heartbeat epoch=3 [t:2 t:3]
-            consumers: ConsumerGroupDescribe Empty epoch=4/3 uniform []"#]],
+            consumers: ConsumerGroupDescribe Empty epoch=4/3 uniform"#]],
     );
 }
 
 #[test]
 fn an_append_that_fails_leaves_the_group_as_it_was() {
     check(
-        "settings interval=0ms | hb a | fail | hb b | consumers | hb b | fail | quit b | consumers",
+        "settings interval=0ms | hb a | fail | hb b | consumers | hb b | fail | quit b \
+         | consumers",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             b: Heartbeat COORDINATOR_NOT_AVAILABLE
-            consumers: ConsumerGroupDescribe Stable epoch=2/2 uniform [a@2 has=4 shall=4]
+            consumers: ConsumerGroupDescribe Stable epoch=2/2 uniform
+                a@2 has=4 shall=4
             b: Heartbeat epoch=3 []
             b: Heartbeat COORDINATOR_NOT_AVAILABLE
-            consumers: ConsumerGroupDescribe Reconciling epoch=3/3 uniform [a@2 has=4 shall=2, b@3 has=0 shall=2]"#]],
+            consumers: ConsumerGroupDescribe Reconciling epoch=3/3 uniform
+                a@2 has=4 shall=2
+                b@3 has=0 shall=2"#]],
     );
     check(
         "hb a | advance 44s | fail | advance 1s | consumers | advance 45s | consumers",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
-            consumers: ConsumerGroupDescribe Stable epoch=2/2 uniform [a@2 has=4 shall=4]
-            consumers: ConsumerGroupDescribe Empty epoch=3/2 uniform []"#]],
+            consumers: ConsumerGroupDescribe Stable epoch=2/2 uniform
+                a@2 has=4 shall=4
+            consumers: ConsumerGroupDescribe Empty epoch=3/2 uniform"#]],
     );
 }
 
@@ -398,7 +421,8 @@ fn commits_are_checked_against_epochs() {
 #[test]
 fn subscribed_offsets_cannot_be_deleted() {
     check(
-        "hb a | commit a t:0@5 u:0@5 id=a gen=2 | forget t:0 u:0 | delete | quit a | delete | show",
+        "hb a | commit a t:0@5 u:0@5 id=a gen=2 | forget t:0 u:0 | delete | quit a \
+         | delete | show",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             a: OffsetCommit [NONE NONE]
@@ -456,5 +480,19 @@ fn an_empty_group_changes_its_kind_with_its_next_member() {
         log: g target epoch gone
         log: g epoch gone
         log: g type= generation=0 protocol=- leader=- members=[]"#]],
+    );
+}
+
+#[test]
+fn heartbeats_come_sooner_while_the_group_is_not_settled() {
+    check(
+        "hb a show | hb b show | advance 1s | hb b show | hb a show | hb a show | hb b show",
+        expect![[r#"
+            a: Heartbeat epoch=2 next=5000ms [t:0 t:1 t:2 t:3]
+            b: Heartbeat epoch=2 next=1000ms []
+            b: Heartbeat epoch=3 next=250ms
+            a: Heartbeat epoch=2 next=250ms [t:0 t:1]
+            a: Heartbeat epoch=3 next=250ms
+            b: Heartbeat epoch=3 next=5000ms [t:2 t:3]"#]],
     );
 }

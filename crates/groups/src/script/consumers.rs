@@ -28,6 +28,8 @@ pub(super) struct Consumer {
     /// The last assignment that it was told.
     given: BTreeSet<Place>,
     keeps: bool,
+    /// Its heartbeat interval is printed.
+    shows: bool,
 }
 
 impl World {
@@ -67,6 +69,7 @@ impl World {
         let name = words.client();
         let client = self.consumers.entry(name.clone()).or_default();
         client.keeps = words.plain.contains(&"keep");
+        client.shows = words.plain.contains(&"show");
         let given = words.keys.get("epoch").map(|epoch| epoch.parse().expect("an epoch"));
         let epoch = leaving.or(given).unwrap_or(client.epoch);
         let joins = epoch == 0;
@@ -147,8 +150,12 @@ impl World {
                 false => told.clone(),
             };
         }
+        let shows = client.shows;
         outcome("Heartbeat", response.error_code, || {
             let mut line = format!("epoch={}", response.member_epoch);
+            if shows {
+                line.push_str(&format!(" next={}ms", response.heartbeat_interval_ms));
+            }
             if let Some(told) = told {
                 line.push_str(&format!(" [{}]", self.places(&told)));
             }

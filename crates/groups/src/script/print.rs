@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use ottla_wire::ErrorCode;
-use ottla_wire::messages::consumer_group_describe_response::TopicPartitions;
+use ottla_wire::messages::consumer_group_describe_response::{DescribedGroup, TopicPartitions};
 
 use crate::GroupReply;
 
@@ -59,30 +59,7 @@ pub(super) fn summary(reply: &GroupReply) -> String {
                 members.collect::<Vec<_>>().join(", ")
             )
         }
-        GroupReply::ConsumerDescribe(group) => {
-            outcome("ConsumerGroupDescribe", group.error_code, || {
-                let members = group.members.iter().map(|member| {
-                    let count = |topics: &[TopicPartitions]| {
-                        topics.iter().map(|topic| topic.partitions.len()).sum::<usize>()
-                    };
-                    format!(
-                        "{}@{} has={} shall={}",
-                        member.member_id,
-                        member.member_epoch,
-                        count(&member.assignment.topic_partitions),
-                        count(&member.target_assignment.topic_partitions)
-                    )
-                });
-                format!(
-                    "{} epoch={}/{} {} [{}]",
-                    group.group_state,
-                    group.group_epoch,
-                    group.assignment_epoch,
-                    group.assignor_name,
-                    members.collect::<Vec<_>>().join(", ")
-                )
-            })
-        }
+        GroupReply::ConsumerDescribe(group) => consumers(group),
         GroupReply::List(groups) => {
             let groups = groups.iter().map(|group| {
                 let protocol_type = &group.protocol_type;
@@ -96,6 +73,26 @@ pub(super) fn summary(reply: &GroupReply) -> String {
         GroupReply::Delete(result) => outcome("DeleteGroups", result.error_code, || "ok".into()),
         other => format!("{other:?}"),
     }
+}
+
+fn consumers(group: &DescribedGroup) -> String {
+    outcome("ConsumerGroupDescribe", group.error_code, || {
+        let members = group.members.iter().map(|member| {
+            let count = |topics: &[TopicPartitions]| {
+                topics.iter().map(|topic| topic.partitions.len()).sum::<usize>()
+            };
+            format!(
+                "\n    {}@{} has={} shall={}",
+                member.member_id,
+                member.member_epoch,
+                count(&member.assignment.topic_partitions),
+                count(&member.target_assignment.topic_partitions)
+            )
+        });
+        let (state, epoch) = (&group.group_state, group.group_epoch);
+        let members = members.collect::<String>();
+        format!("{state} epoch={epoch}/{} {}{members}", group.assignment_epoch, group.assignor_name)
+    })
 }
 
 pub(super) fn outcome(api: &str, error: ErrorCode, good: impl FnOnce() -> String) -> String {

@@ -1,4 +1,6 @@
 //! The topics of scripts: `t` and `u` with four partitions each, until they are dropped or grow.
+//!
+//! Each change is one more record of the metadata log, as groups see it.
 
 use std::collections::BTreeMap;
 
