@@ -193,7 +193,8 @@ fn said(
     let mut value = before.as_deref().cloned().unwrap_or_else(|| MemberValue {
         instance_id: None,
         rack_id: None,
-        subscribed_topic_regex: None,
+        // As Kafka writes down that there is none.
+        subscribed_topic_regex: Some(StrBytes::default()),
         server_assignor: None,
         ..MemberValue::default()
     });

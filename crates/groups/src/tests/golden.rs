@@ -5,9 +5,14 @@
 use bytes::Bytes;
 use expect_test::expect;
 use ottla_machine::Machine;
-use ottla_wire::{Offset, PartitionIndex, ProducerId, TopicId};
+use ottla_machine::Ticket;
+use ottla_wire::messages::ConsumerGroupHeartbeatRequest;
+use ottla_wire::{
+    ErrorCode, MemberEpoch, Offset, PartitionIndex, ProducerId, StrBytes, Timestamp, TopicId, Uuid,
+};
 
-use crate::{GroupRecord, Groups, fuzz::unhex};
+use crate::fuzz::unhex;
+use crate::{Ask, ConsumerEntry, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
 
 fn bytes(hex: &str) -> Bytes {
     Bytes::from(unhex(hex))
@@ -75,6 +80,89 @@ fn offsets_of_a_transaction_count_once_it_is_committed() {
     groups.undo(undo);
     groups.replay(Offset(1), &GroupRecord::EndTransaction { producer, committed: true });
     assert_eq!(committed(&groups), Some(Offset(100)));
+}
+
+/// The topic of the captured KIP-848 groups: `t4` with two partitions.
+struct T4;
+
+impl T4 {
+    fn topic_id() -> TopicId {
+        TopicId(Uuid::from_u128(0x203c_fadd_e3d6_40dd_921d_192f_45c5_2424))
+    }
+}
+
+impl Topics for T4 {
+    fn id(&self, name: &str) -> Option<TopicId> {
+        (name == "t4").then(T4::topic_id)
+    }
+    fn name(&self, _: TopicId) -> Option<StrBytes> {
+        Some(StrBytes::from("t4"))
+    }
+    fn has_partition(&self, _: &str, _: PartitionIndex) -> bool {
+        true
+    }
+    fn partition_count(&self, _: TopicId) -> i32 {
+        2
+    }
+    fn racks(&self, _: TopicId, _: PartitionIndex) -> Vec<StrBytes> {
+        Vec::new()
+    }
+    fn each_name(&self, show: &mut dyn FnMut(&str)) {
+        show("t4");
+    }
+    fn version(&self) -> Offset {
+        Offset(0)
+    }
+}
+
+#[test]
+fn a_consumer_group_that_kafka_wrote_goes_on_in_its_epoch() {
+    let mut groups = Groups::default();
+    for (at, Golden { key, value, .. }) in (0..).zip(golden()) {
+        let record = GroupRecord::decode(key, value, None).expect("Kafka wrote it");
+        groups.replay(Offset(at), &record);
+    }
+    let (mut soft, settings) = (Soft::default(), Settings::default());
+    let now = Now { steady: Timestamp(0), wall: Timestamp(1_900_000_000_000) };
+    groups.loaded(&mut soft, now, &settings);
+    let ask = Ask {
+        now,
+        settings: &settings,
+        version: 1,
+        client_id: "diff",
+        client_host: "/127.0.0.1",
+        random: [0; 16],
+        ticket: Ticket(1),
+    };
+    let heartbeat = ConsumerGroupHeartbeatRequest {
+        group_id: "krx".into(),
+        member_id: "a".into(),
+        member_epoch: MemberEpoch(2),
+        ..Default::default()
+    };
+    // The regular expression is as old as the capture and is resolved again; nothing else changes,
+    // since the hash of the topics is Kafka's.
+    let decided = groups.consumer_heartbeat(&mut soft, &ask, &T4, &heartbeat);
+    let [GroupRecord::Consumer(record)] = decided.records.as_slice() else { panic!("{decided:?}") };
+    assert!(matches!(record.entry, ConsumerEntry::Regex(..)), "{record:?}");
+    let [(_, GroupReply::ConsumerHeartbeat(told))] = decided.replies.as_slice() else {
+        panic!("{decided:?}")
+    };
+    assert_eq!((told.error_code, told.member_epoch), (ErrorCode::NONE, MemberEpoch(2)));
+    // The other two groups are empty: all of their members left.
+    let states: Vec<_> = ["krx", "kt", "ks"]
+        .into_iter()
+        .map(|id| {
+            let decided = groups.consumer_describe(&soft, &ask, &T4, &id.into());
+            match decided.replies.into_iter().next() {
+                Some((_, GroupReply::ConsumerDescribe(group))) => {
+                    format!("{} {}", group.group_state, group.group_epoch)
+                }
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    assert_eq!(states, ["Stable 2", "Empty 5", "Empty 3"]);
 }
 
 #[test]
