@@ -96,6 +96,7 @@ static JAVA: Kit = Kit {
     locks: &[
         "conform/java/pom.xml",
         "conform/java/src/main/java/Batch.java",
+        "conform/java/src/main/java/Consumers.java",
         "conform/java/src/main/java/Diff.java",
         "conform/java/src/main/java/Filler.java",
         "conform/java/src/main/java/Groups.java",
@@ -150,6 +151,10 @@ pub(crate) const CLIENTS: &[Client] = &[
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Groups",
         features: &["cooperative", "static", "size", "stable", "live-admin"] },
+    Client { name: "java-consumers", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* Consumers",
+        features: &["group", "regex", "static", "described", "restart"] },
     Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Transactions",
