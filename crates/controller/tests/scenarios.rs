@@ -67,3 +67,8 @@ fn partitions_have_leaders_that_have_all_records() {
 fn features_and_producer_ids_are_handed_out() {
     check("features", include_str!("scenarios/features.txt"));
 }
+
+#[test]
+fn controllers_register_and_leave_for_good() {
+    check("controllers", include_str!("scenarios/controllers.txt"));
+}

@@ -146,6 +146,43 @@ fn offsets_of_a_simple_group_expire_after_their_commit() {
     );
 }
 
+/// Apache Kafka 4.3.1 left these records, with the expired groups in an order of its own, where the
+/// same was done with `offsets.retention.minutes=1`: what a live group subscribes to stays, and the
+/// rest of its offsets goes; groups of nothing go with their last offset.
+#[test]
+fn retention_leaves_what_kafka_leaves() {
+    check(
+        "settings retention=1m | commit s t:0@1 t:1@2 group=simple | \
+         commit s t:0@1 u:0@9 group=live | join k topics=t session=30m group=live | advance 3s | \
+         sync k group=live | join d topics=t session=30m group=dyn | advance 3s | \
+         sync d group=dyn | commit d t:0@1 group=dyn | leave d group=dyn | advance 12m | show",
+        expect![[r#"
+            s: OffsetCommit [NONE NONE]
+            s: OffsetCommit [NONE NONE]
+            k: JoinGroup generation=1 leader=k members=[k]
+            k: SyncGroup assignment=k@1
+            d: JoinGroup generation=1 leader=d members=[d]
+            d: SyncGroup assignment=d@1
+            d: OffsetCommit [NONE]
+            d: LeaveGroup [NONE]
+            log: simple t:0 Some(1)
+            log: simple t:1 Some(2)
+            log: live t:0 Some(1)
+            log: live u:0 Some(9)
+            log: live type=consumer generation=1 protocol=range leader=k members=[k]
+            log: dyn type= generation=0 protocol=- leader=- members=[]
+            log: dyn type=consumer generation=1 protocol=range leader=d members=[d]
+            log: dyn t:0 Some(1)
+            log: dyn type=consumer generation=2 protocol=- leader=- members=[]
+            log: dyn t:0 None
+            log: dyn gone
+            log: live u:0 None
+            log: simple t:0 None
+            log: simple t:1 None
+            log: simple gone"#]],
+    );
+}
+
 #[test]
 fn an_explicit_retention_wins() {
     check(

@@ -87,6 +87,25 @@ fn finding_a_coordinator_makes_its_topic_once() {
 }
 
 #[test]
+fn coordinators_of_many_groups_are_found_in_one_answer() {
+    let mut house = House::new();
+    house.offsets_topic();
+    let coordinator_keys: Vec<StrBytes> = vec!["g".into(), "h".into(), "i".into()];
+    for version in 4..=6 {
+        let coordinator_keys = coordinator_keys.clone();
+        let told =
+            house.ask(version, FindCoordinatorRequest { coordinator_keys, ..Default::default() });
+        let found: Vec<_> = told
+            .coordinators
+            .iter()
+            .map(|found| (&*found.key, found.error_code, found.node_id, found.port))
+            .collect();
+        let here = |key| (key, ErrorCode::NONE, ME, 9092);
+        assert_eq!(found, [here("g"), here("h"), here("i")], "{version}");
+    }
+}
+
+#[test]
 fn the_home_of_groups_is_asked_for_with_its_own_configs() {
     let house = House::with(&[
         "offsets.topic.num.partitions=7",
@@ -269,6 +288,36 @@ fn offsets_of_topics_and_partitions_that_are_not_there_are_refused_or_unknown() 
     assert_eq!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let long = "x".repeat(4_097);
     assert_eq!(commit(&house, "g", "t", 1, &long), ErrorCode::OFFSET_METADATA_TOO_LARGE);
+}
+
+#[test]
+fn offsets_of_many_groups_are_fetched_in_one_answer() {
+    use offset_fetch_request::*;
+    let house = with_groups();
+    for (group, offset) in [("g", 5), ("h", 7)] {
+        let told = house.ask(9, commit_request(group, "t", offset, ""));
+        assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    }
+    for version in 8..=9 {
+        let group = |group_id: &str| OffsetFetchRequestGroup {
+            group_id: group_id.to_owned().into(),
+            topics: Some(vec![OffsetFetchRequestTopics {
+                name: "t".into(),
+                partition_indexes: vec![PartitionIndex(0)],
+                ..Default::default()
+            }]),
+            ..Default::default()
+        };
+        let groups = vec![group("g"), group("h"), group("nobody")];
+        let told = house.ask(version, OffsetFetchRequest { groups, ..Default::default() });
+        let offsets: Vec<_> = told
+            .groups
+            .iter()
+            .map(|group| (&*group.group_id, group.topics[0].partitions[0].committed_offset))
+            .collect();
+        let wanted = [("g", Offset(5)), ("h", Offset(7)), ("nobody", Offset(-1))];
+        assert_eq!(offsets, wanted, "{version}");
+    }
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use ottla_records::{BatchSettings, Codec, batches};
-use ottla_wire::messages::ListOffsetsRequest;
+use ottla_records::{BatchSettings, Codec, Producer, batches};
 use ottla_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use ottla_wire::{ErrorCode, PartitionIndex, Records, Timestamp};
+use ottla_wire::messages::{
+    DescribeProducersRequest, ListOffsetsRequest, describe_producers_request,
+};
+use ottla_wire::{ErrorCode, PartitionIndex, ProducerEpoch, ProducerId, Records, Timestamp};
 
 use crate::fetch::{fetch, values};
 use crate::produce::only;
@@ -170,6 +172,31 @@ fn housekeeping_begins_after_log_initial_task_delay_ms() {
         put(&house, 0, "v");
         house.pass_ms(3_000);
         assert_eq!(start(&house) == 1, is_early);
+    }
+}
+
+#[test]
+fn a_producer_that_writes_nothing_for_producer_id_expiration_ms_is_forgotten() {
+    let known = |house: &House| {
+        let topic = describe_producers_request::TopicRequest {
+            name: "t".into(),
+            partition_indexes: vec![PartitionIndex(0)],
+            ..Default::default()
+        };
+        let told =
+            house.ask(0, DescribeProducersRequest { topics: vec![topic], ..Default::default() });
+        told.topics[0].partitions[0].active_producers.len()
+    };
+    for (ms, left) in [("60000", 0), ("86400000", 1)] {
+        let mut house = House::with(&[&format!("producer.id.expiration.ms={ms}")]);
+        house.topic("t", 1, &[]);
+        let producer = Producer { id: ProducerId(7), epoch: ProducerEpoch(0), base_sequence: 0 };
+        let settings = BatchSettings { producer: Some(producer), ..Default::default() };
+        let told = only(house.ask(9, produce("t", -1, batch_with(settings, NOW, &[(None, "a")]))));
+        assert_eq!((told.error_code, known(&house)), (ErrorCode::NONE, 1));
+        // They are looked for every ten minutes.
+        house.pass_ms(2 * A_WHILE_MS);
+        assert_eq!(known(&house), left, "{ms}");
     }
 }
 

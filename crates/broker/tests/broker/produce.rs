@@ -366,6 +366,24 @@ fn producer_ids_are_never_given_twice() {
 }
 
 #[test]
+fn every_version_gives_a_producer_id() {
+    let house = House::new();
+    for (version, given) in (0..=5).zip(0..) {
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: 1_000,
+            producer_id: ProducerId(-1),
+            producer_epoch: ProducerEpoch(-1),
+            ..Default::default()
+        };
+        let told = house.ask(version, request);
+        let epoch = told.producer_epoch;
+        assert_eq!((told.error_code, epoch), (ErrorCode::NONE, ProducerEpoch(0)), "{version}");
+        assert_eq!(told.producer_id, ProducerId(given), "{version}");
+    }
+}
+
+#[test]
 fn producer_ids_need_both_of_id_and_epoch() {
     let house = House::new();
     for (id, epoch) in [(-1, 5), (7, -1)] {

@@ -227,3 +227,26 @@ fn deserializers() -> Vec<String> {
 
 /// How many names of groups there are for those who name none.
 const GROUPS: u64 = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_formatter_takes_a_file_of_properties_and_options_count_after_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (context, _) = Context::captured(ottla_env::Env::real(runtime.handle().clone()));
+        let path = folder.path().join("formatter.properties");
+        context.env.disk().write(&path, b"print.key=true\nprint.offset=true\n").unwrap();
+        let path = path.display().to_string();
+        let words = ["--formatter-config", &path, "--formatter-property", "print.key=false"];
+        let words = words.map(str::to_owned);
+        let parsed = crate::options::parse(OPTIONS, &words).unwrap();
+        let properties = formatter_properties(&context, &parsed).unwrap();
+        let pairs: Vec<(&str, &str)> =
+            properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let wanted = [("print.key", "true"), ("print.offset", "true"), ("print.key", "false")];
+        assert_eq!(pairs, wanted);
+    }
+}

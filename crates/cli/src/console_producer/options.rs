@@ -178,3 +178,26 @@ pub(super) fn reader_properties(
 fn reader_keys() -> Vec<String> {
     super::lines::KEYS.iter().map(|(key, default)| format!("  {key}={default}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_takes_a_file_of_properties_and_options_count_after_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (context, _) = Context::captured(ottla_env::Env::real(runtime.handle().clone()));
+        let path = folder.path().join("reader.properties");
+        context.env.disk().write(&path, b"parse.key=true\nkey.separator=:\n").unwrap();
+        let path = path.display().to_string();
+        let words = ["--reader-config", &path, "--reader-property", "key.separator=|"];
+        let words = words.map(str::to_owned);
+        let parsed = crate::options::parse(OPTIONS, &words).unwrap();
+        let properties = reader_properties(&context, &parsed).unwrap();
+        let pairs: Vec<(&str, &str)> =
+            properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let wanted = [("parse.key", "true"), ("key.separator", ":"), ("key.separator", "|")];
+        assert_eq!(pairs, wanted);
+    }
+}

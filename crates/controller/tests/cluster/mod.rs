@@ -177,12 +177,22 @@ impl Cluster {
                 (told, records)
             }
             "features" => self.features(&words),
+            "unregister-controller" => {
+                let request = m::UnregisterControllerRequest {
+                    controller_id: words.broker(),
+                    ..Default::default()
+                };
+                let (reply, records) = self.ask(|c, live| c.unregister_controller(live, &request));
+                (outcome(reply.error_code, reply.error_message.as_ref()), records)
+            }
             "controller" => {
+                // A controller of 4.4 knows the levels up to 33.
+                let newer = |name| i16::from(name == "metadata.version" && words.has("newest")) * 3;
                 let feature = |(name, min, max): &(&'static str, i16, i16)| {
                     m::controller_registration_request::Feature {
                         name: (*name).into(),
                         min_supported_version: *min,
-                        max_supported_version: *max,
+                        max_supported_version: *max + newer(*name),
                         ..Default::default()
                     }
                 };
@@ -721,6 +731,7 @@ impl Names {
             R::EndTransaction(_) => "end".to_owned(),
             R::AbortTransaction(r) => format!("abort {}", r.reason.as_deref().unwrap_or_default()),
             R::RegisterController(r) => format!("controller {}", r.controller_id),
+            R::UnregisterController(r) => format!("no controller {}", r.controller_id),
             R::NoOp(_) => return None,
             other => other.name().to_owned(),
         })
