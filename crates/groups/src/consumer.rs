@@ -31,6 +31,7 @@ pub(crate) use describe::forget_group;
 pub(crate) use draft::ConsumerDraft;
 pub(crate) use offsets::{Committer, May};
 pub use records::{ConsumerEntry, ConsumerRecord};
+pub(crate) use regex::TopicRegex;
 pub(crate) use sessions::MemberTimes;
 pub use settings::{ConsumerSettings, ConsumerTimes};
 pub(crate) use state::{ConsumerGroup, ConsumerUndo};

@@ -10,12 +10,14 @@ use ottla_wire::messages::ConsumerProtocolSubscription;
 use ottla_wire::{Message, Offset, ProducerId, StrBytes, Timestamp};
 
 use crate::classic::subscribed_topics;
+use crate::consumer::TopicRegex;
 use crate::{GroupRecord, Groups, Now, Settings, Soft};
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "groups_record", run: reread, seeds: records, allocation_max: 0 },
     Target { name: "groups_replay", run: replay, seeds: records, allocation_max: 0 },
+    Target { name: "groups_regex", run: resolve, seeds: expressions, allocation_max: 0 },
     Target { name: "groups_subscription", run: subscribe, seeds: subscriptions, allocation_max: 0 },
 ];
 
@@ -48,6 +50,28 @@ fn replay(input: &[u8]) {
 fn subscribe(input: &[u8]) {
     let metadata = Bytes::copy_from_slice(input);
     drop(subscribed_topics(std::iter::once(&metadata)));
+}
+
+/// Whatever a client calls an expression, it is read or refused, and asking it ends soon.
+fn resolve(input: &[u8]) {
+    let Ok(expression) = std::str::from_utf8(input) else { return };
+    if let Ok(regex) = TopicRegex::new(expression) {
+        for topic in ["payments", "", "orders.v2-dead_letters"] {
+            regex.matches(topic);
+        }
+    }
+}
+
+fn expressions(_: &mut Prng) -> Vec<Vec<u8>> {
+    let expressions = [
+        "pay.*",
+        "(a|b){2,3}",
+        r"\Qa.b\E[[:digit:]]+",
+        "[^]a&&b]",
+        r"(?i)x\<y\>",
+        r"\p{Greek}|\x{41}",
+    ];
+    expressions.iter().map(|expression| expression.as_bytes().to_vec()).collect()
 }
 
 /// A record out of the length of its key, its key and its value.

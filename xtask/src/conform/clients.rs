@@ -171,6 +171,9 @@ pub(crate) const CLIENTS: &[Client] = &[
             java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/streams/classes:{cache}/streams/libs/* Streams",
         features: &["exactly-once", "counts"] },
+    Client { name: "confluent-consumers", needs: &["python3"], kits: &[&PYTHON],
+        command: "{cache}/python/bin/python {root}/conform/python/consumers.py",
+        features: &["group", "regex"] },
     Client { name: "confluent-transactions", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py confluent \
             {cache}/python/bin/python {root}/conform/exactly-once/confluent.py",

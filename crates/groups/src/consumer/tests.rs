@@ -496,3 +496,81 @@ fn heartbeats_come_sooner_while_the_group_is_not_settled() {
             b: Heartbeat epoch=3 next=5000ms [t:2 t:3]"#]],
     );
 }
+
+#[test]
+fn commits_within_a_transaction_are_checked_against_epochs() {
+    check(
+        "settings interval=0ms | hb a | transact p t:0@5 member=a gen=2 | end 7 | fetch t:0 \
+         | transact p t:0@6 member=a gen=3 | transact p t:0@6 member=b gen=2 \
+         | transact p t:1@6 | hb b | hb a | hb a | transact p t:0@7 t:3@7 member=a gen=2",
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            p: TxnOffsetCommit [NONE]
+            fetch: OffsetFetch [t:0@5]
+            p: TxnOffsetCommit [ILLEGAL_GENERATION]
+            p: TxnOffsetCommit [UNKNOWN_MEMBER_ID]
+            p: TxnOffsetCommit [NONE]
+            b: Heartbeat epoch=3 []
+            a: Heartbeat epoch=2 [t:0 t:1]
+            a: Heartbeat epoch=3
+            p: TxnOffsetCommit [NONE ILLEGAL_GENERATION]"#]],
+    );
+}
+
+#[test]
+fn a_regular_expression_is_forgotten_with_its_last_subscriber() {
+    check(
+        "hb a regex=t | hb b regex=t | quit a | hb b regex= topics=u | hb c regex=u \
+         | advance 45s | show",
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            b: Heartbeat epoch=2 []
+            a: Heartbeat epoch=-1
+            b: Heartbeat epoch=2
+            c: Heartbeat epoch=2 []
+            log: g member a 
+            log: g regex t t
+            log: g epoch 2
+            log: g target a 4
+            log: g target epoch 2
+            log: g current a 2/0 state=0 has=4 revoking=0
+            log: g member b 
+            log: g epoch 3
+            log: g current b 2/0 state=0 has=0 revoking=0
+            log: g current a gone
+            log: g target a gone
+            log: g member a gone
+            log: g epoch 4
+            log: g member b u
+            log: g regex t gone
+            log: g epoch 5
+            log: g member c 
+            log: g regex u u
+            log: g epoch 6
+            log: g current c 2/0 state=0 has=0 revoking=0
+            log: g current b gone
+            log: g target b gone
+            log: g member b gone
+            log: g current c gone
+            log: g target c gone
+            log: g member c gone
+            log: g regex u gone
+            log: g epoch 7"#]],
+    );
+}
+
+#[test]
+fn offsets_of_what_somebody_subscribes_to_do_not_expire() {
+    check(
+        "settings retention=1h | hb a | commit a t:0@5 u:0@5 id=a gen=2 | keep a 2h \
+         | fetch t:0 u:0 \
+         | quit a | advance 20m | fetch t:0 | list",
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            a: OffsetCommit [NONE NONE]
+            fetch: OffsetFetch [t:0@5 u:0@-1]
+            a: Heartbeat epoch=-1
+            fetch: OffsetFetch [t:0@-1]
+            list: []"#]],
+    );
+}

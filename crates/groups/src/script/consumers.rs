@@ -38,6 +38,15 @@ impl World {
             "hb" => self.heartbeat(words, None),
             "quit" => self.heartbeat(words, Some(-1)),
             "pause" => self.heartbeat(words, Some(-2)),
+            "keep" => {
+                // Time passes, with a heartbeat in time.
+                let end = self.now.steady + millis(words.plain[2]);
+                while self.now.steady < end {
+                    self.run(&format!("hb {} | advance 30s", words.plain[1]));
+                    let last = self.printed.trim_end().rfind('\n').map_or(0, |at| at + 1);
+                    self.printed.truncate(last);
+                }
+            }
             "grow" => {
                 self.topics.put(words.plain[1], words.plain[2].parse().expect("a number"));
                 self.topics_changed();
