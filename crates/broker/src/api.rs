@@ -108,17 +108,37 @@ apis! {
     EndTxn 0..5, Write TransactionalId => end_txn::handle;
     WriteTxnMarkers 1..2, ClusterAction Cluster => write_txn_markers::handle;
     TxnOffsetCommit 0..6, Write TransactionalId => txn_offset_commit::handle;
+    DescribeAcls 1..3, Describe Cluster => forward_question<DescribeAclsRequest>;
+    CreateAcls 1..3, Alter Cluster => forward<CreateAclsRequest>;
+    DeleteAcls 1..3, Alter Cluster => forward<DeleteAclsRequest>;
     DescribeConfigs 1..4, DescribeConfigs Cluster => describe_configs::handle;
     AlterConfigs 0..2, AlterConfigs Cluster => forward<AlterConfigsRequest>;
     AlterReplicaLogDirs 1..2, Alter Cluster => alter_replica_log_dirs::handle;
     DescribeLogDirs 1..5, Describe Cluster => describe_log_dirs::handle;
     CreatePartitions 0..3, Alter Topic => forward<CreatePartitionsRequest>;
+    CreateDelegationToken 1..3, Describe Nothing => forward<CreateDelegationTokenRequest>;
+    RenewDelegationToken 1..2, Describe Nothing => forward<RenewDelegationTokenRequest>;
+    ExpireDelegationToken 1..2, Describe Nothing => forward<ExpireDelegationTokenRequest>;
+    DescribeDelegationToken 1..3, Describe Nothing =>
+        forward_question<DescribeDelegationTokenRequest>;
     DeleteGroups 0..3, Delete Group => delete_groups::handle;
+    ElectLeaders 0..2, Alter Cluster => forward<ElectLeadersRequest>;
     IncrementalAlterConfigs 0..1, AlterConfigs Cluster => forward<IncrementalAlterConfigsRequest>;
+    AlterPartitionReassignments 0..1, Alter Cluster =>
+        forward<AlterPartitionReassignmentsRequest>;
+    ListPartitionReassignments 0..0, Describe Cluster =>
+        forward_question<ListPartitionReassignmentsRequest>;
     OffsetDelete 0..0, Delete Group => offset_delete::handle;
+    DescribeClientQuotas 0..1, DescribeConfigs Cluster => describe_client_quotas::handle;
+    AlterClientQuotas 0..1, AlterConfigs Cluster => forward<AlterClientQuotasRequest>;
+    DescribeUserScramCredentials 0..0, Describe Cluster =>
+        describe_user_scram_credentials::handle;
+    AlterUserScramCredentials 0..0, Alter Cluster => forward<AlterUserScramCredentialsRequest>;
     DescribeQuorum 0..2, Describe Cluster => forward_question<DescribeQuorumRequest>;
+    UpdateFeatures 0..2, Alter Cluster => forward<UpdateFeaturesRequest>;
     DescribeCluster 0..2, Describe Cluster => describe_cluster::handle;
     DescribeProducers 0..0, Read Topic => describe_producers::handle;
+    UnregisterBroker 0..0, Alter Cluster => forward<UnregisterBrokerRequest>;
     DescribeTransactions 0..0, Describe TransactionalId => describe_transactions::handle;
     ListTransactions 0..2, Describe TransactionalId => list_transactions::handle;
     ConsumerGroupHeartbeat 0..1, Read Group => consumer_group_heartbeat::handle;

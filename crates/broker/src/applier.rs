@@ -48,6 +48,10 @@ impl Applier {
         if of_brokers || of_groups || changes.features {
             self.rooms.configure_coordinators(new);
         }
+        if old.security().quotas.is_empty() && !new.security().quotas.is_empty() {
+            // Once: what users expect of a limit does not happen yet.
+            tracing::warn!("client quotas are kept and described, and nobody is held to them");
+        }
         self.delete(old, &changes);
         for id in &changes.topics_created {
             if let Some(topic) = new.topic(*id) {

@@ -39,6 +39,8 @@ pub struct BrokerParts {
     pub id: BrokerId,
     /// The cluster's id.
     pub cluster_id: String,
+    /// The level of `kraft.version`, which no image tells.
+    pub kraft_version: i16,
     /// What the node was started with.
     pub settings: Settings,
     /// The log directories, with every partition in them opened.
@@ -77,6 +79,7 @@ impl Broker {
             moves,
             broker_id: id,
             cluster_id,
+            kraft_version: parts.kraft_version,
             fetch_bytes_max: usize::try_from(settings.log.fetch_max_bytes).unwrap_or(0),
             fetch_sessions: FetchSessions::new(usize::try_from(sessions).unwrap_or(0)),
             configs: Configs::new(id, settings),

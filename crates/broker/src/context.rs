@@ -33,6 +33,7 @@ pub(crate) struct Rooms {
     pub(crate) env: Env,
     pub(crate) broker_id: BrokerId,
     pub(crate) cluster_id: String,
+    pub(crate) kraft_version: i16,
     pub(crate) configs: Configs,
     /// `fetch.max.bytes`, which cannot change at run time.
     pub(crate) fetch_bytes_max: usize,

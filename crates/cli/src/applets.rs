@@ -10,8 +10,9 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
 use crate::{
-    completions, configs, console_consumer, console_producer, consumer_groups, dump_log,
-    get_offsets, help, links, log, start, stop, storage, topics,
+    broker_api_versions, cluster, completions, configs, console_consumer, console_producer,
+    consumer_groups, delete_records, dump_log, features, get_offsets, help, leader_election, links,
+    log, log_dirs, metadata_quorum, start, stop, storage, topics,
 };
 
 /// What a command's function gives back.
@@ -60,6 +61,22 @@ impl Applet {
 /// Every command, in the order of their names.
 pub static APPLETS: &[Applet] = &[
     Applet {
+        name: "broker-api-versions",
+        kafka_names: &["kafka-broker-api-versions"],
+        summary: "print which APIs each broker serves, in which versions",
+        body: Body::Options {
+            options: broker_api_versions::OPTIONS,
+            about: "Tells which versions of which APIs brokers serve.",
+            run: |context, parsed| Box::pin(broker_api_versions::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "cluster",
+        kafka_names: &["kafka-cluster"],
+        summary: "print the cluster's id or its endpoints, take a broker out of it",
+        body: Body::Words(|context, words| Box::pin(cluster::run(context, words))),
+    },
+    Applet {
         name: "completions",
         kafka_names: &[],
         summary: "print a script that completes commands and options: bash, zsh or fish",
@@ -107,6 +124,16 @@ pub static APPLETS: &[Applet] = &[
         },
     },
     Applet {
+        name: "delete-records",
+        kafka_names: &["kafka-delete-records"],
+        summary: "delete the records of partitions up to offsets that a file names",
+        body: Body::Options {
+            options: delete_records::OPTIONS,
+            about: "Deletes records of partitions up to the offsets that a file names.",
+            run: |context, parsed| Box::pin(delete_records::run(context, parsed)),
+        },
+    },
+    Applet {
         name: "dump-log",
         kafka_names: &["kafka-dump-log"],
         summary: "print what is in the files of a log: batches, records, indexes, snapshots",
@@ -115,6 +142,12 @@ pub static APPLETS: &[Applet] = &[
             about: "Prints what is in the files of a log, for when one looks damaged.",
             run: |context, parsed| Box::pin(dump_log::run(context, parsed)),
         },
+    },
+    Applet {
+        name: "features",
+        kafka_names: &["kafka-features"],
+        summary: "describe, upgrade, downgrade or disable feature levels of the cluster",
+        body: Body::Words(|context, words| Box::pin(features::run(context, words))),
     },
     Applet {
         name: "get-offsets",
@@ -133,6 +166,16 @@ pub static APPLETS: &[Applet] = &[
         body: Body::Words(|context, words| Box::pin(async { help::print(context, words) })),
     },
     Applet {
+        name: "leader-election",
+        kafka_names: &["kafka-leader-election"],
+        summary: "elect preferred leaders, or any where nobody leads",
+        body: Body::Options {
+            options: leader_election::OPTIONS,
+            about: "Elects leaders of partitions: the preferred ones, or uncleanly.",
+            run: |context, parsed| Box::pin(leader_election::run(context, parsed)),
+        },
+    },
+    Applet {
         name: "links",
         kafka_names: &[],
         summary: "make links in a folder, named like Apache Kafka's scripts",
@@ -143,6 +186,22 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &[],
         summary: "verify or repair the files of log directories, ours or Apache Kafka's",
         body: Body::Words(|context, words| Box::pin(log::run(context, words))),
+    },
+    Applet {
+        name: "log-dirs",
+        kafka_names: &["kafka-log-dirs"],
+        summary: "tell what lies in the log directories of brokers, as JSON",
+        body: Body::Options {
+            options: log_dirs::OPTIONS,
+            about: "Tells what lies in the log directories of brokers.",
+            run: |context, parsed| Box::pin(log_dirs::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "metadata-quorum",
+        kafka_names: &["kafka-metadata-quorum"],
+        summary: "tell who votes and leads in the quorum of the metadata log, and how far it is",
+        body: Body::Words(|context, words| Box::pin(metadata_quorum::run(context, words))),
     },
     Applet {
         name: "start",

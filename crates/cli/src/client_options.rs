@@ -8,6 +8,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Opt, Parsed, text};
+use crate::words::Servers;
 
 /// `--bootstrap-server`, under its older name too.
 pub(crate) const BOOTSTRAP_SERVER: Opt = text(
@@ -31,11 +32,22 @@ pub(crate) const COMMAND_CONFIG: Opt = text(
 
 /// Connects an administrator: properties of `--command-config`.
 pub(crate) async fn admin(context: &Context, parsed: &Parsed) -> Result<Client, Failure> {
-    let mut properties = Vec::new();
-    if let Some(path) = parsed.text(COMMAND_CONFIG.name)? {
-        properties = file(context, path)?;
-    }
-    let settings = settings(parsed, &properties, "adminclient", &mut [])?;
+    let option = |name: &str| Ok::<_, Failure>(parsed.text(name)?.map(String::from));
+    let servers = Servers {
+        brokers: option(BOOTSTRAP_SERVER.name)?,
+        controllers: option(BOOTSTRAP_CONTROLLER.name)?,
+        config: option(COMMAND_CONFIG.name)?,
+    };
+    admin_of(context, &servers).await
+}
+
+/// Connects an administrator to these servers.
+pub(crate) async fn admin_of(context: &Context, servers: &Servers) -> Result<Client, Failure> {
+    let properties = match &servers.config {
+        Some(path) => file(context, path)?,
+        None => Vec::new(),
+    };
+    let settings = settings_of(servers, &properties, "adminclient", &mut [])?;
     Ok(Client::connect(context.env.clone(), settings).await?)
 }
 
@@ -46,8 +58,21 @@ pub(crate) fn settings(
     client_id: &str,
     others: &mut [&mut dyn Settings],
 ) -> Result<ClientSettings, Failure> {
-    let servers = parsed.text(BOOTSTRAP_SERVER.name)?.unwrap_or_default();
-    let controllers = parsed.text(BOOTSTRAP_CONTROLLER.name)?.unwrap_or_default();
+    let servers = Servers {
+        brokers: parsed.text(BOOTSTRAP_SERVER.name)?.map(String::from),
+        ..Servers::default()
+    };
+    settings_of(&servers, properties, client_id, others)
+}
+
+fn settings_of(
+    servers: &Servers,
+    properties: &[(String, String)],
+    client_id: &str,
+    others: &mut [&mut dyn Settings],
+) -> Result<ClientSettings, Failure> {
+    let controllers = servers.controllers.as_deref().unwrap_or_default();
+    let servers = servers.brokers.as_deref().unwrap_or_default();
     let mut settings = ClientSettings::new(servers);
     settings.client_id = client_id.to_string();
     let mut blocks: Vec<&mut dyn Settings> = vec![&mut settings];

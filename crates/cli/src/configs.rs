@@ -1,11 +1,12 @@
 //! `ottla configs` (kafka-configs.sh): describes and alters configs and quotas.
 //!
-//! Not here: whose configs are meant (configs/entity.rs), quotas (configs/quotas.rs).
-//! Not served: SCRAM credentials of users.
+//! Not here: whose configs are meant (configs/entity.rs), quotas (configs/quotas.rs), credentials
+//! (configs/scram.rs).
 
 mod entity;
 mod options;
 mod quotas;
+mod scram;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -63,12 +64,17 @@ async fn act(
     let client = client_options::admin(context, parsed).await?;
     match changes {
         Some(changes) if first.kind.is_quota() => {
-            quotas::alter(&client, entities, &changes).await?
+            alter_limits(context, &client, entities, &changes).await?
         }
         Some(changes) => alter(&client, first, &changes).await?,
         None if first.kind.is_quota() => {
             let lines = quotas::describe(&client, entities).await?;
             write!(context.out, "{lines}")?;
+            if let ([only], Kind::Users) = (entities, first.kind)
+                && only.name.as_deref() != Some("")
+            {
+                write!(context.out, "{}", scram::describe(&client, only.name.as_deref()).await?)?;
+            }
         }
         None => describe(context, &client, first, parsed.has("all")).await?,
     }
@@ -89,6 +95,34 @@ async fn act(
     }
     client.close().await;
     Ok(())
+}
+
+/// Alters what clients may use, or what a user logs in with.
+async fn alter_limits(
+    context: &Context,
+    client: &Client,
+    entities: &[Entity],
+    changes: &Changes,
+) -> Result<(), Failure> {
+    quotas::check(entities, changes)?;
+    let set = changes.set.iter().map(|(name, _)| name.as_str());
+    let names: Vec<&str> = set.chain(changes.unset.iter().map(String::as_str)).collect();
+    if !names.iter().any(|name| scram::is_credential(name)) {
+        return quotas::alter(client, entities, changes).await;
+    }
+    if !names.iter().all(|name| scram::is_credential(name)) {
+        return Err(Failure::said(
+            "Cannot alter both quota and SCRAM credential configs simultaneously for 'users' using \
+             --bootstrap-server.",
+        ));
+    }
+    match entities.first().and_then(|user| user.name.as_deref()) {
+        Some("") | None => Err(Failure::said(
+            "The use of --entity-default or --user-defaults is not allowed with User SCRAM \
+             Credentials using --bootstrap-server.",
+        )),
+        Some(user) => scram::alter(client, &context.env, user, changes).await,
+    }
 }
 
 /// What is to become of configs.

@@ -44,6 +44,11 @@ impl Failure {
         Failure { message: message.into(), place: Place::Stderr, code: 1 }
     }
 
+    /// An exit code without a word.
+    pub(crate) fn silent() -> Failure {
+        Failure { message: String::new(), place: Place::Nowhere, code: 1 }
+    }
+
     /// The same with another exit code.
     pub(crate) fn with_code(mut self, code: u8) -> Failure {
         self.code = code;
@@ -80,7 +85,7 @@ impl fmt::Display for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Failure { message: String::new(), place: Place::Nowhere, code: 1 };
+            return Failure::silent();
         }
         Failure::said(format!("cannot write the output: {error}"))
     }

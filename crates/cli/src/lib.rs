@@ -18,7 +18,9 @@
 //! ```
 
 mod applets;
+mod broker_api_versions;
 mod client_options;
+mod cluster;
 mod completions;
 mod configs;
 mod console_consumer;
@@ -27,20 +29,27 @@ mod consumer_groups;
 mod context;
 mod daemon;
 mod datetime;
+mod delete_records;
 mod dump_log;
 mod failure;
+mod features;
 mod file;
 mod get_offsets;
 mod help;
+mod leader_election;
 mod links;
 mod log;
+mod log_dirs;
 mod logging;
+mod metadata_quorum;
 mod options;
+mod partition_file;
 mod partition_filter;
 mod start;
 mod stop;
 mod storage;
 mod topics;
+mod words;
 
 use std::io::Write;
 

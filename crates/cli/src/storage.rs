@@ -1,9 +1,10 @@
 //! `ottla storage`: formats a node's folders and tells what is in them, as kafka-storage does.
 //!
 //! The grammar is that of Apache Kafka's tool (argparse, not jopt): a word, then options. Reads
-//! `server.properties` alone, no variables. Not served: --add-scram (logins), version-mapping and
-//! feature-dependencies. Not here: what formatting writes (node).
+//! `server.properties` alone, no variables. Not served: version-mapping and feature-dependencies.
+//! Not here: what formatting writes (node).
 
+mod scram;
 mod words;
 
 use std::io::Write;
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 
 use ottla_env::Env;
 use ottla_metadata::{
-    Bootstrap, FEATURES, METADATA_VERSION, MetadataRecord, MetadataVersion, bootstrap_records,
+    Bootstrap, FEATURES, KRAFT_VERSION, METADATA_VERSION, MetadataRecord, MetadataVersion,
+    bootstrap_records,
 };
 use ottla_node::format::{self, Format, InitialVoter, Voter, VoterEndpoint, Voters};
 use ottla_settings::{Input, Settings};
@@ -38,9 +40,6 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
         }
     }
 }
-
-/// The feature whose level stands in control records.
-const KRAFT_VERSION: &str = "kraft.version";
 
 /// The settings of a file, without variables and overrides.
 fn settings(env: &Env, config: &str) -> Result<Settings, Failure> {
@@ -109,7 +108,7 @@ fn run_format(
     asked: &FormatWords,
 ) -> Result<(), Failure> {
     let voters = voters(&context.env, settings, asked)?;
-    let bootstrap = bootstrap(asked, &voters)?;
+    let bootstrap = bootstrap(&context.env, asked, &voters)?;
     let version = level_of(&bootstrap);
     let (done, dirs) = sorted_out(&context.env, settings, asked)?;
     if let Some(done) = done.first().filter(|_| !asked.ignore_formatted) {
@@ -234,7 +233,11 @@ fn voter(text: &str, listener: &str) -> Result<InitialVoter, Failure> {
 }
 
 /// The records that the cluster begins with.
-fn bootstrap(asked: &FormatWords, voters: &Voters) -> Result<Vec<MetadataRecord>, Failure> {
+fn bootstrap(
+    env: &Env,
+    asked: &FormatWords,
+    voters: &Voters,
+) -> Result<Vec<MetadataRecord>, Failure> {
     let mut bootstrap = Bootstrap::default();
     if let Some(text) = &asked.release_version {
         let known = MetadataVersion::from_text(text);
@@ -259,10 +262,19 @@ fn bootstrap(asked: &FormatWords, voters: &Voters) -> Result<Vec<MetadataRecord>
             name => _ = bootstrap.features.insert(name.to_owned(), *level),
         }
     }
+    bootstrap.credentials = scram::credentials(env, &asked.credentials)?;
+    let version = bootstrap.version.unwrap_or(MetadataVersion::DEFAULT.level());
+    if !bootstrap.credentials.is_empty() && version < MetadataVersion::SCRAM.level() {
+        return Err(Failure::said(format!(
+            "SCRAM is only supported in {METADATA_VERSION} {} or later.",
+            MetadataVersion::SCRAM
+        )));
+    }
     bootstrap_records(&bootstrap).map_err(|problem| Failure::said(problem.to_string()))
 }
 
-fn unknown_version(text: &str) -> Failure {
+/// The refusal of a release that nobody knows.
+pub(crate) fn unknown_version(text: &str) -> Failure {
     let all: Vec<String> = MetadataVersion::all().map(|version| version.to_string()).collect();
     let all = all.join(", ");
     let name = METADATA_VERSION;
@@ -304,6 +316,12 @@ fn shown(bootstrap: &[MetadataRecord], version: Version) -> String {
         MetadataRecord::FeatureLevel(level) => format!(
             "ApiMessageAndVersion(FeatureLevelRecord(name='{}', featureLevel={}) at version 0)",
             level.name, level.feature_level
+        ),
+        // Kafka prints salt and keys as well, which nobody else is to know.
+        MetadataRecord::UserScramCredential(user) => format!(
+            "ApiMessageAndVersion(UserScramCredentialRecord(name='{}', mechanism={}, \
+             iterations={}) at version 0)",
+            user.name, user.mechanism, user.iterations
         ),
         other => other.name().to_owned(),
     };

@@ -8,7 +8,9 @@
 
 use std::collections::BTreeSet;
 
-use ottla_metadata::{Broker, Image, METADATA_VERSION, MetadataRecord, MetadataVersion};
+use ottla_metadata::{
+    Broker, Image, KRAFT_VERSION, METADATA_VERSION, MetadataRecord, MetadataVersion,
+};
 use ottla_wire::messages::broker_registration_request::{Feature, Listener};
 use ottla_wire::messages::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use ottla_wire::messages::{
@@ -20,9 +22,6 @@ use ottla_wire::{BrokerEpoch, BrokerId, DirectoryId, ErrorCode, Offset, StrBytes
 use crate::leadership::{Electorate, Leave};
 use crate::soft::Soft;
 use crate::{Controller, Decision, Live};
-
-/// The feature that only control records know.
-const KRAFT_VERSION: &str = "kraft.version";
 
 /// Directory ids below this number have a meaning of their own.
 const RESERVED_DIRECTORIES: u128 = 100;

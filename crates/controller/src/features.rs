@@ -2,10 +2,11 @@
 //!
 //! Either all levels change or none. Every registered node must support the new ones.
 //! `metadata.version` never goes down: records of a higher level could be in the log.
-//! Not served: kraft.version, which is a control record of the quorum.
+//! Not served: another level of kraft.version, which is a control record of the quorum.
 
 use ottla_metadata::{
-    Feature, Image, METADATA_VERSION, MetadataRecord, ResourceType, SupportedFeature,
+    Feature, Image, KRAFT_VERSION, KRAFT_VERSION_MAX, METADATA_VERSION, MetadataRecord,
+    ResourceType, SupportedFeature,
 };
 use ottla_wire::messages::update_features_request::FeatureUpdateKey;
 use ottla_wire::messages::{
@@ -20,6 +21,9 @@ const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;
 const UNSAFE_DOWNGRADE: i8 = 3;
 
+const NEEDS_DOWNGRADE: &str = "Can't downgrade the version of this feature without setting the \
+                               upgrade type to either safe or unsafe downgrade.";
+
 const KEEPS_ELR: &str = "eligible.leader.replicas.version";
 
 impl Controller {
@@ -29,7 +33,7 @@ impl Controller {
         live: &mut Live<'_>,
         request: &UpdateFeaturesRequest,
     ) -> Decision<UpdateFeaturesResponse> {
-        let updated = self.updates(live.image, request);
+        let updated = self.updates(live.image, live.soft.kraft_version, request);
         let mut records = match updated {
             Ok(records) => records,
             Err(problem) => {
@@ -61,11 +65,16 @@ impl Controller {
     fn updates(
         &self,
         image: &Image,
+        kraft_version: i16,
         request: &UpdateFeaturesRequest,
     ) -> Result<Vec<MetadataRecord>, String> {
         let mut next = image.features().clone();
         let mut records = Vec::new();
         for update in &request.feature_updates {
+            if update.feature == KRAFT_VERSION {
+                check_kraft(self.settings.node.node_id, kraft_version, update)?;
+                continue;
+            }
             check(self.settings.node.node_id, image, update)?;
             next.set(&update.feature, update.max_version_level);
             records.push(MetadataRecord::from(FeatureLevelRecord {
@@ -103,6 +112,21 @@ impl Controller {
     }
 }
 
+/// The level of kraft.version stays what it is.
+fn check_kraft(node_id: i32, present: i16, update: &FeatureUpdateKey) -> Result<(), String> {
+    let level = update.max_version_level;
+    let why = match level {
+        same if same == present => return Ok(()),
+        negative if negative < 0 => "A feature version cannot be less than 0.".to_owned(),
+        unknown if unknown > KRAFT_VERSION_MAX => {
+            format!("Local controller {node_id} only supports versions 0-{KRAFT_VERSION_MAX}")
+        }
+        lower if lower < present => "Can't downgrade the version of this feature.".to_owned(),
+        _ => "This quorum keeps the voters that its configuration names.".to_owned(),
+    };
+    Err(format!("Invalid update version {level} for feature {KRAFT_VERSION}. {why}"))
+}
+
 fn check(node_id: i32, image: &Image, update: &FeatureUpdateKey) -> Result<(), String> {
     let (name, level) = (update.feature.as_str(), update.max_version_level);
     let invalid =
@@ -117,6 +141,9 @@ fn check(node_id: i32, image: &Image, update: &FeatureUpdateKey) -> Result<(), S
         return invalid("A feature version cannot be less than 0.");
     }
     let Some(feature) = Feature::by_name(name) else {
+        if level == 0 {
+            return invalid(&format!("Feature {name} not found."));
+        }
         return invalid(&format!("Local controller {node_id} does not support this feature."));
     };
     if !supports(level, feature.level_min, feature.level_max) {
@@ -144,10 +171,7 @@ fn check(node_id: i32, image: &Image, update: &FeatureUpdateKey) -> Result<(), S
         return Ok(());
     }
     if upgrade_type == UPGRADE {
-        return invalid(
-            "Can't downgrade the version of this feature without setting the upgrade type to \
-             either safe or unsafe downgrade.",
-        );
+        return invalid(NEEDS_DOWNGRADE);
     }
     if name == METADATA_VERSION {
         return Err(format!(

@@ -38,11 +38,13 @@ mod alter_configs;
 mod alter_partition;
 mod assign_directories;
 mod brokers;
+mod client_quotas;
 mod config_check;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod describe_configs;
+mod elect_leaders;
 mod election;
 mod features;
 mod heartbeat;
@@ -51,13 +53,17 @@ mod names;
 mod nodes;
 mod placement;
 mod producer_ids;
+mod reassignments;
 mod reply;
 mod soft;
 mod tick;
+mod user_scram_credentials;
 
 pub use describe_configs::ConfigsOf;
+pub use reassignments::list_partition_reassignments;
 pub use reply::{ControllerReply, Decision};
 pub use soft::{Session, Soft};
+pub use user_scram_credentials::describe_user_scram_credentials;
 
 use std::collections::BTreeMap;
 

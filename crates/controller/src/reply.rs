@@ -6,11 +6,12 @@ use ottla_machine::{Decided, Ticket};
 use ottla_metadata::MetadataRecord;
 use ottla_wire::Timestamp;
 use ottla_wire::messages::{
-    AllocateProducerIdsResponse, AlterConfigsResponse, AlterPartitionResponse,
+    AllocateProducerIdsResponse, AlterClientQuotasResponse, AlterConfigsResponse,
+    AlterPartitionReassignmentsResponse, AlterPartitionResponse, AlterUserScramCredentialsResponse,
     AssignReplicasToDirsResponse, BrokerHeartbeatResponse, BrokerRegistrationResponse,
     ControllerRegistrationResponse, CreatePartitionsResponse, CreateTopicsResponse,
-    DeleteTopicsResponse, IncrementalAlterConfigsResponse, UnregisterBrokerResponse,
-    UnregisterControllerResponse, UpdateFeaturesResponse,
+    DeleteTopicsResponse, ElectLeadersResponse, IncrementalAlterConfigsResponse,
+    UnregisterBrokerResponse, UnregisterControllerResponse, UpdateFeaturesResponse,
 };
 
 /// Records and a response.
@@ -74,8 +75,11 @@ macro_rules! replies {
 
 replies! {
     AllocateProducerIds AllocateProducerIdsResponse;
+    AlterClientQuotas AlterClientQuotasResponse;
     AlterConfigs AlterConfigsResponse;
     AlterPartition AlterPartitionResponse;
+    AlterPartitionReassignments AlterPartitionReassignmentsResponse;
+    AlterUserScramCredentials AlterUserScramCredentialsResponse;
     AssignReplicasToDirs AssignReplicasToDirsResponse;
     BrokerHeartbeat BrokerHeartbeatResponse;
     BrokerRegistration BrokerRegistrationResponse;
@@ -83,6 +87,7 @@ replies! {
     CreatePartitions CreatePartitionsResponse;
     CreateTopics CreateTopicsResponse;
     DeleteTopics DeleteTopicsResponse;
+    ElectLeaders ElectLeadersResponse;
     IncrementalAlterConfigs IncrementalAlterConfigsResponse;
     UnregisterBroker UnregisterBrokerResponse;
     UnregisterController UnregisterControllerResponse;

@@ -64,6 +64,21 @@ fn partitions_have_leaders_that_have_all_records() {
 }
 
 #[test]
+fn partitions_get_the_replicas_and_leaders_that_are_asked_for() {
+    check("reassignments", include_str!("scenarios/reassignments.txt"));
+}
+
+#[test]
+fn limits_of_clients_are_kept_by_entity() {
+    check("quotas", include_str!("scenarios/quotas.txt"));
+}
+
+#[test]
+fn users_get_credentials_one_at_a_time() {
+    check("credentials", include_str!("scenarios/credentials.txt"));
+}
+
+#[test]
 fn features_and_producer_ids_are_handed_out() {
     check("features", include_str!("scenarios/features.txt"));
 }

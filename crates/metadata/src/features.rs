@@ -10,6 +10,13 @@ use std::fmt;
 /// Kafka's name of the feature whose level is a [`MetadataVersion`].
 pub const METADATA_VERSION: &str = "metadata.version";
 
+/// Kafka's name of the feature that tells whether the quorum keeps its voters in its log. Its
+/// level stands in control records.
+pub const KRAFT_VERSION: &str = "kraft.version";
+
+/// The highest level of [`KRAFT_VERSION`].
+pub const KRAFT_VERSION_MAX: i16 = 1;
+
 /// The level of `metadata.version`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MetadataVersion(i16);
@@ -50,10 +57,14 @@ impl MetadataVersion {
     pub const MINIMUM: Self = Self(7);
     /// 3.4-IV0: RegisterBrokerRecord 2.
     pub const ZK_MIGRATION: Self = Self(8);
+    /// 3.5-IV2: UserScramCredentialRecord.
+    pub const SCRAM: Self = Self(11);
     /// 3.6-IV0: from here on a shrunk ISR leaves the leader epoch alone.
     pub const NO_EPOCH_BUMP_ON_SHRINK: Self = Self(12);
     /// 3.6-IV1: BeginTransactionRecord and its like.
     pub const TRANSACTIONS: Self = Self(13);
+    /// 3.9-IV0: a new quorum keeps its voters in its log.
+    pub const VOTERS_IN_LOG: Self = Self(21);
     /// 3.7-IV0: RegisterControllerRecord.
     pub const CONTROLLER_REGISTRATION: Self = Self(15);
     /// 3.7-IV2: directories of replicas.

@@ -44,7 +44,8 @@ pub use bootstrap::{Bootstrap, bootstrap_records};
 pub use changes::{Changes, TopicChange};
 pub use configs::{ConfigResource, Configs, ResourceType};
 pub use features::{
-    FEATURES, Feature, FeatureProblem, Features, METADATA_VERSION, MetadataVersion, features_at,
+    FEATURES, Feature, FeatureProblem, Features, KRAFT_VERSION, KRAFT_VERSION_MAX,
+    METADATA_VERSION, MetadataVersion, features_at,
 };
 pub use image::{Image, Provenance};
 pub use nodes::{Broker, ControllerNode, Endpoint, SupportedFeature};

@@ -390,7 +390,7 @@ async fn start_broker(
     epoch: BrokerEpoch,
     mut images: watch::Receiver<Arc<Image>>,
 ) -> Result<Started, StartError> {
-    let Parts { env, settings, dirs, outlook, .. } = parts;
+    let Parts { env, settings, dirs, quorum, outlook, .. } = parts;
     let id = BrokerId(settings.node.node_id);
     let (applied, applied_image) = watch::channel(Arc::<Image>::default());
     let (is_due, (failed, recovery)) = (Arc::new(Notify::new()), watch::channel(None));
@@ -398,6 +398,7 @@ async fn start_broker(
         env: env.clone(),
         id,
         cluster_id: dirs.logs.cluster_id().to_owned(),
+        kraft_version: quorum.kraft_version(),
         settings: settings.clone(),
         dirs: Arc::clone(&dirs.logs),
         image: applied_image.clone(),

@@ -3,12 +3,9 @@
 //! A level that can be opened is not always served: its APIs are then in no table, and records
 //! of it are kept as they are.
 
-use ottla_metadata::FEATURES;
+use ottla_metadata::{FEATURES, KRAFT_VERSION};
 
 use crate::voters::KRAFT_VERSIONS;
-
-/// The name of the feature whose level stands in control records.
-pub const KRAFT_VERSION: &str = "kraft.version";
 
 /// Name, lowest and highest level of every feature, sorted by name.
 pub fn supported_features() -> Vec<(&'static str, i16, i16)> {

@@ -40,7 +40,7 @@ mod voters;
 pub use bootstrap::{BOOTSTRAP, bootstrap_file, voters_file};
 pub use checkpoint::{BrokenCheckpoint, Checkpoint};
 pub use error::QuorumError;
-pub use features::{KRAFT_VERSION, supported_features};
+pub use features::supported_features;
 pub use log::FOLDER;
 pub use quorum::{Opening, Quorum};
 pub use snapshots::SnapshotId;

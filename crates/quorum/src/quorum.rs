@@ -99,6 +99,11 @@ impl Quorum {
         self.shared.image.subscribe()
     }
 
+    /// The level of `kraft.version`, which no image tells.
+    pub fn kraft_version(&self) -> i16 {
+        self.shared.live().kraft_version()
+    }
+
     /// Why the quorum cannot go on, once it cannot.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.shared.failure.subscribe()

@@ -1,7 +1,8 @@
 //! Who may do what: principals, resources, operations, and the question that every handler asks.
 //!
-//! Not here: how a connection proves who it is, and stored ACLs; the node has none yet and allows
-//! everything. [`Authorizer::Nobody`] exists so that one test finds a handler that forgot to ask.
+//! [`scram`] makes of a password what a server keeps. Not here: how a connection proves who it is,
+//! and stored ACLs; the node has none yet and allows everything. [`Authorizer::Nobody`] exists so
+//! that one test finds a handler that forgot to ask.
 //!
 //! ```
 //! use ottla_security::{Authorizer, Operation, Principal, Resource};
@@ -10,6 +11,8 @@
 //! assert!(Authorizer::Everybody.allows(&alice, Operation::Read, Resource::Topic("payments")));
 //! assert!(!Authorizer::Nobody.allows(&alice, Operation::Read, Resource::Topic("payments")));
 //! ```
+
+pub mod scram;
 
 /// An authenticated party, as Kafka writes it: `User:alice`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

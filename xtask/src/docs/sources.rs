@@ -184,7 +184,7 @@ fn known(line: &str) -> Option<Known> {
 
 /// `NAME FIRST..LAST [announced N], ... => ...;` of an `apis!` table.
 fn served(line: &str) -> Option<Served> {
-    let (row, _) = line.strip_prefix("    ")?.split_once(" => ")?;
+    let (row, _) = line.strip_prefix("    ")?.split_once(" =>")?;
     let mut words = row.split([' ', ',']);
     let name = words.next().filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))?;
     let versions = range(&words.next()?.replace('=', ""), "..")?;
@@ -289,6 +289,8 @@ mod tests {
         assert_eq!((api.name.as_str(), api.versions, api.announced), ("Produce", (3, 13), Some(0)));
         let api = served("    Envelope 0..=0, DIRECT => envelope::handle;").unwrap();
         assert_eq!((api.name.as_str(), api.versions, api.announced), ("Envelope", (0, 0), None));
+        let wrapped = served("    ListGroups 0..5, Describe Group =>").unwrap();
+        assert_eq!((wrapped.name.as_str(), wrapped.versions), ("ListGroups", (0, 5)));
         assert!(served("        |ctx, frame| answered(ctx, frame, $file::handle)").is_none());
         let line = "request 22 InitProducerIdRequest 0-6 flexible 2+ unstable on broker";
         let api = super::known(line).unwrap();

@@ -6,7 +6,7 @@
 //! Not served: nothing.
 
 use bytes::Bytes;
-use ottla_metadata::{FEATURES, Feature, Image};
+use ottla_metadata::{FEATURES, Feature, Image, KRAFT_VERSION, KRAFT_VERSION_MAX};
 use ottla_net::{ClientSoftware, CloseReason, ConnectionInfo, Outcome, count_errors};
 use ottla_wire::frame::encode_response;
 use ottla_wire::messages::api_versions_response::{
@@ -45,7 +45,7 @@ pub(crate) async fn handle(ctx: Ctx, request: ApiVersionsRequest) -> Answer<ApiV
     ApiVersionsResponse {
         api_keys: api_keys(),
         supported_features: supported(ctx.version),
-        finalized_features: finalized(&image),
+        finalized_features: finalized(&image, ctx.rooms.kraft_version),
         finalized_features_epoch: image.provenance().offset.0,
         ..Default::default()
     }
@@ -61,14 +61,17 @@ fn is_for_another(ctx: &Ctx, request: &ApiVersionsRequest) -> bool {
 
 /// The features that this broker can serve.
 fn supported(version: i16) -> Vec<SupportedFeatureKey> {
-    FEATURES
-        .iter()
-        .filter(|feature| feature.level_served > 0)
-        .filter(|feature| feature.level_min > 0 || version >= LEVEL_ZERO_SINCE)
-        .map(|feature| SupportedFeatureKey {
-            name: StrBytes::from(feature.name),
-            min_version: feature.level_min,
-            max_version: feature.level_served,
+    let served = FEATURES.iter().filter(|feature| feature.level_served > 0);
+    let served = served.map(|feature| (feature.name, feature.level_min, feature.level_served));
+    let mut served: Vec<_> = served.chain([(KRAFT_VERSION, 0, KRAFT_VERSION_MAX)]).collect();
+    served.sort_unstable();
+    served
+        .into_iter()
+        .filter(|(_, level_min, _)| *level_min > 0 || version >= LEVEL_ZERO_SINCE)
+        .map(|(name, min_version, max_version)| SupportedFeatureKey {
+            name: StrBytes::from(name),
+            min_version,
+            max_version,
             ..Default::default()
         })
         .collect()
@@ -76,10 +79,12 @@ fn supported(version: i16) -> Vec<SupportedFeatureKey> {
 
 /// The levels of the cluster; Kafka tells each as a range of one. A client that hears of a level
 /// counts on it: of a feature that is served in part it hears as far as it is served.
-fn finalized(image: &Image) -> Vec<FinalizedFeatureKey> {
+fn finalized(image: &Image, kraft_version: i16) -> Vec<FinalizedFeatureKey> {
     let served = |name: &str| Feature::by_name(name).map_or(0, |feature| feature.level_served);
     let levels = image.features().iter();
+    let kraft = Some((KRAFT_VERSION, kraft_version)).filter(|(_, level)| *level > 0);
     levels
+        .chain(kraft)
         .map(|(name, level)| {
             let told = if served(name) > 0 { level.min(served(name)) } else { level };
             FinalizedFeatureKey {

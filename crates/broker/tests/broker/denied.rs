@@ -385,6 +385,10 @@ fn rest_of(key: ApiKey, version: i16) -> Option<Bytes> {
             let resource_types = if version == 0 { Vec::new() } else { vec![2, 4, 16, 32] };
             bytes(&ListConfigResourcesRequest { resource_types, ..Default::default() }, version)
         }
+        ApiKey::DescribeClientQuotas => bytes(&DescribeClientQuotasRequest::default(), version),
+        ApiKey::DescribeUserScramCredentials => {
+            bytes(&DescribeUserScramCredentialsRequest::default(), version)
+        }
         _ => None,
     }
 }
@@ -401,6 +405,20 @@ fn is_open(api: &Api) -> bool {
             | ApiKey::CreatePartitions
             | ApiKey::AlterConfigs
             | ApiKey::IncrementalAlterConfigs
+            | ApiKey::AlterClientQuotas
+            | ApiKey::AlterUserScramCredentials
+            | ApiKey::UpdateFeatures
+            | ApiKey::UnregisterBroker
+            | ApiKey::DescribeAcls
+            | ApiKey::CreateAcls
+            | ApiKey::DeleteAcls
+            | ApiKey::CreateDelegationToken
+            | ApiKey::RenewDelegationToken
+            | ApiKey::ExpireDelegationToken
+            | ApiKey::DescribeDelegationToken
+            | ApiKey::ElectLeaders
+            | ApiKey::AlterPartitionReassignments
+            | ApiKey::ListPartitionReassignments
     )
 }
 

@@ -11,6 +11,7 @@ mod durability;
 mod fetch;
 mod forwarded;
 mod groups;
+mod limits;
 mod metadata;
 mod obeyed;
 mod offsets;

@@ -512,6 +512,7 @@ fn start(
         env: env.clone(),
         id: ME,
         cluster_id: CLUSTER.to_owned(),
+        kraft_version: 1,
         settings: recipe.settings.clone(),
         dirs: Arc::clone(&dirs),
         image,

@@ -154,13 +154,16 @@ fn api_versions_tells_features_from_version_three_on() {
     let replicas = ("eligible.leader.replicas.version".to_owned(), 0, 1);
     let groups = ("group.version".to_owned(), 0, 1);
     let transactions = ("transaction.version".to_owned(), 0, 2);
-    assert_eq!(supported(&told), [replicas, groups, metadata.clone(), transactions]);
+    let kraft = ("kraft.version".to_owned(), 0, 1);
+    let all = [replicas, groups, kraft, metadata.clone(), transactions];
+    assert_eq!(supported(&told), all);
     let finalized: Vec<_> = told
         .finalized_features
         .iter()
         .map(|of| (&*of.name, of.min_version_level, of.max_version_level))
         .collect();
-    assert_eq!(finalized, [("metadata.version", 29, 29), ("transaction.version", 2, 2)]);
+    let kraft = ("kraft.version", 1, 1);
+    assert_eq!(finalized, [("metadata.version", 29, 29), ("transaction.version", 2, 2), kraft]);
     assert_eq!(told.finalized_features_epoch, house.image.provenance().offset.0);
     // A lowest level of 0 is malformed for clients of version 3.
     assert_eq!(supported(&house.ask(3, software())), [metadata]);

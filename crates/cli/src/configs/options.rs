@@ -79,7 +79,9 @@ pub(super) fn check(parsed: &Parsed) -> Result<Vec<Entity>, Failure> {
         check_name(entity)?;
     }
     let kinds: Vec<Kind> = entities.iter().map(|entity| entity.kind).collect();
-    if kinds.len() > 1 && !matches!(kinds[..], [Kind::Users, Kind::Clients]) {
+    if kinds.len() > 1
+        && !matches!(kinds[..], [Kind::Users, Kind::Clients] | [Kind::Clients, Kind::Users])
+    {
         return Err(Failure::said(
             "Only 'users' and 'clients' entity types may be specified together",
         ));
@@ -144,8 +146,6 @@ fn entities(parsed: &Parsed) -> Result<Vec<Entity>, Failure> {
         }
         entities.push(Entity { kind, name: Some(name) });
     }
-    // A user comes before their client, whatever the order of the options.
-    entities.sort_by_key(|entity| entity.kind != Kind::Users);
     Ok(entities)
 }
 
@@ -158,8 +158,17 @@ fn check_name(entity: &Entity) -> Result<(), Failure> {
                 "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
             )))
         }
+        Kind::Ips if !could_be_host(name) => Err(Failure::said(format!(
+            "The entity name for ips must be a valid IP or resolvable host, but it is: {name}"
+        ))),
         _ => Ok(()),
     }
+}
+
+/// Whether a text is an address or could be a host's name; nobody is asked for it.
+fn could_be_host(text: &str) -> bool {
+    let is_known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    text.parse::<std::net::IpAddr>().is_ok() || text.chars().all(is_known)
 }
 
 fn configs() -> Vec<String> {
@@ -213,7 +222,7 @@ mod tests {
             "--describe --bootstrap-server h:1 --entity-type brokers --entity-default",
             "brokers=",
         );
-        check_line("--describe --bootstrap-server h:1 --client c --user u", "users=u clients=c");
+        check_line("--describe --bootstrap-server h:1 --client c --user u", "clients=c users=u");
     }
 
     #[test]

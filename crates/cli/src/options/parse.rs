@@ -49,7 +49,9 @@ fn option_of(word: &str) -> Option<&str> {
 
 /// The option of that name; beginnings of names are not enough, as in Apache Kafka's tools.
 fn find(options: &'static [Opt], name: &str) -> Option<&'static Opt> {
-    options.iter().find(|option| option.name == name || option.aliases.contains(&name))
+    // A name of its own goes before an older name of another: kafka-log-dirs has --broker-list.
+    let own = options.iter().find(|option| option.name == name);
+    own.or_else(|| options.iter().find(|option| option.aliases.contains(&name)))
 }
 
 #[cfg(test)]

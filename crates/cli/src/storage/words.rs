@@ -1,9 +1,9 @@
 //! The command line of `ottla storage`: a word and its options, as argparse reads them.
 //!
-//! Options are short or long, with their value behind a space or an equals sign. Not here: what
-//! they mean together (storage.rs).
+//! Not here: the grammar (words.rs of the crate), what the words mean together (storage.rs).
 
 use crate::failure::Failure;
+use crate::words::Words;
 
 /// What the words ask for.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,14 +28,18 @@ pub(crate) struct FormatWords {
     pub(crate) standalone: bool,
     pub(crate) no_initial_controllers: bool,
     pub(crate) initial_controllers: Option<String>,
+    /// As they were written.
+    pub(crate) credentials: Vec<String>,
 }
 
+const PROGRAM: &str = "kafka-storage";
 const USAGE: &str = "usage: kafka-storage [-h] {info,format,random-uuid} ...\n";
 const USAGE_INFO: &str = "usage: kafka-storage info [-h] --config CONFIG\n";
 const USAGE_RANDOM_UUID: &str = "usage: kafka-storage random-uuid [-h]\n";
 const USAGE_FORMAT: &str = "\
 usage: kafka-storage format [-h] --config CONFIG --cluster-id CLUSTER_ID
-                     [--ignore-formatted] [--release-version RELEASE_VERSION]
+                     [--add-scram ADD_SCRAM] [--ignore-formatted]
+                     [--release-version RELEASE_VERSION]
                      [--feature FEATURE] [--standalone |
                      --no-initial-controllers |
                      --initial-controllers INITIAL_CONTROLLERS]
@@ -54,6 +58,9 @@ const HELP_CONFIG: &str = "
 const HELP_FORMAT: &str = "\
   --cluster-id, -t CLUSTER_ID
                          the cluster that the node belongs to
+  --add-scram, -S ADD_SCRAM
+                         a user with a password for SCRAM, as
+                         SCRAM-SHA-256=[name=alice,password=secret]; may repeat
   --ignore-formatted, -g
                          format the folders that are not formatted yet, leave the others
   --release-version, -r RELEASE_VERSION
@@ -69,47 +76,50 @@ const HELP_FORMAT: &str = "\
 
 /// Reads the words.
 pub(crate) fn parse(words: &[String]) -> Result<Asked, Failure> {
+    let at_start = Words::new(words, PROGRAM, USAGE);
     let Some((word, rest)) = words.split_first() else {
-        return Err(wrong(USAGE, "too few arguments"));
+        return Err(at_start.wrong("too few arguments"));
     };
     match word.as_str() {
         "-h" | "--help" => Ok(Asked::Help(format!("{USAGE}{HELP}"))),
         "random-uuid" => random_uuid(rest),
         "info" => info(rest),
         "format" => format(rest),
-        other => Err(wrong(
-            USAGE,
-            &format!("invalid choice: '{other}' (choose from 'info', 'format', 'random-uuid')"),
-        )),
+        other => {
+            let choices = "(choose from 'info', 'format', 'random-uuid')";
+            Err(at_start.wrong(&format!("invalid choice: '{other}' {choices}")))
+        }
     }
 }
 
 fn random_uuid(words: &[String]) -> Result<Asked, Failure> {
-    match words.first().map(String::as_str) {
+    let mut words = Words::new(words, PROGRAM, USAGE_RANDOM_UUID);
+    match words.next() {
         None => Ok(Asked::RandomUuid),
-        Some("-h" | "--help") => Ok(Asked::Help(USAGE_RANDOM_UUID.to_owned())),
-        Some(other) => Err(unrecognized(USAGE_RANDOM_UUID, other)),
+        Some(word) if matches!(word.name.as_str(), "-h" | "--help") => {
+            Ok(Asked::Help(USAGE_RANDOM_UUID.to_owned()))
+        }
+        Some(other) => Err(words.unrecognized(&other)),
     }
 }
 
 fn info(words: &[String]) -> Result<Asked, Failure> {
     let mut config = None;
-    let mut words = Words { words, usage: USAGE_INFO };
-    while let Some(option) = words.next()? {
+    let mut words = Words::new(words, PROGRAM, USAGE_INFO);
+    while let Some(option) = words.next() {
         match option.name.as_str() {
             "-h" | "--help" => return Ok(Asked::Help(format!("{USAGE_INFO}{HELP_CONFIG}"))),
             "-c" | "--config" => config = Some(words.value(option)?),
-            _ => return Err(unrecognized(USAGE_INFO, &option.name)),
+            _ => return Err(words.unrecognized(&option)),
         }
     }
-    let missing = || wrong(USAGE_INFO, "argument --config/-c is required");
-    Ok(Asked::Info { config: config.ok_or_else(missing)? })
+    Ok(Asked::Info { config: config.ok_or_else(|| words.missing("--config/-c"))? })
 }
 
 fn format(words: &[String]) -> Result<Asked, Failure> {
     let (mut asked, mut config, mut cluster_id) = (FormatWords::default(), None, None);
-    let mut words = Words { words, usage: USAGE_FORMAT };
-    while let Some(option) = words.next()? {
+    let mut words = Words::new(words, PROGRAM, USAGE_FORMAT);
+    while let Some(option) = words.next() {
         match option.name.as_str() {
             "-h" | "--help" => {
                 return Ok(Asked::Help(format!("{USAGE_FORMAT}{HELP_CONFIG}{HELP_FORMAT}")));
@@ -124,17 +134,12 @@ fn format(words: &[String]) -> Result<Asked, Failure> {
             "-I" | "--initial-controllers" => {
                 asked.initial_controllers = Some(words.value(option)?);
             }
-            "-S" | "--add-scram" => {
-                return Err(Failure::said(
-                    "--add-scram is not served yet: format without it, logins come later",
-                ));
-            }
-            _ => return Err(unrecognized(USAGE_FORMAT, &option.name)),
+            "-S" | "--add-scram" => asked.credentials.push(words.value(option)?),
+            _ => return Err(words.unrecognized(&option)),
         }
     }
-    let missing = |name: &str| wrong(USAGE_FORMAT, &format!("argument {name} is required"));
-    asked.config = config.ok_or_else(|| missing("--config/-c"))?;
-    asked.cluster_id = cluster_id.ok_or_else(|| missing("--cluster-id/-t"))?;
+    asked.config = config.ok_or_else(|| words.missing("--config/-c"))?;
+    asked.cluster_id = cluster_id.ok_or_else(|| words.missing("--cluster-id/-t"))?;
     let ways = [
         (asked.standalone, "--standalone/-s"),
         (asked.no_initial_controllers, "--no-initial-controllers/-N"),
@@ -143,7 +148,7 @@ fn format(words: &[String]) -> Result<Asked, Failure> {
     let given: Vec<&str> = ways.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
     if let [first, second, ..] = given[..] {
         let what = format!("argument {second}: not allowed with argument {first}");
-        return Err(wrong(USAGE_FORMAT, &what));
+        return Err(words.wrong(&what));
     }
     Ok(Asked::Format(asked))
 }
@@ -159,53 +164,4 @@ fn feature(text: &str) -> Result<(String, i16), Failure> {
         Failure::said(format!("Can't parse feature=level string {text}: {level} is no level."))
     })?;
     Ok((name.trim().to_owned(), level))
-}
-
-/// An option as it was written.
-struct Written {
-    name: String,
-    /// The value behind an equals sign.
-    value: Option<String>,
-}
-
-/// The words that are left.
-struct Words<'a> {
-    words: &'a [String],
-    usage: &'static str,
-}
-
-impl Words<'_> {
-    fn next(&mut self) -> Result<Option<Written>, Failure> {
-        let Some((word, rest)) = self.words.split_first() else { return Ok(None) };
-        self.words = rest;
-        if !word.starts_with('-') {
-            return Err(unrecognized(self.usage, word));
-        }
-        Ok(Some(match word.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => {
-                Written { name: name.to_owned(), value: Some(value.to_owned()) }
-            }
-            _ => Written { name: word.clone(), value: None },
-        }))
-    }
-
-    fn value(&mut self, option: Written) -> Result<String, Failure> {
-        if let Some(value) = option.value {
-            return Ok(value);
-        }
-        let Some((value, rest)) = self.words.split_first() else {
-            let what = format!("argument {}: expected one argument", option.name);
-            return Err(wrong(self.usage, &what));
-        };
-        self.words = rest;
-        Ok(value.clone())
-    }
-}
-
-fn unrecognized(usage: &str, word: &str) -> Failure {
-    wrong(usage, &format!("unrecognized arguments: '{word}'"))
-}
-
-fn wrong(usage: &str, what: &str) -> Failure {
-    Failure::said(format!("{usage}kafka-storage: error: {what}"))
 }

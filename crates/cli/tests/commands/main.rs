@@ -9,6 +9,8 @@ mod dump_log;
 mod kafka;
 mod session;
 
+use ottla_wire::messages::*;
+use ottla_wire::{BrokerId, ErrorCode};
 use session::with_session;
 
 #[test]
@@ -128,5 +130,128 @@ fn a_partition_is_read_from_an_offset_without_a_group() {
         session.check(&format!("{one} --offset 1"), "2\n").await;
         session.check(&format!("{one} --offset earliest"), "1\n").await;
         session.check("consumer-groups --list", "").await;
+    });
+}
+
+#[test]
+fn what_needs_no_authorizer_and_no_second_broker_is_answered() {
+    with_session(async |session| {
+        session.run("topics --create --topic t", "").await;
+        let client = session.client().await;
+        let all = ElectLeadersRequest { topic_partitions: None, ..Default::default() };
+        let told = client.call(&all).await.unwrap();
+        let of_topics = told.replica_election_results.iter();
+        let due: usize = of_topics.map(|topic| topic.partition_result.len()).sum();
+        assert_eq!((told.error_code, due), (ErrorCode::NONE, 0));
+        let to = |id| {
+            use alter_partition_reassignments_request::*;
+            let replicas = Some(vec![BrokerId(id)]);
+            let partitions = vec![ReassignablePartition { replicas, ..Default::default() }];
+            let topics =
+                vec![ReassignableTopic { name: "t".into(), partitions, ..Default::default() }];
+            AlterPartitionReassignmentsRequest { topics, ..Default::default() }
+        };
+        for (id, code) in [(1, ErrorCode::NONE), (2, ErrorCode::INVALID_REPLICA_ASSIGNMENT)] {
+            let told = client.call(&to(id)).await.unwrap();
+            assert_eq!(told.responses[0].partitions[0].error_code, code);
+        }
+        let all = ListPartitionReassignmentsRequest { topics: None, ..Default::default() };
+        let told = client.call(&all).await.unwrap();
+        assert_eq!((told.error_code, told.topics.len()), (ErrorCode::NONE, 0));
+        client.close().await;
+    });
+}
+
+#[test]
+fn acls_and_tokens_are_refused_by_a_broker_too() {
+    with_session(async |session| {
+        let client = session.client().await;
+        let any = DescribeAclsRequest {
+            resource_type_filter: 1,
+            pattern_type_filter: 1,
+            operation: 1,
+            permission_type: 1,
+            ..Default::default()
+        };
+        let told = client.call(&any).await.unwrap();
+        assert_eq!(told.error_code, ErrorCode::SECURITY_DISABLED);
+        let any = delete_acls_request::DeleteAclsFilter {
+            resource_type_filter: 1,
+            pattern_type_filter: 1,
+            operation: 1,
+            permission_type: 1,
+            ..Default::default()
+        };
+        let request = DeleteAclsRequest { filters: vec![any; 2], ..Default::default() };
+        let told = client.call(&request).await.unwrap();
+        let codes: Vec<_> = told.filter_results.iter().map(|result| result.error_code).collect();
+        assert_eq!(codes, [ErrorCode::SECURITY_DISABLED; 2]);
+        let acl = create_acls_request::AclCreation {
+            resource_type: 2,
+            resource_pattern_type: 3,
+            operation: 3,
+            permission_type: 3,
+            ..Default::default()
+        };
+        let request = CreateAclsRequest { creations: vec![acl], ..Default::default() };
+        let told = client.call(&request).await.unwrap();
+        assert_eq!(told.results[0].error_code, ErrorCode::SECURITY_DISABLED);
+        let not_allowed = ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED;
+        let created = client.call(&CreateDelegationTokenRequest::default()).await.unwrap();
+        assert_eq!((created.error_code, &*created.principal_name), (not_allowed, "ANONYMOUS"));
+        let renewed = client.call(&RenewDelegationTokenRequest::default()).await.unwrap();
+        let expired = client.call(&ExpireDelegationTokenRequest::default()).await.unwrap();
+        let described = client.call(&DescribeDelegationTokenRequest::default()).await.unwrap();
+        let codes = [renewed.error_code, expired.error_code, described.error_code];
+        assert_eq!(codes, [not_allowed; 3]);
+        client.close().await;
+    });
+}
+
+#[test]
+fn leaders_are_elected_records_deleted_and_directories_told() {
+    with_session(async |session| {
+        session.run("topics --create --topic t --partitions 1", "").await;
+        session.run("console-producer --topic t", "1\n2\n3\n").await;
+        let elect = "leader-election --election-type preferred";
+        let valid = "Valid replica already elected for partitions t-0\n";
+        session.check(&format!("{elect} --topic t --partition 0"), valid).await;
+        session.check(&format!("{elect} --all-topic-partitions"), "").await;
+        session
+            .check(
+                &format!("{elect} --topic t --partition 9"),
+                "Error completing leader election (PREFERRED) for partition: t-9: No such \
+                 partition as t-9\n1 replica(s) could not be elected\ncode 1\n",
+            )
+            .await;
+        session
+            .check(
+                elect,
+                "One and only one of the following options is required: topic, \
+                 all-topic-partitions, path-to-json-file\ncode 1\n",
+            )
+            .await;
+        let offsets = r#"{"partitions":[{"topic":"t","partition":0,"offset":2}],"version":1}"#;
+        let file = session.file("offsets.json", offsets);
+        session
+            .check(
+                &format!("delete-records --offset-json-file {file}"),
+                "Executing records delete operation\nRecords delete operation completed:\n\
+                 partition: t-0\tlow_watermark: 2\n",
+            )
+            .await;
+        let told = session.run("log-dirs --describe --topic-list t", "").await;
+        let begins = "Querying brokers for log directories information\nReceived log directory \
+                      information from brokers 1\n{\"brokers\":[{\"broker\":1,\"logDirs\":[\
+                      {\"partitions\":[{\"partition\":\"t-0\",\"size\":";
+        assert!(told.starts_with(begins), "{told}");
+        assert!(told.ends_with("\"}]}],\"version\":1}\n"), "{told}");
+        session
+            .check(
+                "log-dirs --describe --broker-list 1,7",
+                "ERROR: The given brokers do not exist from --broker-list: 7. Current existent \
+                 brokers: 1\ncode 1\n",
+            )
+            .await;
     });
 }

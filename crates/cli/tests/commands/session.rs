@@ -6,6 +6,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use ottla_cli::{Context, run};
+use ottla_client::{Client, ClientSettings};
 use ottla_env::Env;
 use ottla_node::{Node, Opening};
 use ottla_settings::{Input, Settings};
@@ -17,26 +18,43 @@ pub(crate) struct Ran {
     pub(crate) code: u8,
 }
 
+/// What the nodes belong to that are formatted first.
+const CLUSTER: &str = "4L6g3nShT-eMCtK--X86sw";
+/// The configuration of a node whose quorum keeps its voters in its log.
+const DYNAMIC: &str = "controller.quorum.bootstrap.servers=127.0.0.1:9093";
+
 /// The node.
 pub(crate) struct Session {
     env: Env,
     node: Node,
     address: String,
     controller: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Session {
-    async fn start(env: &Env) -> Session {
+    /// Starts a node with more lines of configuration.
+    async fn start(env: &Env, more: &str) -> Session {
         let folder = tempfile::tempdir().unwrap();
         let file = format!(
             "process.roles=broker,controller\nnode.id=1\nlog.dirs={}\n\
              listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\n\
-             controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:9093\n\
+             controller.listener.names=CONTROLLER\n{more}\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=2\n\
              group.initial.rebalance.delay.ms=0\nlog.segment.delete.delay.ms=1000\n",
             folder.path().display()
         );
+        if more == DYNAMIC {
+            let path = folder.path().join("server.properties");
+            env.disk().replace(&path, file.as_bytes()).unwrap();
+            let path = path.display();
+            let line =
+                format!("storage format --standalone --cluster-id {CLUSTER} --config {path}");
+            let words: Vec<String> = line.split(' ').map(String::from).collect();
+            let (mut context, printed) = Context::captured(env.clone());
+            let code = run(&mut context, "ottla", &words).await;
+            assert_eq!(code, 0, "{}", printed.stderr());
+        }
         let input = Input { file: Some(file.as_bytes()), ..Input::default() };
         let settings = Settings::load(input).unwrap().settings;
         let node = Node::start(env, Opening { settings, cluster_id: None }).await.unwrap();
@@ -45,7 +63,20 @@ impl Session {
             found.unwrap().address.to_string()
         };
         let (address, controller) = (at("PLAINTEXT"), at("CONTROLLER"));
-        Session { env: env.clone(), node, address, controller, _folder: folder }
+        Session { env: env.clone(), node, address, controller, folder }
+    }
+
+    /// A file beside the node's logs; gives its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        self.env.disk().replace(&path, text.as_bytes()).unwrap();
+        path.display().to_string()
+    }
+
+    /// A client of the node.
+    pub(crate) async fn client(&self) -> Client {
+        let settings = ClientSettings::new(&self.address);
+        Client::connect(self.env.clone(), settings).await.unwrap()
     }
 
     /// Where the node is.
@@ -89,10 +120,19 @@ impl Session {
 
 /// Runs the test on a runtime of its own, for at most a minute.
 pub(crate) fn with_session(test: impl AsyncFnOnce(&Session)) {
+    with_configured("controller.quorum.voters=1@127.0.0.1:9093", test);
+}
+
+/// The same on a node whose quorum keeps its voters in its log.
+pub(crate) fn with_dynamic_session(test: impl AsyncFnOnce(&Session)) {
+    with_configured(DYNAMIC, test);
+}
+
+fn with_configured(more: &str, test: impl AsyncFnOnce(&Session)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let env = Env::real(runtime.handle().clone());
     let ran = runtime.block_on(env.timeout(Duration::from_secs(60), async {
-        let session = Session::start(&env).await;
+        let session = Session::start(&env, more).await;
         test(&session).await;
         session.node.stop().await;
     }));

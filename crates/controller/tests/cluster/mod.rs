@@ -185,6 +185,11 @@ impl Cluster {
                 let (reply, records) = self.ask(|c, live| c.unregister_controller(live, &request));
                 (outcome(reply.error_code, reply.error_message.as_ref()), records)
             }
+            "elect" => self.elect(&words),
+            "reassign" => self.reassign(&words),
+            "reassignments" => (self.reassignments(), Vec::new()),
+            "quota" => self.quota(&words),
+            "scram" => self.scram(&words),
             "controller" => {
                 // A controller of 4.4 knows the levels up to 33.
                 let newer = |name| i16::from(name == "metadata.version" && words.has("newest")) * 3;
@@ -459,6 +464,149 @@ impl Cluster {
         (one.unwrap_or(reply.error_code).name().to_owned(), records)
     }
 
+    /// `elect [TOPIC:INDEX..] [unclean] [type=N]`; without partitions all.
+    fn elect(&mut self, words: &Words<'_>) -> (String, Vec<MetadataRecord>) {
+        let named = words.plain.iter().filter_map(|word| word.split_once(':'));
+        let named = named.map(|(topic, index)| m::elect_leaders_request::TopicPartitions {
+            topic: StrBytes::copied(topic),
+            partitions: vec![PartitionIndex(index.parse().unwrap())],
+            ..Default::default()
+        });
+        let named: Vec<_> = named.collect();
+        let unclean = i64::from(words.has("unclean"));
+        let request = m::ElectLeadersRequest {
+            election_type: i8::try_from(words.number("type", unclean)).unwrap(),
+            topic_partitions: (!named.is_empty()).then_some(named),
+            ..Default::default()
+        };
+        let (reply, records) = self.ask(|c, live| c.elect_leaders(live, &request));
+        let mut told = format!("{}\n", reply.error_code.name());
+        for topic in &reply.replica_election_results {
+            for one in &topic.partition_result {
+                let outcome = outcome(one.error_code, one.error_message.as_ref());
+                writeln!(told, "{}-{}: {outcome}", topic.topic, one.partition_id).unwrap();
+            }
+        }
+        (told, records)
+    }
+
+    /// `reassign TOPIC:INDEX=BROKER,..|cancel.. [same-size]`
+    fn reassign(&mut self, words: &Words<'_>) -> (String, Vec<MetadataRecord>) {
+        use m::alter_partition_reassignments_request as reassign;
+        let topic = |(at, replicas): &(&str, &str)| {
+            let (name, index) = at.split_once(':').unwrap();
+            let partition = reassign::ReassignablePartition {
+                partition_index: PartitionIndex(index.parse().unwrap()),
+                replicas: (*replicas != "cancel").then(|| brokers(replicas)),
+                ..Default::default()
+            };
+            reassign::ReassignableTopic {
+                name: StrBytes::copied(name),
+                partitions: vec![partition],
+                ..Default::default()
+            }
+        };
+        let request = m::AlterPartitionReassignmentsRequest {
+            allow_replication_factor_change: !words.has("same-size"),
+            topics: words.pairs.iter().map(topic).collect(),
+            ..Default::default()
+        };
+        let (reply, records) = self.ask(|c, live| c.alter_partition_reassignments(live, &request));
+        let told = reply.responses.iter().map(|topic| {
+            let one = &topic.partitions[0];
+            let outcome = outcome(one.error_code, one.error_message.as_ref());
+            format!("{}-{}: {outcome}\n", topic.name, one.partition_index)
+        });
+        (told.collect(), records)
+    }
+
+    /// `reassignments`: what is under way.
+    fn reassignments(&mut self) -> String {
+        let list =
+            |ids: &[BrokerId]| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+        let request = m::ListPartitionReassignmentsRequest { topics: None, ..Default::default() };
+        let reply = ottla_controller::list_partition_reassignments(self.image(), &request);
+        let told = reply.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(move |one| {
+                format!(
+                    "{}-{} replicas={} adding={} removing={}\n",
+                    topic.name,
+                    one.partition_index,
+                    list(&one.replicas),
+                    list(&one.adding_replicas),
+                    list(&one.removing_replicas)
+                )
+            })
+        });
+        told.collect()
+    }
+
+    /// `quota TYPE:NAME.. key=limit.. [twice] [validate]`; the name `-` stands for the default, the
+    /// limit `none` for its removal.
+    fn quota(&mut self, words: &Words<'_>) -> (String, Vec<MetadataRecord>) {
+        use m::alter_client_quotas_request as quotas;
+        let parts = words.plain.iter().filter_map(|word| word.split_once(':'));
+        let part = |(kind, name): (&str, &str)| quotas::EntityData {
+            entity_type: StrBytes::copied(kind),
+            entity_name: (name != "-").then(|| StrBytes::copied(name)),
+            ..Default::default()
+        };
+        let op = |(key, limit): &(&str, &str)| quotas::OpData {
+            key: StrBytes::copied(key),
+            value: limit.parse().unwrap_or_default(),
+            remove: *limit == "none",
+            ..Default::default()
+        };
+        let entry = quotas::EntryData {
+            entity: parts.map(part).collect(),
+            ops: words.pairs.iter().map(op).collect(),
+            ..Default::default()
+        };
+        let request = m::AlterClientQuotasRequest {
+            entries: vec![entry; 1 + usize::from(words.has("twice"))],
+            validate_only: words.has("validate"),
+            ..Default::default()
+        };
+        let (reply, records) = self.ask(|c, live| c.alter_client_quotas(live, &request));
+        let told = reply.entries.iter();
+        let told =
+            told.map(|one| format!("{}\n", outcome(one.error_code, one.error_message.as_ref())));
+        (told.collect(), records)
+    }
+
+    /// `scram [USER] MECHANISM=ITERATIONS..`; `none` iterations stand for a deletion, the password
+    /// `empty` for none.
+    fn scram(&mut self, words: &Words<'_>) -> (String, Vec<MetadataRecord>) {
+        use m::alter_user_scram_credentials_request as scram;
+        let name = StrBytes::copied(words.plain.first().copied().unwrap_or_default());
+        let (deletions, upsertions): (Vec<_>, Vec<_>) =
+            words.pairs.iter().partition(|(_, iterations)| *iterations == "none");
+        let deletion = |(mechanism, _): &(&str, &str)| scram::ScramCredentialDeletion {
+            name: name.clone(),
+            mechanism: mechanism.parse().unwrap(),
+            ..Default::default()
+        };
+        let salted_password: &[u8] = if words.has("empty") { b"" } else { b"salted" };
+        let upsertion = |(mechanism, iterations): &(&str, &str)| scram::ScramCredentialUpsertion {
+            name: name.clone(),
+            mechanism: mechanism.parse().unwrap(),
+            iterations: iterations.parse().unwrap(),
+            salt: ottla_wire::Bytes::from_static(b"salt"),
+            salted_password: ottla_wire::Bytes::from_static(salted_password),
+            ..Default::default()
+        };
+        let request = m::AlterUserScramCredentialsRequest {
+            deletions: deletions.iter().map(deletion).collect(),
+            upsertions: upsertions.iter().map(upsertion).collect(),
+            ..Default::default()
+        };
+        let (reply, records) = self.ask(|c, live| c.alter_user_scram_credentials(live, &request));
+        let told = reply.results.iter().map(|one| {
+            format!("{}: {}\n", one.user, outcome(one.error_code, one.error_message.as_ref()))
+        });
+        (told.collect(), records)
+    }
+
     /// `features NAME=LEVEL.. [safe] [unsafe] [validate]`
     fn features(&mut self, words: &Words<'_>) -> (String, Vec<MetadataRecord>) {
         let upgrade_type = match (words.has("safe"), words.has("unsafe")) {
@@ -726,6 +874,20 @@ impl Names {
                 let epoch = self.epoch(r.broker_epoch);
                 format!("producer-ids {} {epoch} next={}", r.broker_id, r.next_producer_id)
             }
+            R::ClientQuota(r) => {
+                let part = |part: &m::client_quota_record::EntityData| {
+                    let name = part.entity_name.as_ref().map_or("-", |name| name.as_str());
+                    format!(" {}:{name}", part.entity_type)
+                };
+                let entity: String = r.entity.iter().map(part).collect();
+                let limit = if r.remove { "none".to_owned() } else { r.value.to_string() };
+                format!("quota{entity} {}={limit}", r.key)
+            }
+            R::UserScramCredential(r) => {
+                let keys = (r.stored_key.len(), r.server_key.len());
+                format!("scram {} {}={} keys={keys:?}", r.name, r.mechanism, r.iterations)
+            }
+            R::RemoveUserScramCredential(r) => format!("no scram {} {}", r.name, r.mechanism),
             R::FeatureLevel(r) => format!("feature {}={}", r.name, r.feature_level),
             R::BeginTransaction(r) => format!("begin {}", r.name.as_deref().unwrap_or_default()),
             R::EndTransaction(_) => "end".to_owned(),

@@ -5,6 +5,7 @@
 //! the range of this API alone. Not served: nothing.
 
 use bytes::Bytes;
+use ottla_metadata::KRAFT_VERSION;
 use ottla_net::{ClientSoftware, CloseReason, ConnectionInfo, Outcome, count_errors};
 use ottla_wire::frame::encode_response;
 use ottla_wire::messages::api_versions_response::{
@@ -16,7 +17,7 @@ use ottla_wire::{ApiKey, ErrorCode, StrBytes};
 use crate::answer::Answer;
 use crate::api::APIS;
 use crate::context::Ctx;
-use crate::features::{KRAFT_VERSION, supported_features};
+use crate::features::supported_features;
 
 /// From this version on clients say who they are.
 const SOFTWARE_SINCE: i16 = 3;

@@ -1,5 +1,6 @@
 //! A quorum of one on a simulated disk.
 
+mod administered;
 mod lives;
 mod service;
 mod support;

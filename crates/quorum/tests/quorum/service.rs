@@ -12,12 +12,13 @@ use ottla_wire::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
 use ottla_wire::messages::{
-    AllocateProducerIdsRequest, AlterPartitionRequest, ApiVersionsRequest,
-    AssignReplicasToDirsRequest, BrokerHeartbeatRequest, BrokerRegistrationRequest,
-    ControllerRegistrationRequest, CreateTopicsResponse, DefaultPrincipalData,
-    DescribeClusterRequest, DescribeQuorumRequest, EnvelopeRequest, EnvelopeResponse,
-    IncrementalAlterConfigsRequest, UnregisterBrokerRequest, UnregisterControllerRequest,
-    UpdateFeaturesRequest,
+    AllocateProducerIdsRequest, AlterPartitionReassignmentsRequest, AlterPartitionRequest,
+    ApiVersionsRequest, AssignReplicasToDirsRequest, BrokerHeartbeatRequest,
+    BrokerRegistrationRequest, ControllerRegistrationRequest, CreateTopicsResponse,
+    DefaultPrincipalData, DescribeClusterRequest, DescribeQuorumRequest,
+    DescribeUserScramCredentialsRequest, ElectLeadersRequest, EnvelopeRequest, EnvelopeResponse,
+    IncrementalAlterConfigsRequest, ListPartitionReassignmentsRequest, UnregisterBrokerRequest,
+    UnregisterControllerRequest, UpdateFeaturesRequest,
 };
 use ottla_wire::{ApiKey, ErrorCode, Message, Reader, Request};
 
@@ -203,6 +204,10 @@ fn who_may_do_nothing_changes_nothing() {
         denied!(channel, 0, UnregisterBrokerRequest::default());
         denied!(channel, 1, UpdateFeaturesRequest::default());
         denied!(channel, 2, DescribeQuorumRequest::default());
+        denied!(channel, 0, DescribeUserScramCredentialsRequest::default());
+        denied!(channel, 2, ElectLeadersRequest::default());
+        denied!(channel, 1, AlterPartitionReassignmentsRequest::default());
+        denied!(channel, 0, ListPartitionReassignmentsRequest::default());
         denied!(channel, 0, envelope(&create("a"), 7));
         let created = channel.send(&create("a"), 7).await.expect("an answer");
         assert_eq!(created.topics[0].error_code, ErrorCode::TOPIC_AUTHORIZATION_FAILED);
