@@ -135,15 +135,23 @@ final class State {
 
     private void producers(Admin admin, List<TopicPartition> partitions) throws Exception {
         admin.describeProducers(partitions).all().get().forEach((partition, states) ->
-            states.activeProducers().forEach(producer ->
-                lines.put("producer " + producer.producerId() + " of " + partition, producer.toString())));
+            states.activeProducers().forEach(producer -> lines.put(
+                "producer " + producer.producerId() + " of " + partition,
+                "epoch " + producer.producerEpoch() + " sequence " + producer.lastSequence()
+                    + " time " + producer.lastTimestamp()
+                    + " coordinator " + producer.coordinatorEpoch().orElse(-1)
+                    + " begins " + producer.currentTransactionStartOffset().orElse(-1))));
     }
 
     private void transactions(Admin admin) throws Exception {
         List<String> ids = admin.listTransactions().all().get().stream()
             .map(listing -> listing.transactionalId()).toList();
         admin.describeTransactions(ids).all().get().forEach((id, transaction) ->
-            lines.put("transaction " + id, transaction.toString()));
+            lines.put("transaction " + id, transaction.state()
+                + " producer " + transaction.producerId() + " epoch " + transaction.producerEpoch()
+                + " timeout " + transaction.transactionTimeoutMs()
+                + " begun " + transaction.transactionStartTimeMs().orElse(-1) + " in "
+                + transaction.topicPartitions().stream().map(Object::toString).sorted().toList()));
     }
 
     private void groups(Admin admin) throws Exception {
@@ -151,7 +159,8 @@ final class State {
             lines.put("group " + group.groupId(), group.toString());
             admin.listConsumerGroupOffsets(group.groupId()).partitionsToOffsetAndMetadata().get()
                 .forEach((partition, offset) ->
-                    lines.put("group " + group.groupId() + " in " + partition, offset.toString()));
+                    lines.put("group " + group.groupId() + " in " + partition, offset.offset()
+                        + " epoch " + offset.leaderEpoch().orElse(-1) + " '" + offset.metadata() + "'"));
         }
     }
 

@@ -379,7 +379,7 @@ final class Writing implements AutoCloseable {
         }
         long travelled = state.lines.entrySet().stream()
             .filter(line -> line.getKey().endsWith(" of travel-0"))
-            .filter(line -> line.getValue().contains("producerEpoch=0")).count();
+            .filter(line -> line.getValue().startsWith("epoch 0 ")).count();
         require(travelled == 1, "the travelling producer had to begin anew");
     }
 

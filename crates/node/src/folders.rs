@@ -2,15 +2,18 @@
 //! one of them or stand apart.
 //!
 //! Not here: what stands in them before the first start (format.rs).
-//! Must hold: all of them are locked and belong to one cluster and node.
+//! Must hold: all of them are locked and belong to one cluster and node; no mark of a clean stop
+//! goes before it is known that the node can start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_env::Env;
 use ottla_settings::Settings;
 use ottla_storage::dirs::DirsOpening;
-use ottla_storage::{Directory, LogDirs, OnFailure};
+use ottla_storage::names::METADATA_DIR;
+use ottla_storage::verify::damage_inside;
+use ottla_storage::{Directory, LogDirs, OnFailure, StorageError, clean_shutdown};
 use ottla_wire::{BrokerEpoch, BrokerId};
 
 use crate::error::StartError;
@@ -28,6 +31,7 @@ impl Folders {
     /// Locks and checks them.
     pub(crate) fn open(env: &Env, settings: &Settings) -> Result<Folders, StartError> {
         let metadata_path = PathBuf::from(settings.metadata_log_dir());
+        check_metadata(env, &metadata_path)?;
         let opening = |paths: Vec<PathBuf>| DirsOpening {
             paths,
             metadata_path: metadata_path.clone(),
@@ -75,4 +79,24 @@ impl Folders {
             metadata.close(epoch);
         }
     }
+}
+
+/// Refuses a metadata log that was damaged after a clean stop. Apache Kafka cuts it there and goes
+/// on without the topics behind that place, whose partitions it sets aside as strays.
+fn check_metadata(env: &Env, dir: &Path) -> Result<(), StartError> {
+    if !env.disk().exists(&dir.join(clean_shutdown::FILE)) {
+        return Ok(());
+    }
+    // A disk that cannot be read says so again when the log is opened.
+    let Ok(Some(damage)) = damage_inside(env.disk(), &dir.join(METADATA_DIR)) else {
+        return Ok(());
+    };
+    let (path, at, what, dir) =
+        (damage.path.display(), damage.position, &damage.what, dir.display());
+    Err(StartError::from(StorageError::Refused(format!(
+        "{path} is damaged at byte {at}: {what}; the folder was closed in order and whole batches \
+         follow, so this is no torn end: restore the file from a copy, or let ottla log repair \
+         --truncate-torn-tail {dir} end it there, which keeps what it cuts aside; topics that were \
+         made later are then not known any more"
+    ))))
 }

@@ -4,12 +4,14 @@
 //! Changes nothing, takes no lock, and does not need the node to be down; what a running node
 //! writes meanwhile may be told as a torn end. One file for a partition's directory
 //! (verify/partition.rs), one for a segment (verify/segment.rs) and one for the indexes beside it
-//! (verify/indexes.rs). With a finding comes its remedy, where there is one. Memory is that of one
-//! batch, 32 bytes for each batch of one segment, and the producers of one log.
+//! (verify/indexes.rs); verify/inside.rs is for starts, which want to know one thing only. With a
+//! finding comes its remedy, where there is one. Memory is that of one batch, 32 bytes for each
+//! batch of one segment, and the producers of one log.
 //!
 //! Not here: the records of the metadata's own snapshots, and mending (repair.rs).
 
 mod indexes;
+mod inside;
 mod partition;
 mod segment;
 
@@ -23,6 +25,8 @@ use crate::checkpoint::{self, Offsets};
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{METADATA_DIR, parse_dir};
 use crate::{clean_shutdown, reserve};
+
+pub use inside::{Damage, damage_inside};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]

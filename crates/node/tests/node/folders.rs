@@ -6,7 +6,7 @@ use std::time::Duration;
 use ottla_env::Env;
 use ottla_sim::World;
 
-use crate::support::{DATA, client, produce, start, start_with, text, unpack, values};
+use crate::support::{DATA, client, produce, refusal, start, start_with, text, unpack, values};
 
 const BY_HAND: &[u8] = include_bytes!("../fixtures/by-hand.tar.gz");
 const KAFKA: &[u8] = include_bytes!("../../../storage/tests/fixtures/kafka-4.3.1.tar.gz");
@@ -59,6 +59,30 @@ fn a_folder_of_apache_kafka_serves_and_goes_on() {
         assert!(state.contains("\"leaderEpoch\":2"), "{state}");
         let node = start(&env).await;
         assert_eq!(values(&client, "sample-none").await.len(), 201);
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_metadata_log_that_was_damaged_after_a_clean_stop_is_not_cut() {
+    const LISTENERS: &str = "listeners=PLAINTEXT://:9092,CONTROLLER://:9093";
+    World::new(3).run(async |world: World| {
+        let env = world.node(1);
+        unpack(env.disk(), KAFKA);
+        let log = Path::new(DATA).join("__cluster_metadata-0/00000000000000000000.log");
+        let mut bytes = env.disk().read(&log).expect("a file");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        env.disk().replace(&log, &bytes).expect("a disk");
+        for _ in 0..2 {
+            let told = refusal(&env, &[LISTENERS]).await;
+            assert!(told.contains("00000000000000000000.log is damaged at byte "), "{told}");
+            assert!(told.contains("ottla log repair --truncate-torn-tail /data"), "{told}");
+        }
+        assert_eq!(env.disk().read(&log).expect("a file"), bytes);
+        // After a crash nobody can tell it from what a power cut tore, and neither does Kafka.
+        env.disk().remove_file(&Path::new(DATA).join(".kafka_cleanshutdown")).expect("a mark");
+        let node = start_with(&env, &[LISTENERS]).await.expect("it starts");
         node.stop().await;
     });
 }

@@ -9,4 +9,5 @@ mod moves;
 mod outlook;
 mod refusals;
 mod support;
+mod turns;
 mod world;

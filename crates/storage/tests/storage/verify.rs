@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ottla_env::Disk;
 use ottla_sim::World;
-use ottla_storage::verify::{Gravity, Verified, verify};
+use ottla_storage::verify::{Gravity, Verified, damage_inside, verify};
 
 use super::support::unpack;
 
@@ -169,4 +169,33 @@ fn zeros_that_a_crash_leaves_in_the_indexes_of_a_short_log_are_no_fault() {
         }
         assert_eq!(verified(disk, folder).findings, []);
     });
+}
+
+#[test]
+fn damage_in_the_middle_of_a_log_is_told_from_a_torn_end() {
+    type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: &[(&str, Damage<'_>, Option<u64>)] = &[
+        ("sample-txn-0", &|_| (), None),
+        ("sample-txn-0", &|it| it[100] ^= 1, Some(72)),
+        // A length that leads nowhere.
+        ("sample-txn-0", &|it| it[80] ^= 1, Some(72)),
+        ("sample-txn-0", &|it| it.truncate(1750), None),
+        ("sample-txn-0", &|it| it[1763] ^= 1, None),
+        ("sample-txn-0", &|it| it.extend([0; 4096]), None),
+        ("sample-txn-0", &|it| it.extend([2; 4096]), None),
+        // Nothing whole behind it in the file, and a segment that follows.
+        ("sample-rolled-0", &|it| it.truncate(it.len() - 1), Some(u64::MAX)),
+    ];
+    for (name, damage, position) in cases {
+        with_folder(|disk, folder| {
+            let dir = folder.join(name);
+            let path = dir.join(format!("{SEGMENT}.log"));
+            change(disk, &path, damage);
+            let found = damage_inside(disk, &dir).unwrap();
+            assert_eq!(found.is_some(), position.is_some(), "{name} {found:?}");
+            if let Some(found) = found.filter(|_| *position != Some(u64::MAX)) {
+                assert_eq!((found.path, Some(found.position)), (path, *position));
+            }
+        });
+    }
 }
