@@ -1,10 +1,11 @@
 //! `ottla console-consumer` (kafka-console-consumer.sh): prints records as they come.
 //!
-//! Not here: how a record is printed (console_consumer/formatter.rs). Not served: formatters of
-//! the internal topics. Must hold: what was not printed is not committed.
+//! Not here: how a record is printed (console_consumer/formatter.rs, and printing.rs for those of
+//! Kafka's own topics). Must hold: what was not printed is not committed.
 
 mod formatter;
 mod options;
+mod printing;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -35,7 +36,7 @@ pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Fa
     }
     let start = options::start(parsed)?;
     let formatter = Formatter::new(&options::formatter_properties(context, parsed)?)?;
-    let formatter = formatter.silent_if(options::is_silent(parsed)?);
+    let formatter = formatter.of(options::printing(parsed)?);
     let include = parsed.text("include")?.map(topic_expression).transpose()?;
     let limits = Limits {
         records: parsed.number::<i64>("max-messages")?.filter(|count| *count >= 0),

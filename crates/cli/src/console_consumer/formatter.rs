@@ -4,7 +4,9 @@
 
 use ottla_client::ConsumerRecord;
 use ottla_records::TimestampType;
+use ottla_wire::Bytes;
 
+use super::printing::{self, Printing};
 use crate::failure::Failure;
 
 /// The keys with their defaults, for `--help`.
@@ -33,7 +35,7 @@ pub(super) const CLASSES: &[&str] =
 /// How records are printed.
 #[derive(Debug)]
 pub(super) struct Formatter {
-    is_silent: bool,
+    printing: Printing,
     timestamp: bool,
     partition: bool,
     offset: bool,
@@ -68,7 +70,7 @@ impl Formatter {
     /// A formatter by its properties; those that it does not know are left alone.
     pub(super) fn new(properties: &[(String, String)]) -> Result<Formatter, Failure> {
         let mut formatter = Formatter {
-            is_silent: false,
+            printing: Printing::Lines,
             timestamp: false,
             partition: false,
             offset: false,
@@ -110,17 +112,34 @@ impl Formatter {
         Ok(formatter)
     }
 
-    /// The same, or one that prints nothing.
-    pub(super) fn silent_if(mut self, is_silent: bool) -> Formatter {
-        self.is_silent = is_silent;
+    /// The same for what another class prints.
+    pub(super) fn of(mut self, printing: Printing) -> Formatter {
+        self.printing = printing;
         self
     }
 
     /// What is printed of a record.
     pub(super) fn bytes(&self, from: &ConsumerRecord) -> Result<Vec<u8>, Failure> {
-        if self.is_silent {
-            return Ok(Vec::new());
+        match self.printing {
+            Printing::Nothing => Ok(Vec::new()),
+            Printing::Lines => self.line(from),
+            Printing::Logged => {
+                let text = |bytes: &Option<Bytes>| match bytes {
+                    Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                    None => "null".to_owned(),
+                };
+                let (key, value) = (text(&from.record.key), text(&from.record.value));
+                tracing::info!("{}, key:{key}, value:{value}", timestamp(from));
+                self.line(from)
+            }
+            Printing::Records(names) => {
+                let json = printing::json(names, &from.record)?;
+                Ok(json.map(String::into_bytes).unwrap_or_default())
+            }
         }
+    }
+
+    fn line(&self, from: &ConsumerRecord) -> Result<Vec<u8>, Failure> {
         let record = &from.record;
         let mut columns: Vec<Vec<u8>> = Vec::new();
         if self.timestamp {
@@ -218,7 +237,7 @@ fn class(name: &str) -> Result<Class, Failure> {
 mod tests {
     use ottla_client::TopicPartition;
     use ottla_records::Record;
-    use ottla_wire::{Bytes, LeaderEpoch, Offset, PartitionIndex, Timestamp};
+    use ottla_wire::{LeaderEpoch, Offset, PartitionIndex, Timestamp};
 
     use super::*;
 

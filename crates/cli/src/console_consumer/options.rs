@@ -4,6 +4,7 @@
 
 use ottla_wire::Offset;
 
+use super::printing::{self, FORMATTERS, Printing};
 use crate::client_options::{BOOTSTRAP_SERVER, COMMAND_CONFIG, file, pairs};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -19,7 +20,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     flag("enable-systest-events", "Say on the output when the consumer has ended."),
     text("formatter", "class", "The class that prints records. Served are:")
         .more(formatters)
-        .default(DEFAULT_FORMATTER),
+        .default(printing::DEFAULT),
     text("formatter-config", "config file", "A file of properties for the printing of records."),
     text("formatter-property", "prop", "How a record is printed: key=value. The keys:")
         .more(formatter_keys),
@@ -42,11 +43,6 @@ pub(crate) const OPTIONS: &[Opt] = &[
     text("value-deserializer", "deserializer for values", "The class that reads values."),
     VERSION,
 ];
-
-/// The class whose work formatter.rs does.
-const DEFAULT_FORMATTER: &str = "org.apache.kafka.tools.consumer.DefaultMessageFormatter";
-/// The class that prints nothing.
-const NO_FORMATTER: &str = "org.apache.kafka.tools.consumer.NoOpMessageFormatter";
 
 /// A deprecated option, and the one to use.
 const DEPRECATED: &[(&str, &str)] = &[
@@ -130,13 +126,11 @@ pub(super) fn start(parsed: &Parsed) -> Result<Start, Failure> {
     Ok(Start { partition: parsed.number("partition")?, offset })
 }
 
-/// Whether nothing is to be printed; an error for classes that cannot run here.
-pub(super) fn is_silent(parsed: &Parsed) -> Result<bool, Failure> {
-    match parsed.text("formatter")? {
-        Some(NO_FORMATTER) => Ok(true),
-        Some(DEFAULT_FORMATTER) | None => Ok(false),
-        Some(class) => Err(Failure::usage(class)),
-    }
+/// What is to be printed; an error for classes that cannot run here.
+pub(super) fn printing(parsed: &Parsed) -> Result<Printing, Failure> {
+    let class = parsed.text("formatter")?.unwrap_or(printing::DEFAULT);
+    let found = FORMATTERS.iter().find(|(name, _)| *name == class);
+    found.map(|(_, printing)| *printing).ok_or_else(|| Failure::usage(class))
 }
 
 /// The consumer's properties: of a file, of `--command-property`, of the options.
@@ -214,7 +208,7 @@ pub(super) fn formatter_properties(
 }
 
 fn formatters() -> Vec<String> {
-    vec![format!("  {DEFAULT_FORMATTER}"), format!("  {NO_FORMATTER}")]
+    FORMATTERS.iter().map(|(class, _)| format!("  {class}")).collect()
 }
 
 fn formatter_keys() -> Vec<String> {
