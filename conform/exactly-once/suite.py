@@ -19,7 +19,14 @@ import time
 import traceback
 from collections import Counter
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic
 
 PARTITIONS = 3
@@ -44,6 +51,21 @@ def equal(what, got, wanted):
         lost, more = list((wanted - got).elements()), list((got - wanted).elements())
         why = f"{len(lost)} are missing {lost[:5]}, {len(more)} are too many {more[:5]}"
         raise AssertionError(f"{what}: {why}")
+
+
+def insist(call):
+    """Calls until it succeeds: a broker that has just come back may not be ready."""
+
+    def once():
+        try:
+            call(30)
+            return True
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+            return False
+
+    until(call.__name__, once)
 
 
 class Reader:
@@ -147,7 +169,7 @@ class Suite:
         producer = Producer(
             {"bootstrap.servers": self.bootstrap, "transactional.id": f"{self.prefix}-fill"}
         )
-        producer.init_transactions(30)
+        insist(producer.init_transactions)
         for commits in (False, True):
             producer.begin_transaction()
             for number in range(start, start + count):
@@ -155,7 +177,7 @@ class Suite:
                 key = number % KEYS
                 producer.produce(topic, value, f"k{key}", partition=key % PARTITIONS)
                 producer.poll(0)
-            (producer.commit_transaction if commits else producer.abort_transaction)(30)
+            insist(producer.commit_transaction if commits else producer.abort_transaction)
 
     def exactly_once(self):
         """Consume, transform, produce: each input counts once, whoever is killed."""

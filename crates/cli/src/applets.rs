@@ -12,7 +12,7 @@ use crate::options::{Opt, Parsed};
 use crate::{
     broker_api_versions, cluster, completions, configs, console_consumer, console_producer,
     consumer_groups, delete_records, dump_log, features, get_offsets, help, leader_election, links,
-    log, log_dirs, metadata_quorum, start, stop, storage, topics,
+    log, log_dirs, metadata_quorum, start, stop, storage, topics, transactions,
 };
 
 /// What a command's function gives back.
@@ -230,6 +230,12 @@ pub static APPLETS: &[Applet] = &[
             about: "Creates, deletes, describes or changes topics.",
             run: |context, parsed| Box::pin(topics::run(context, parsed)),
         },
+    },
+    Applet {
+        name: "transactions",
+        kafka_names: &["kafka-transactions"],
+        summary: "show transactions and their producers, find those that hang, end them",
+        body: Body::Words(|context, words| Box::pin(transactions::run(context, words))),
     },
 ];
 

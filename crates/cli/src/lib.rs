@@ -49,6 +49,7 @@ mod start;
 mod stop;
 mod storage;
 mod topics;
+mod transactions;
 mod words;
 
 use std::io::Write;

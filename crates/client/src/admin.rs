@@ -6,6 +6,7 @@
 
 mod groups;
 mod offsets;
+mod transactions;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use ottla_wire::messages::{
 };
 use ottla_wire::{ApiKey, BrokerId, ErrorCode, Request, StrBytes};
 
+pub(crate) use self::transactions::INIT_WITHOUT_PREPARED;
 use crate::client::Client;
 use crate::core::cluster::{Cluster, Topic};
 use crate::error::ClientError;

@@ -56,6 +56,27 @@ impl Client {
         self.once_at(&Seat { kind, key: group, lane, timeout, version_max }, request, code).await
     }
 
+    /// Asks a coordinator until it agrees, as long as a call may take. For what may be repeated.
+    pub(crate) async fn until_agreed<R: Request>(
+        &self,
+        seat: &Seat<'_>,
+        request: &R,
+        code: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, ClientError> {
+        let mut attempts = self.attempts(format!("{} of {}", R::API_KEY, seat.key));
+        loop {
+            let told = self.once_at(seat, request, &code).await;
+            let told = told.and_then(|response| match code(&response) {
+                ErrorCode::NONE => Ok(response),
+                code => Err(ClientError::refused(R::API_KEY, seat.key, code, None)),
+            });
+            match told {
+                Ok(response) => return Ok(response),
+                Err(error) => attempts.again(error).await?,
+            }
+        }
+    }
+
     /// Asks a coordinator once, in the same way.
     pub(crate) async fn once_at<R: Request>(
         &self,

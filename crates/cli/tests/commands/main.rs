@@ -8,6 +8,7 @@
 mod dump_log;
 mod kafka;
 mod session;
+mod transactions;
 
 use ottla_wire::messages::*;
 use ottla_wire::{BrokerId, ErrorCode};

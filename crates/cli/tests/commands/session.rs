@@ -41,6 +41,9 @@ impl Session {
              listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\n\
              controller.listener.names=CONTROLLER\n{more}\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=2\n\
+             transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
+             transaction.state.log.num.partitions=2\n\
+             transaction.partition.verification.enable=false\n\
              group.initial.rebalance.delay.ms=0\nlog.segment.delete.delay.ms=1000\n",
             folder.path().display()
         );
@@ -77,6 +80,11 @@ impl Session {
     pub(crate) async fn client(&self) -> Client {
         let settings = ClientSettings::new(&self.address);
         Client::connect(self.env.clone(), settings).await.unwrap()
+    }
+
+    /// The world that the commands live in.
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
     }
 
     /// Where the node is.

@@ -15,8 +15,9 @@ use ottla_wire::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, EndTxnRequest,
     InitProducerIdRequest, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
-use ottla_wire::{ApiKey, ErrorCode, PartitionIndex, ProducerEpoch, ProducerId, Request, StrBytes};
+use ottla_wire::{ApiKey, ErrorCode, PartitionIndex, ProducerEpoch, ProducerId, StrBytes};
 
+use crate::admin::INIT_WITHOUT_PREPARED;
 use crate::client::CoordinatorKind;
 use crate::consumer::{CommittedOffset, ConsumerGroupMetadata};
 use crate::coordinated::Seat;
@@ -172,7 +173,8 @@ impl Shared {
             ..InitProducerIdRequest::default()
         };
         let seat = self.seat(id, INIT_WITHOUT_PREPARED);
-        let told = self.ask(&seat, &request, |response| response.error_code).await?;
+        let told =
+            self.client.until_agreed(&seat, &request, |response| response.error_code).await?;
         Ok((told.producer_id, told.producer_epoch))
     }
 
@@ -195,7 +197,9 @@ impl Shared {
                 group_id: group_id.clone(),
                 ..AddOffsetsToTxnRequest::default()
             };
-            self.ask(&self.seat(&id, i16::MAX), &request, |told| told.error_code).await?;
+            self.client
+                .until_agreed(&self.seat(&id, i16::MAX), &request, |told| told.error_code)
+                .await?;
         }
         let request = TxnOffsetCommitRequest {
             transactional_id: id,
@@ -216,7 +220,7 @@ impl Shared {
             timeout: self.client.request_timeout(),
             version_max,
         };
-        self.ask(&seat, &request, first_refused).await.map(drop)
+        self.client.until_agreed(&seat, &request, first_refused).await.map(drop)
     }
 
     /// Ends the transaction when nothing of it is under way.
@@ -238,7 +242,7 @@ impl Shared {
             };
             let version_max = if bumps { i16::MAX } else { BUMPING_END - 1 };
             let seat = self.seat(&id, version_max);
-            match self.ask(&seat, &request, |response| response.error_code).await {
+            match self.client.until_agreed(&seat, &request, |response| response.error_code).await {
                 Ok(told) if bumps => next = Some((told.producer_id, told.producer_epoch)),
                 Ok(_) => {}
                 // Nobody knows: the same end may be asked for again.
@@ -267,27 +271,6 @@ impl Shared {
             lane: Lane::COMMON,
             timeout: self.client.request_timeout(),
             version_max,
-        }
-    }
-
-    /// Asks a coordinator until it agrees, as long as a call may take.
-    async fn ask<R: Request>(
-        &self,
-        seat: &Seat<'_>,
-        request: &R,
-        code: impl Fn(&R::Response) -> ErrorCode,
-    ) -> Result<R::Response, ClientError> {
-        let mut attempts = self.client.attempts(format!("{} of {}", R::API_KEY, seat.key));
-        loop {
-            let told = self.client.once_at(seat, request, &code).await;
-            let told = told.and_then(|response| match code(&response) {
-                ErrorCode::NONE => Ok(response),
-                code => Err(ClientError::refused(R::API_KEY, seat.key, code, None)),
-            });
-            match told {
-                Ok(response) => return Ok(response),
-                Err(error) => attempts.again(error).await?,
-            }
         }
     }
 }
@@ -319,7 +302,11 @@ async fn ask_to_add(shared: &Shared, partitions: &[TopicPartition]) -> Result<()
         v3_and_below_topics: topics.collect(),
         ..AddPartitionsToTxnRequest::default()
     };
-    shared.ask(&shared.seat(&id, ADD_OF_CLIENTS), &request, first_not_added).await.map(drop)
+    shared
+        .client
+        .until_agreed(&shared.seat(&id, ADD_OF_CLIENTS), &request, first_not_added)
+        .await
+        .map(drop)
 }
 
 fn by_topic(offsets: &[CommittedOffset]) -> Vec<TxnOffsetCommitRequestTopic> {
@@ -366,8 +353,6 @@ const BUMPING: i16 = 2;
 const BUMPING_END: i16 = 5;
 /// The last version of AddPartitionsToTxn that is for clients.
 const ADD_OF_CLIENTS: i16 = 3;
-/// The last version of InitProducerId without prepared transactions (KIP-939).
-const INIT_WITHOUT_PREPARED: i16 = 5;
 /// The last version of TxnOffsetCommit before which the group is added to the transaction.
 const OFFSETS_ADDED_BEFORE: i16 = 4;
 /// The last one that knows topics by name.

@@ -1,25 +1,29 @@
 //! The real node and the real client in one thread from one seed.
 //!
 //! story.rs draws what happens, clients.rs and members.rs are those who see it, ledger.rs and
-//! group.rs hold the invariants.
+//! group.rs hold the invariants. transactional.rs tells stories of transactions, by history.rs.
 //! `cargo test` tells a few seeds' stories, `cargo xtask sim` those of others: from the seed in
 //! OTTLA_SIM_SEED on, as many as OTTLA_SIM_SEEDS says.
 
 mod clients;
 mod group;
+mod history;
 mod ledger;
 mod members;
 mod server;
 mod start;
 mod story;
+mod transactional;
 
 use std::collections::BTreeSet;
 
 use ottla_sim::World;
 
+use history::Anomaly;
 use ledger::Invariant;
 use members::Vice;
 use story::{About, Told, tell};
+use transactional::Harm;
 
 /// What the story of a seed is about.
 fn about(seed: u64) -> About {
@@ -95,6 +99,81 @@ fn a_member_that_jumps_about_is_seen() {
 #[test]
 fn a_leader_that_gives_partitions_to_everybody_is_seen() {
     is_missed(About::Vices(Vice::GivesToAll), &[Invariant::OneOwner]);
+}
+
+/// What befalls the node in the story of transactions of a seed.
+fn harm(seed: u64) -> Harm {
+    match seed % 3 {
+        0 => Harm::Nothing,
+        1 => Harm::Kills,
+        _ => Harm::PowerCuts,
+    }
+}
+
+#[test]
+fn no_story_breaks_a_promise_of_transactions() {
+    let first = number("OTTLA_SIM_SEED").unwrap_or(1);
+    for seed in first..first + number("OTTLA_SIM_SEEDS").unwrap_or(SEEDS) {
+        let told = transactional::tell(&World::new(seed), harm(seed), None);
+        println!("seed {seed}, {:?}: {told:?}", harm(seed));
+        assert!(
+            told.anomalies.is_empty(),
+            "{told:#?}\nthe world had seed {seed}: cargo xtask sim --seed {seed}"
+        );
+    }
+}
+
+/// Tells stories of transactions with something wrong, until that was seen.
+fn is_caught(harm: Harm, vice: Option<transactional::Vice>, expected: Anomaly) {
+    let mut seen = BTreeSet::new();
+    for seed in 1..=CANARIES {
+        let told = transactional::tell(&World::new(seed), harm, vice);
+        seen.extend(told.anomalies.into_iter().map(|(anomaly, _)| anomaly));
+        if seen.contains(&expected) {
+            return;
+        }
+    }
+    panic!("only {seen:?} was seen");
+}
+
+#[test]
+fn what_is_written_without_transactions_is_read_although_it_was_taken_back() {
+    is_caught(Harm::Nothing, Some(transactional::Vice::WritesAlone), Anomaly::DirtyRead);
+}
+
+#[test]
+fn half_a_transaction_is_seen() {
+    is_caught(Harm::Kills, Some(transactional::Vice::WritesAlone), Anomaly::Torn);
+}
+
+#[test]
+fn a_reader_of_what_is_not_committed_is_seen() {
+    is_caught(Harm::Nothing, Some(transactional::Vice::ReadsAll), Anomaly::DirtyRead);
+}
+
+#[test]
+fn what_a_mover_commits_before_it_writes_is_missed() {
+    is_caught(Harm::Nothing, Some(transactional::Vice::CommitsAhead), Anomaly::Lost);
+}
+
+#[test]
+fn what_a_mover_commits_after_it_has_written_comes_twice() {
+    is_caught(Harm::Nothing, Some(transactional::Vice::CommitsBehind), Anomaly::Doubled);
+}
+
+#[test]
+fn a_mover_that_turns_round_what_it_read_is_seen() {
+    is_caught(Harm::Nothing, Some(transactional::Vice::TurnsRound), Anomaly::Reordered);
+}
+
+#[test]
+fn a_transaction_that_nobody_ends_is_seen() {
+    is_caught(Harm::Nothing, Some(transactional::Vice::LeavesOpen), Anomaly::Hanging);
+}
+
+#[test]
+fn committed_transactions_that_a_power_cut_takes_are_missed() {
+    is_caught(Harm::PowerCutsUnsynced, None, Anomaly::Lost);
 }
 
 /// How many stories are told until each loss was seen.
