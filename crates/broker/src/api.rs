@@ -145,6 +145,8 @@ apis! {
     ConsumerGroupDescribe 0..1, Describe Group => consumer_group_describe::handle;
     ListConfigResources 0..1, DescribeConfigs Cluster => list_config_resources::handle;
     DescribeTopicPartitions 0..0, Describe Topic => describe_topic_partitions::handle;
+    ShareGroupHeartbeat 1..1, Read Group => share_group_heartbeat::handle;
+    ShareGroupDescribe 1..1, Describe Group => share_group_describe::handle;
     ShareFetch 1..2, Read Group => share_fetch::handle;
     ShareAcknowledge 1..2, Read Group => share_acknowledge::handle;
     InitializeShareGroupState 0..0, ClusterAction Cluster => initialize_share_group_state::handle;
@@ -152,6 +154,9 @@ apis! {
     WriteShareGroupState 0..1, ClusterAction Cluster => write_share_group_state::handle;
     DeleteShareGroupState 0..0, ClusterAction Cluster => delete_share_group_state::handle;
     ReadShareGroupStateSummary 0..1, ClusterAction Cluster => summarize_share_group_state::handle;
+    DescribeShareGroupOffsets 0..1, Describe Group => describe_share_group_offsets::handle;
+    AlterShareGroupOffsets 0..0, Read Group => alter_share_group_offsets::handle;
+    DeleteShareGroupOffsets 0..0, Delete Group => delete_share_group_offsets::handle;
 }
 
 /// The row of an API, if it is served.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ottla_coordination::CoordinatorSettings;
-use ottla_groups::{ConsumerSettings, ConsumerTimes};
+use ottla_groups::{ConsumerSettings, ConsumerTimes, ShareSettings, ShareTimes};
 use ottla_metadata::{Features, Image, ResourceType};
 use ottla_records::validate::Compression;
 use ottla_records::{Codec, TimestampType as BatchTimestampType};
@@ -145,9 +145,36 @@ pub(crate) fn group_settings(
             offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * MINUTE_MS,
             offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
             consumer: Arc::new(consumer_settings(settings, image)),
+            share: Arc::new(share_group_settings(settings, image)),
         },
         codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
         load_bytes_max: size(groups.offsets_load_buffer_size),
+    }
+}
+
+/// What the configs mean for the members of share groups.
+fn share_group_settings(settings: &Settings, image: &Image) -> ShareSettings {
+    let shares = &settings.share_groups;
+    let of_groups = image.all_configs().iter().filter(|(of, _)| of.kind == ResourceType::GROUP);
+    let of_groups = of_groups.map(|(of, configs)| {
+        let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let config = GroupConfig::resolve(settings, pairs);
+        let times = ShareTimes {
+            session_timeout_ms: config.share_session_timeout_ms,
+            heartbeat_interval_ms: config.share_heartbeat_interval_ms,
+            assignment_interval_ms: config.share_assignment_interval_ms,
+        };
+        (of.name.clone(), times)
+    });
+    ShareSettings {
+        times: ShareTimes {
+            session_timeout_ms: shares.session_timeout_ms,
+            heartbeat_interval_ms: shares.heartbeat_interval_ms,
+            assignment_interval_ms: shares.assignment_interval_ms,
+        },
+        of_groups: of_groups.collect(),
+        size_max: usize::try_from(shares.max_size).unwrap_or(0),
+        initialize_retry_ms: i64::from(shares.initialize_retry_interval_ms),
     }
 }
 

@@ -37,6 +37,7 @@ mod producer_ids;
 mod refusal;
 mod service;
 mod share_acknowledgements;
+mod share_groups;
 mod share_partitions;
 mod share_sessions;
 mod topic_creation;

@@ -7,6 +7,7 @@ mod admin;
 mod consumers;
 mod members;
 mod offsets;
+mod sharers;
 mod shares;
 mod transactional;
 mod transactions;

@@ -12,6 +12,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::classic::{Out, Phase, Session};
 use crate::consumer::forget_group;
+use crate::share::admin::forget_group as forget_shares;
 use crate::state::{Group, GroupKind};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
 
@@ -90,6 +91,9 @@ impl Groups {
         if let Some(consumers) = &group.consumers {
             consumers.may_go()?;
         }
+        if group.shares.as_ref().is_some_and(|shares| !shares.members().is_empty()) {
+            return Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()));
+        }
         soft.remove(id);
         for (topic, partition, _) in group.offsets.iter() {
             out.records.push(GroupRecord::forget_offset(id, topic, partition));
@@ -99,9 +103,10 @@ impl Groups {
                 out.records.push(GroupRecord::forget_offset(id, &key.topic, key.partition));
             }
         }
-        match &group.consumers {
-            Some(consumers) => out.records.extend(forget_group(id, consumers)),
-            None => {
+        match (&group.consumers, &group.shares) {
+            (Some(consumers), _) => out.records.extend(forget_group(id, consumers)),
+            (None, Some(shares)) => out.records.extend(forget_shares(id, shares)),
+            (None, None) => {
                 out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
             }
         }
@@ -162,8 +167,10 @@ fn summary(group: &Group, session: Option<&Session>) -> (&'static str, StrBytes,
     if let Some(consumers) = &group.consumers {
         return ("consumer", StrBytes::from("consumer"), consumers.state());
     }
+    if let Some(shares) = &group.shares {
+        return ("share", StrBytes::from("share"), shares.state());
+    }
     match group.foreign {
-        Some(GroupKind::Share) => ("share", StrBytes::from("share"), empty),
         Some(GroupKind::Streams) => ("streams", StrBytes::from("streams"), empty),
         None => match session {
             Some(session) => (

@@ -8,6 +8,7 @@ use ottla_machine::{Now, Ticket};
 use ottla_wire::{Offset, PartitionIndex, StrBytes, TopicId};
 
 use crate::consumer::ConsumerSettings;
+use crate::share::ShareSettings;
 
 /// One request's surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,8 @@ pub struct Settings {
     pub offsets_retention_check_interval_ms: i64,
     /// What KIP-848 groups go by.
     pub consumer: Arc<ConsumerSettings>,
+    /// What share groups go by.
+    pub share: Arc<ShareSettings>,
 }
 
 impl Default for Settings {
@@ -61,6 +64,7 @@ impl Default for Settings {
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 10 * 60 * 1_000,
             consumer: Arc::new(ConsumerSettings::default()),
+            share: Arc::new(ShareSettings::default()),
         }
     }
 }

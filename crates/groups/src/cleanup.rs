@@ -54,7 +54,8 @@ impl Groups {
         seen: &mut usize,
         out: &mut Out<'_>,
     ) {
-        if group.foreign.is_some() {
+        // What a share group has stands with the share coordinator, and does not expire.
+        if group.foreign.is_some() || group.shares.is_some() {
             return;
         }
         let session = soft.sessions.get(id);
@@ -102,10 +103,11 @@ impl Groups {
             }
             gone.extend(self.pending.keys().filter(|key| key.topic == *name).cloned());
         }
-        let records = gone
+        let forgotten = gone
             .iter()
-            .map(|key| GroupRecord::forget_offset(&key.group, &key.topic, key.partition))
-            .collect();
+            .map(|key| GroupRecord::forget_offset(&key.group, &key.topic, key.partition));
+        let mut records: Vec<GroupRecord> = forgotten.collect();
+        records.extend(self.share_topics_deleted(deleted));
         Decided { records, wake: soft.wake(), ..Decided::default() }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) use regex::TopicRegex;
 pub(crate) use sessions::MemberTimes;
 pub use settings::{ConsumerSettings, ConsumerTimes};
 pub(crate) use state::{ConsumerGroup, ConsumerUndo};
-pub(crate) use subscription::names_of_group;
+pub(crate) use subscription::{hash_of, names_of_group};
 
 /// Why a request is not served, by a code and in words.
 pub(crate) type Refusal = (ErrorCode, String);

@@ -12,9 +12,8 @@
 //! changes [`Groups`], and dropping any part of [`Soft`] is no worse than a change of the
 //! coordinator.
 //!
-//! Not served: groups of KIP-932 and KIP-1071, members of the classic protocol in KIP-848 groups.
-//! Their records in a log are kept and counted
-//! ([`Groups::unserved`]), their group ids refused to members.
+//! Not served: groups of KIP-1071, members of the classic protocol in KIP-848 groups. Their records
+//! in a log are kept and counted ([`Groups::unserved`]), their group ids refused to members.
 //!
 //! ```
 //! use ottla_groups::{Ask, Groups, Now, Settings, Soft};
@@ -53,6 +52,7 @@ mod records;
 mod reply;
 #[cfg(test)]
 mod script;
+mod share;
 mod soft;
 mod state;
 #[cfg(test)]
@@ -67,6 +67,7 @@ pub use offsets::CommittedOffset;
 pub use ottla_machine::Now;
 pub use records::{GroupRecord, OffsetCommit, RecordError};
 pub use reply::GroupReply;
+pub use share::{Initialize, Places, ShareEntry, ShareGroupRecord, ShareSettings, ShareTimes};
 pub use soft::Soft;
 pub use state::{GroupKind, Groups, Undo};
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_wire::messages::{
     GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
-    ShareGroupMetadataKey, StreamsGroupMetadataKey,
+    StreamsGroupMetadataKey,
 };
 use ottla_wire::{DecodeError, Message, PartitionIndex, ProducerId, Reader, StrBytes, Writer};
 
-use crate::ConsumerRecord;
 use crate::state::GroupKind;
+use crate::{ConsumerRecord, ShareGroupRecord};
 
 /// One record of the group coordinator's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub enum GroupRecord {
     },
     /// A record of a KIP-848 group.
     Consumer(ConsumerRecord),
+    /// A record of a share group.
+    Share(ShareGroupRecord),
     /// The marker of a transaction's end: a control batch, which has no key and value of ours.
     EndTransaction {
         /// Whose transaction ends.
@@ -92,6 +94,7 @@ impl GroupRecord {
         match self {
             GroupRecord::GroupMetadata { group, .. } => Some(group),
             GroupRecord::Consumer(record) => Some(&record.group),
+            GroupRecord::Share(record) => Some(&record.group),
             _ => None,
         }
     }
@@ -139,6 +142,10 @@ impl GroupRecord {
                 if let Some(record) = consumer.map_err(wrong)? {
                     return Ok(GroupRecord::Consumer(record));
                 }
+                let share = ShareGroupRecord::decode(kind, &mut reader, value.clone());
+                if let Some(record) = share.map_err(wrong)? {
+                    return Ok(GroupRecord::Share(record));
+                }
                 let owner = owner(kind, &mut reader).map_err(wrong)?;
                 Ok(GroupRecord::Unserved { kind, owner, key, value })
             }
@@ -166,6 +173,7 @@ impl GroupRecord {
                 Some((with_key(KEY_GROUP_METADATA, &key), value))
             }
             GroupRecord::Consumer(record) => Some(record.encode()),
+            GroupRecord::Share(record) => Some(record.encode()),
             GroupRecord::EndTransaction { .. } => None,
             GroupRecord::Unserved { key, value, .. } => Some((key.clone(), value.clone())),
         }
@@ -175,9 +183,6 @@ impl GroupRecord {
 /// The group that a record of another kind gives an id to.
 fn owner(kind: i16, key: &mut Reader) -> Result<Option<(StrBytes, GroupKind)>, DecodeError> {
     Ok(match kind {
-        KEY_SHARE_GROUP_METADATA => {
-            Some((ShareGroupMetadataKey::decode(key, 0)?.group_id, GroupKind::Share))
-        }
         KEY_STREAMS_GROUP_METADATA => {
             Some((StreamsGroupMetadataKey::decode(key, 0)?.group_id, GroupKind::Streams))
         }
@@ -214,5 +219,4 @@ pub(crate) fn with_int16<M: Message>(version: i16, value: &M) -> Bytes {
 const KEY_LEGACY_OFFSET_COMMIT: i16 = 0;
 const KEY_OFFSET_COMMIT: i16 = 1;
 const KEY_GROUP_METADATA: i16 = 2;
-const KEY_SHARE_GROUP_METADATA: i16 = 11;
 const KEY_STREAMS_GROUP_METADATA: i16 = 17;

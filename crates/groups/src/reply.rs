@@ -3,16 +3,23 @@
 //! Not here: the answers of batched requests as a whole, which their caller puts together. Must
 //! hold: every answer can be turned into an error of its own kind.
 
-use ottla_wire::ErrorCode;
+use std::collections::BTreeMap;
+
 use ottla_wire::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumers;
 use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
 use ottla_wire::messages::describe_groups_response::DescribedGroup;
 use ottla_wire::messages::list_groups_response::ListedGroup;
 use ottla_wire::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use ottla_wire::messages::share_group_describe_response::DescribedGroup as DescribedSharers;
 use ottla_wire::messages::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
-    OffsetCommitResponse, OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, ShareGroupHeartbeatResponse, SyncGroupResponse,
+    TxnOffsetCommitResponse,
 };
+
+use ottla_wire::{ErrorCode, PartitionIndex, TopicId};
+
+use crate::share::Initialize;
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +36,16 @@ pub enum GroupReply {
     ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To ConsumerGroupDescribe, for one of its groups.
     ConsumerDescribe(DescribedConsumers),
+    /// To ShareGroupHeartbeat, with what is to be initialized before it is answered.
+    ShareHeartbeat(Box<(ShareGroupHeartbeatResponse, Option<Initialize>)>),
+    /// To ShareGroupDescribe, for one of its groups.
+    ShareDescribe(DescribedSharers),
+    /// Which partitions of a share group have a state, or why that is not told.
+    SharePlaces(Result<BTreeMap<TopicId, Vec<PartitionIndex>>, (ErrorCode, String)>),
+    /// Where partitions of a share group are to begin, or why they are not.
+    ShareAltered(Result<Initialize, (ErrorCode, String)>),
+    /// What the share coordinator did is written down.
+    ShareNoted(ErrorCode),
     /// To OffsetCommit.
     OffsetCommit(OffsetCommitResponse),
     /// To TxnOffsetCommit.
@@ -73,6 +90,11 @@ impl GroupReply {
             GroupReply::ConsumerHeartbeat(_) | GroupReply::ConsumerDescribe(_) => {
                 self.failed_consumers(error)
             }
+            GroupReply::ShareHeartbeat(_)
+            | GroupReply::ShareDescribe(_)
+            | GroupReply::SharePlaces(_)
+            | GroupReply::ShareAltered(_)
+            | GroupReply::ShareNoted(_) => self.failed_of_shares(error),
             GroupReply::OffsetCommit(mut response) => {
                 for topic in &mut response.topics {
                     for partition in &mut topic.partitions {
@@ -127,4 +149,29 @@ impl GroupReply {
             }),
         }
     }
+
+    /// The same for an answer of share groups.
+    fn failed_of_shares(self, error: ErrorCode) -> Self {
+        match self {
+            GroupReply::ShareHeartbeat(_) => {
+                let error_code = error;
+                let response = ShareGroupHeartbeatResponse { error_code, ..Default::default() };
+                GroupReply::ShareHeartbeat(Box::new((response, None)))
+            }
+            GroupReply::ShareDescribe(group) => GroupReply::ShareDescribe(DescribedSharers {
+                error_code: error,
+                group_id: group.group_id,
+                ..DescribedSharers::default()
+            }),
+            GroupReply::SharePlaces(_) => GroupReply::SharePlaces(Err(told(error))),
+            GroupReply::ShareAltered(_) => GroupReply::ShareAltered(Err(told(error))),
+            GroupReply::ShareNoted(_) => GroupReply::ShareNoted(error),
+            other => other,
+        }
+    }
+}
+
+/// A code and its words.
+fn told(code: ErrorCode) -> (ErrorCode, String) {
+    (code, code.message().to_owned())
 }

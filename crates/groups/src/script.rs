@@ -461,6 +461,7 @@ impl World {
                 )
             }
             GroupRecord::Consumer(record) => consumers::record(record),
+            GroupRecord::Share(record) => format!("{} share {:?}", record.group, record.entry),
             other => format!("log: {other:?}"),
         }
     }

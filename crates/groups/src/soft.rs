@@ -19,6 +19,10 @@ pub struct Soft {
     wakes: BTreeSet<(Timestamp, StrBytes)>,
     /// The times of members of KIP-848 groups.
     pub(crate) consumers: MemberTimes,
+    /// The times of members of share groups.
+    pub(crate) sharers: MemberTimes,
+    /// When share groups last asked for the states of partitions to be begun.
+    pub(crate) share_initializing: BTreeMap<StrBytes, Timestamp>,
     /// Where the metadata log stood when topics, their partitions or racks last changed.
     pub(crate) topics_changed: Offset,
     /// When offsets are next looked through for what has expired.
@@ -36,7 +40,10 @@ impl Soft {
     /// The earliest time at which [`Groups::tick`] has something to do.
     pub fn wake(&self) -> Option<Timestamp> {
         let session = self.wakes.first().map(|(at, _)| *at);
-        [session, self.consumers.wake(), self.cleanup_at].into_iter().flatten().min()
+        [session, self.consumers.wake(), self.sharers.wake(), self.cleanup_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Files a session's next deadline, or forgets the session when it holds nothing.
@@ -81,6 +88,9 @@ impl Groups {
             if let Some(consumers) = &group.consumers {
                 Self::restart_consumers(soft, id, consumers, now, settings);
             }
+            if let Some(shares) = &group.shares {
+                Self::restart_sharers(soft, id, shares, now.steady, &settings.share);
+            }
             if let Some(session) = self.restore(soft, id, now) {
                 session.shrink_if_over_capacity(&mut out);
                 soft.settle(id);
@@ -112,6 +122,7 @@ impl Groups {
         }
         if out.records.len() < TICK_RECORDS_MAX {
             self.end_consumers(soft, &mut out);
+            self.end_sharers(soft, &mut out);
         }
         if soft.cleanup_at.is_some_and(|at| at <= now.steady)
             && out.records.len() < TICK_RECORDS_MAX
@@ -139,6 +150,10 @@ impl Groups {
         let consumers = self.group(group).and_then(|group| group.consumers.as_deref());
         if let Some(consumers) = consumers {
             Self::restart_consumers(soft, &StrBytes::copied(group), consumers, now, settings);
+        }
+        if let Some(shares) = self.share_group(group) {
+            let id = StrBytes::copied(group);
+            Self::restart_sharers(soft, &id, shares, now.steady, &settings.share);
         }
         Decided { replies, wake: soft.wake(), ..Decided::default() }
     }

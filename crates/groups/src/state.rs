@@ -15,6 +15,7 @@ use ottla_wire::{Offset, PartitionIndex, ProducerId, StrBytes};
 use crate::consumer::{ConsumerGroup, ConsumerRecord, ConsumerUndo};
 use crate::offsets::{CommittedOffset, OffsetKey, Offsets, Pending};
 use crate::records::{GroupRecord, OffsetCommit};
+use crate::share::{ShareGroup, ShareGroupRecord, ShareUndo};
 
 /// The groups of one coordinator partition.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +32,8 @@ pub(crate) struct Group {
     pub(crate) metadata: Option<Arc<GroupMetadataValue>>,
     /// A KIP-848 group.
     pub(crate) consumers: Option<Box<ConsumerGroup>>,
+    /// A share group.
+    pub(crate) shares: Option<Box<ShareGroup>>,
     pub(crate) offsets: Offsets,
     /// An offset was committed for it since it was last deleted.
     has_committed: bool,
@@ -41,12 +44,21 @@ pub(crate) struct Group {
 impl Group {
     fn is_gone(&self) -> bool {
         let is_empty = self.metadata.is_none() && self.offsets.is_empty();
-        let is_kindless = self.consumers.is_none() && self.foreign.is_none();
-        is_empty && is_kindless && !self.has_committed
+        is_empty && self.is_classic() && !self.has_committed
     }
 
     pub(crate) fn is_classic(&self) -> bool {
-        self.consumers.is_none() && self.foreign.is_none()
+        self.consumers.is_none() && self.shares.is_none() && self.foreign.is_none()
+    }
+
+    /// Changes the share group of this id, and forgets it when nothing is left of it.
+    fn change_shares<T>(&mut self, change: impl FnOnce(&mut ShareGroup) -> T) -> T {
+        let shares = self.shares.get_or_insert_default();
+        let result = change(shares);
+        if shares.is_nothing() {
+            self.shares = None;
+        }
+        result
     }
 
     /// Changes the KIP-848 group of this id, and forgets it when nothing is left of it.
@@ -63,8 +75,6 @@ impl Group {
 /// The kinds of groups that are not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKind {
-    /// KIP-932.
-    Share,
     /// KIP-1071.
     Streams,
 }
@@ -77,6 +87,7 @@ pub struct Undo(Change);
 enum Change {
     Metadata { group: StrBytes, before: Was<Arc<GroupMetadataValue>> },
     Consumer { group: StrBytes, undo: ConsumerUndo, has_committed: bool },
+    Share { group: StrBytes, undo: ShareUndo, has_committed: bool },
     Foreign { group: StrBytes, kind: i16, before: Was<GroupKind> },
     Unserved { kind: i16 },
     Offset { key: OffsetKey, before: Was<CommittedOffset>, pending: Vec<PendingBefore> },
@@ -220,6 +231,15 @@ impl Groups {
         Change::Consumer { group: StrBytes::copied(&record.group), undo, has_committed }
     }
 
+    fn replay_share(&mut self, record: &ShareGroupRecord) -> Change {
+        let (undo, has_committed) = self.change(&record.group, |group| {
+            let has_committed = group.has_committed;
+            group.has_committed &= !record.ends_group();
+            (group.change_shares(|shares| shares.apply(&record.entry)), has_committed)
+        });
+        Change::Share { group: StrBytes::copied(&record.group), undo, has_committed }
+    }
+
     fn replay_unserved(&mut self, record: &GroupRecord, kind: i16) -> Change {
         *self.unserved.entry(kind).or_default() += 1;
         let GroupRecord::Unserved { owner: Some((group, owner)), value, .. } = record else {
@@ -253,6 +273,7 @@ impl Machine for Groups {
                 Change::Metadata { group: StrBytes::copied(group), before }
             }
             GroupRecord::Consumer(record) => self.replay_consumer(record),
+            GroupRecord::Share(record) => self.replay_share(record),
             GroupRecord::EndTransaction { producer, committed } => {
                 self.replay_end(*producer, *committed)
             }
@@ -270,6 +291,12 @@ impl Machine for Groups {
             Change::Consumer { group, undo, has_committed } => {
                 self.change(&group, |group| {
                     group.change_consumers(|consumers| consumers.undo(undo));
+                    group.has_committed = has_committed;
+                });
+            }
+            Change::Share { group, undo, has_committed } => {
+                self.change(&group, |group| {
+                    group.change_shares(|shares| shares.undo(undo));
                     group.has_committed = has_committed;
                 });
             }

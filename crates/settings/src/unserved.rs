@@ -44,8 +44,8 @@ const JAVA: &str = "a class of Java cannot run here";
 const INFLATED: &str = "batches are bounded as they arrive (max.message.bytes), not decompressed";
 /// Why connections are not counted by address or by second.
 const LIMIT: &str = "connections are limited by max.connections alone";
-/// Why nothing of share groups is asked for.
-const SHARE_GROUPS: &str = "there are no share groups here";
+/// Why nobody takes what share groups cannot deliver.
+const SHARE_GROUPS: &str = "there are no dead-letter queues here";
 
 /// Why nobody may believe that ACLs guard the node.
 const NO_ACLS: &str = "there are no ACLs here, everybody may do everything";

@@ -23,6 +23,7 @@ use ottla_wire::{BrokerId, ErrorCode, Records, StrBytes};
 use crate::answer::Answer;
 use crate::context::Ctx;
 use crate::share_acknowledgements::{self, Said};
+use crate::share_groups::is_early;
 use crate::share_partitions::{Got, HostedShare, Terms};
 use crate::share_sessions::{FINAL_EPOCH, INITIAL_EPOCH, Place, Who};
 
@@ -315,14 +316,4 @@ impl Fetching {
             ..Default::default()
         }
     }
-}
-
-/// Whether a coordinator is to be asked again: it is being made, loads or moves.
-fn is_early(error: ErrorCode) -> bool {
-    matches!(
-        error,
-        ErrorCode::NOT_COORDINATOR
-            | ErrorCode::COORDINATOR_NOT_AVAILABLE
-            | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-    )
 }

@@ -322,6 +322,36 @@ fn of_shares(key: ApiKey, version: i16) -> Option<Bytes> {
             };
             bytes(&request, version)
         }
+        ApiKey::ShareGroupHeartbeat => {
+            let request = ShareGroupHeartbeatRequest {
+                group_id: GROUP.into(),
+                member_id: "m".into(),
+                subscribed_topic_names: Some(vec![TOPIC.into()]),
+                ..Default::default()
+            };
+            bytes(&request, version)
+        }
+        ApiKey::ShareGroupDescribe => {
+            let group_ids = vec![GROUP.into()];
+            bytes(&ShareGroupDescribeRequest { group_ids, ..Default::default() }, version)
+        }
+        ApiKey::DescribeShareGroupOffsets => {
+            use describe_share_group_offsets_request::*;
+            let groups = vec![DescribeShareGroupOffsetsRequestGroup {
+                group_id: GROUP.into(),
+                topics: None,
+                ..Default::default()
+            }];
+            bytes(&DescribeShareGroupOffsetsRequest { groups, ..Default::default() }, version)
+        }
+        ApiKey::AlterShareGroupOffsets => {
+            let group_id = GROUP.into();
+            bytes(&AlterShareGroupOffsetsRequest { group_id, ..Default::default() }, version)
+        }
+        ApiKey::DeleteShareGroupOffsets => {
+            let group_id = GROUP.into();
+            bytes(&DeleteShareGroupOffsetsRequest { group_id, ..Default::default() }, version)
+        }
         ApiKey::InitializeShareGroupState => of_one!(
             InitializeShareGroupStateRequest,
             initialize_share_group_state_request,

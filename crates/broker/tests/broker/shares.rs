@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ottla_records::read_batch;
 use ottla_wire::messages::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic};
 use ottla_wire::messages::*;
-use ottla_wire::{ErrorCode, Offset, StrBytes, TopicId};
+use ottla_wire::{ErrorCode, MemberEpoch, Offset, StrBytes, TopicId};
 
 use crate::support::{Got, House, batch, feature, id_of, produce};
 use crate::transactions::{add, end, init, write};
@@ -373,4 +373,231 @@ fn another_leader_epoch_reads_the_state_anew() {
     assert_eq!(acknowledge(&house, "m", 1, &[(0, 0, ACCEPT)]), "NONE NOT_LEADER_OR_FOLLOWER");
     assert_eq!(fetch(&house, "m", 2, &[]), "0-0/1 a");
     assert_eq!(acknowledge(&house, "m", 3, &[(0, 0, ACCEPT)]), "NONE NONE");
+}
+
+/// A heartbeat of a member: its epoch, what it is assigned, how long until the next.
+fn heartbeat(house: &House, member: &str, epoch: i32) -> String {
+    let request = ShareGroupHeartbeatRequest {
+        group_id: "g".into(),
+        member_id: StrBytes::from(member.to_owned()),
+        member_epoch: MemberEpoch(epoch),
+        subscribed_topic_names: (epoch == 0).then(|| vec!["t".into()]),
+        ..Default::default()
+    };
+    let told = house.ask(1, request);
+    if told.error_code != ErrorCode::NONE {
+        return told.error_code.name().to_owned();
+    }
+    let topics = told.assignment.iter().flat_map(|assignment| &assignment.topic_partitions);
+    let indexes: Vec<i32> =
+        topics.flat_map(|topic| topic.partitions.iter().map(|index| index.0)).collect();
+    format!("{} {indexes:?}", told.member_epoch)
+}
+
+/// Start and lag of partition 0 of the topic, or why they are not told.
+fn offsets(house: &House) -> String {
+    use describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup;
+    let group = DescribeShareGroupOffsetsRequestGroup {
+        group_id: "g".into(),
+        topics: None,
+        ..Default::default()
+    };
+    let request = DescribeShareGroupOffsetsRequest { groups: vec![group], ..Default::default() };
+    let group = house.ask(1, request).groups.remove(0);
+    if group.error_code != ErrorCode::NONE {
+        return group.error_code.name().to_owned();
+    }
+    let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
+    let told: Vec<String> =
+        partitions.map(|it| format!("{} lag {}", it.start_offset, it.lag)).collect();
+    told.join(", ")
+}
+
+fn alter(house: &House, offset: i64) -> (ErrorCode, Vec<ErrorCode>) {
+    use alter_share_group_offsets_request::{
+        AlterShareGroupOffsetsRequestPartition, AlterShareGroupOffsetsRequestTopic,
+    };
+    let partition = AlterShareGroupOffsetsRequestPartition {
+        start_offset: Offset(offset),
+        ..Default::default()
+    };
+    let topic = AlterShareGroupOffsetsRequestTopic {
+        topic_name: "t".into(),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let request = AlterShareGroupOffsetsRequest {
+        group_id: "g".into(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let told = house.ask(0, request);
+    let inner = told.responses.iter().flat_map(|topic| &topic.partitions);
+    (told.error_code, inner.map(|it| it.error_code).collect())
+}
+
+fn delete_offsets(house: &House) -> (ErrorCode, Vec<ErrorCode>) {
+    use delete_share_group_offsets_request::DeleteShareGroupOffsetsRequestTopic;
+    let topic =
+        DeleteShareGroupOffsetsRequestTopic { topic_name: "t".into(), ..Default::default() };
+    let request = DeleteShareGroupOffsetsRequest {
+        group_id: "g".into(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let told = house.ask(0, request);
+    (told.error_code, told.responses.iter().map(|topic| topic.error_code).collect())
+}
+
+fn describe(house: &House) -> String {
+    let request = ShareGroupDescribeRequest { group_ids: vec!["g".into()], ..Default::default() };
+    let group = house.ask(1, request).groups.remove(0);
+    match group.error_code {
+        ErrorCode::NONE => format!("{} {} members", group.group_state, group.members.len()),
+        error => error.name().to_owned(),
+    }
+}
+
+fn delete_group(house: &House) -> ErrorCode {
+    let request = DeleteGroupsRequest { groups_names: vec!["g".into()], ..Default::default() };
+    house.ask(2, request).results[0].error_code
+}
+
+#[test]
+fn a_member_joins_a_share_group_fetches_and_leaves() {
+    let mut house = house();
+    house.offsets_topic();
+    house.configure_group("g", "share.auto.offset.reset", "earliest");
+    put(&house, &["a", "b"]);
+    assert_eq!(heartbeat(&house, "m", 0), "2 []");
+    house.pass_ms(5_000);
+    assert_eq!(heartbeat(&house, "m", 2), "3 [0]");
+    assert_eq!(describe(&house), "Stable 1 members");
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-1/1 a b");
+    assert_eq!(acknowledge(&house, "m", -1, &[(0, 0, ACCEPT)]), "NONE NONE");
+    // What the end of the session gave back was written with the start that moved before.
+    assert_eq!(offsets(&house), "1 lag 1");
+    assert_eq!(alter(&house, 0).0, ErrorCode::NON_EMPTY_GROUP);
+    assert_eq!(delete_offsets(&house).0, ErrorCode::NON_EMPTY_GROUP);
+    assert_eq!(delete_group(&house), ErrorCode::NON_EMPTY_GROUP);
+    let listed = house.ask(5, ListGroupsRequest::default()).groups.remove(0);
+    assert_eq!((&*listed.group_type, &*listed.group_state), ("share", "Stable"));
+
+    house.kill_and_restart();
+    assert_eq!(heartbeat(&house, "m", 3), "3 []");
+    assert_eq!(heartbeat(&house, "m", -1), "-1 []");
+    assert_eq!(describe(&house), "Empty 0 members");
+}
+
+#[test]
+fn offsets_of_a_share_group_are_altered_and_deleted_while_nobody_is_in_it() {
+    let mut house = house();
+    house.offsets_topic();
+    house.configure_group("g", "share.auto.offset.reset", "earliest");
+    put(&house, &["a"]);
+    put(&house, &["b"]);
+    heartbeat(&house, "m", 0);
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-1/1 a b");
+    assert_eq!(acknowledge(&house, "m", -1, &[(0, 1, ACCEPT)]), "NONE NONE");
+    heartbeat(&house, "m", -1);
+    assert_eq!(alter(&house, 1), (ErrorCode::NONE, vec![ErrorCode::NONE]));
+    assert_eq!(offsets(&house), "1 lag -1");
+    house.pass_ms(1_000);
+    assert_eq!(heartbeat(&house, "n", 0), "5 [0]");
+    assert_eq!(fetch(&house, "n", 0, &[]), "1-1/1 b");
+    assert_eq!(acknowledge(&house, "n", -1, &[]), "NONE");
+    heartbeat(&house, "n", -1);
+    assert_eq!(delete_offsets(&house), (ErrorCode::NONE, vec![ErrorCode::NONE]));
+    assert_eq!(offsets(&house), "");
+    assert_eq!(delete_group(&house), ErrorCode::NONE);
+    assert_eq!(offsets(&house), "GROUP_ID_NOT_FOUND");
+    assert_eq!(describe(&house), "GROUP_ID_NOT_FOUND");
+}
+
+#[test]
+fn the_home_of_share_state_is_asked_for_by_the_first_member() {
+    let mut house = House::with(&[]);
+    house.replay(vec![feature("share.version", 1)]);
+    house.topic("t", 1, &[]);
+    house.offsets_topic();
+    let waiting = house.begin(
+        1,
+        ShareGroupHeartbeatRequest {
+            group_id: "g".into(),
+            member_id: "m".into(),
+            subscribed_topic_names: Some(vec!["t".into()]),
+            ..Default::default()
+        },
+    );
+    house.pass_ms(200);
+    assert!(!waiting.is_done());
+    let asked_for = house.controller.created.lock().unwrap().first().cloned();
+    assert_eq!(asked_for.as_deref(), Some("__share_group_state"));
+    house.topic("__share_group_state", 3, &[("cleanup.policy", "delete")]);
+    house.pass_ms(200);
+    let Got::Answer(told) = waiting.answer() else { panic!("an answer was due") };
+    assert_eq!(told.error_code, ErrorCode::NONE);
+    house.pass_ms(1_000);
+    assert_eq!(heartbeat(&house, "m", 2), "3 [0]");
+}
+
+#[test]
+fn configs_of_share_groups_hold_for_one_or_for_all() {
+    let mut house =
+        House::with(&["group.share.heartbeat.interval.ms=6000", "group.share.max.size=1"]);
+    house.replay(vec![feature("share.version", 1)]);
+    house.topic("t", 1, &[]);
+    house.offsets_topic();
+    house.topic("__share_group_state", 1, &[("cleanup.policy", "delete")]);
+    house.configure_group("g", "share.heartbeat.interval.ms", "7000");
+    house.configure_group("g", "share.session.timeout.ms", "50000");
+    house.configure_group("g", "share.assignment.interval.ms", "10000");
+    let join = |group: &'static str, member: &'static str| {
+        let request = ShareGroupHeartbeatRequest {
+            group_id: group.into(),
+            member_id: member.into(),
+            subscribed_topic_names: Some(vec!["t".into()]),
+            ..Default::default()
+        };
+        let told = house.ask(1, request);
+        (told.error_code, told.heartbeat_interval_ms)
+    };
+    assert_eq!(join("g", "m"), (ErrorCode::NONE, 7_000));
+    assert_eq!(join("other", "m"), (ErrorCode::NONE, 6_000));
+    assert_eq!(join("g", "n").0, ErrorCode::GROUP_MAX_SIZE_REACHED);
+    house.pass_ms(5_000);
+    assert_eq!(heartbeat(&house, "m", 2), "2 []", "another assignment is not due yet");
+    house.pass_ms(6_000);
+    assert_eq!(heartbeat(&house, "m", 2), "3 [0]");
+    house.pass_ms(49_000);
+    assert_eq!(describe(&house), "Stable 1 members");
+    house.pass_ms(2_000);
+    assert_eq!(describe(&house), "Empty 0 members");
+}
+
+#[test]
+fn share_partitions_go_by_the_configs_of_their_group() {
+    let mut house = House::with(&["group.share.max.size=2", "group.share.max.share.sessions=2"]);
+    house.replay(vec![feature("share.version", 1)]);
+    house.topic("t", 1, &[]);
+    house.topic("__share_group_state", 1, &[("cleanup.policy", "delete")]);
+    house.configure_group("g", "share.record.lock.duration.ms", "20000");
+    house.configure_group("g", "share.delivery.count.limit", "2");
+    house.configure_group("g", "share.partition.max.record.locks", "100");
+    house.configure_group("g", "share.renew.acknowledge.enable", "false");
+    initialize(&house, 0);
+    for _ in 0..101 {
+        put(&house, &["a"]);
+    }
+    let first = house.ask(2, request("m", 0, &[]));
+    assert_eq!(first.acquisition_lock_timeout_ms, 20_000);
+    let acquired = &first.responses[0].partitions[0].acquired_records;
+    assert_eq!(acquired.iter().map(|it| it.last_offset.0).max(), Some(99), "no more than allowed");
+    assert_eq!(acknowledge(&house, "m", 1, &[(0, 0, RENEW)]), "NONE INVALID_RECORD_STATE");
+    house.pass_ms(20_100);
+    let second = house.ask(2, request("n", 0, &[]));
+    assert_eq!(second.responses[0].partitions[0].acquired_records[0].delivery_count, 2);
+    assert_eq!(fetch(&house, "o", 0, &[]), "SHARE_SESSION_LIMIT_REACHED");
+    house.pass_ms(20_100);
+    assert_eq!(fetch(&house, "m", 2, &[]), "100-100/1 a", "twice is enough for the others");
 }

@@ -172,10 +172,15 @@ pub(crate) fn topics_of_members(
 
 /// The hash of the topics that a group wants; 0 when there are none of them.
 pub(crate) fn metadata_hash(group: &ConsumerGroup, topics: &dyn Topics) -> i64 {
+    hash_of(&names_of_group(group), topics)
+}
+
+/// The hash of the topics with these names; 0 when there are none of them.
+pub(crate) fn hash_of(names: &BTreeSet<StrBytes>, topics: &dyn Topics) -> i64 {
     let mut hashes = Vec::new();
-    for name in names_of_group(group) {
-        if let Some(id) = topics.id(&name) {
-            hashes.extend_from_slice(&topic_hash(&name, id, topics).to_le_bytes());
+    for name in names {
+        if let Some(id) = topics.id(name) {
+            hashes.extend_from_slice(&topic_hash(name, id, topics).to_le_bytes());
         }
     }
     if hashes.is_empty() { 0 } else { XxHash3_64::oneshot(&hashes).cast_signed() }

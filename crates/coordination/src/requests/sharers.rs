@@ -1,0 +1,156 @@
+//! ShareGroupHeartbeat and ShareGroupDescribe, and what the broker asks the coordinator of a share
+//! group about the states of its partitions.
+//!
+//! Not here: the rules, which are those of groups::share; the states themselves (shares.rs).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ottla_groups::{GroupReply, Groups, Initialize, Places, Topics};
+use ottla_wire::messages::share_group_describe_response::DescribedGroup;
+use ottla_wire::messages::{
+    ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupHeartbeatRequest,
+    ShareGroupHeartbeatResponse,
+};
+use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, TopicId};
+
+use crate::Answer;
+use crate::coordinator::{Caller, Coordinator};
+use crate::requests::Shape;
+
+/// An answer, and what is to be initialized before it is given.
+type Heard = (ShareGroupHeartbeatResponse, Option<Initialize>);
+/// Something of a share group, or a code and its words.
+type Told<T> = Result<T, (ErrorCode, String)>;
+
+const HEARTBEAT: Shape<ShareGroupHeartbeatRequest, Heard> = Shape {
+    take: |reply| match reply {
+        GroupReply::ShareHeartbeat(heard) => Some(*heard),
+        _ => None,
+    },
+    refused: |_, error_code| {
+        (ShareGroupHeartbeatResponse { error_code, ..Default::default() }, None)
+    },
+};
+
+const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
+    take: |reply| match reply {
+        GroupReply::ShareDescribe(group) => Some(group),
+        _ => None,
+    },
+    refused: |group, error_code| DescribedGroup {
+        group_id: group.clone(),
+        error_code,
+        ..DescribedGroup::default()
+    },
+};
+
+const NOTED: Shape<StrBytes, ErrorCode> = Shape {
+    take: |reply| match reply {
+        GroupReply::ShareNoted(code) => Some(code),
+        _ => None,
+    },
+    refused: |_, error| error,
+};
+
+const PLACES: Shape<StrBytes, Told<BTreeMap<TopicId, Vec<PartitionIndex>>>> = Shape {
+    take: |reply| match reply {
+        GroupReply::SharePlaces(places) => Some(places),
+        _ => None,
+    },
+    refused: |_, error| Err((error, error.message().to_owned())),
+};
+
+const ALTERED: Shape<StrBytes, Told<Initialize>> = Shape {
+    take: |reply| match reply {
+        GroupReply::ShareAltered(altered) => Some(altered),
+        _ => None,
+    },
+    refused: |_, error| Err((error, error.message().to_owned())),
+};
+
+impl Coordinator<Groups> {
+    /// ShareGroupHeartbeat, v1.
+    pub fn share_heartbeat(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        topics: &dyn Topics,
+        request: &ShareGroupHeartbeatRequest,
+    ) -> Answer<Heard> {
+        let group = &request.group_id;
+        self.ask(group, caller, version, request, &HEARTBEAT, |groups, soft, ask| {
+            groups.share_heartbeat(soft, ask, topics, request)
+        })
+    }
+
+    /// ShareGroupDescribe, v1.
+    pub fn share_describe(
+        &self,
+        caller: Caller<'_>,
+        version: i16,
+        topics: &dyn Topics,
+        request: &ShareGroupDescribeRequest,
+    ) -> Answer<ShareGroupDescribeResponse> {
+        // A name that comes twice is answered once.
+        let mut seen = BTreeSet::new();
+        let asked = request.group_ids.iter().filter(|group| seen.insert(*group));
+        let described = asked.map(|group| {
+            self.ask(group, caller, version, group, &DESCRIBE, |groups, soft, ask| {
+                groups.share_describe(soft, ask, topics, group)
+            })
+        });
+        Answer::all(described.collect())
+            .map(|groups| ShareGroupDescribeResponse { groups, ..Default::default() })
+    }
+
+    /// The share coordinator has begun the states of these partitions, or has not.
+    pub fn share_initialized(
+        &self,
+        caller: Caller<'_>,
+        initialize: &Initialize,
+        is_done: bool,
+    ) -> Answer<ErrorCode> {
+        let group = &initialize.group;
+        self.ask(group, caller, 0, group, &NOTED, |groups, soft, ask| {
+            groups.share_initialized(soft, ask, initialize, is_done)
+        })
+    }
+
+    /// The partitions of a share group that have a state; `to_change` asks for those of a group
+    /// that nobody is in.
+    pub fn share_places(
+        &self,
+        caller: Caller<'_>,
+        group: &StrBytes,
+        to_change: bool,
+    ) -> Answer<Told<BTreeMap<TopicId, Vec<PartitionIndex>>>> {
+        self.ask(group, caller, 0, group, &PLACES, |groups, soft, ask| {
+            groups.share_places(soft, ask, group, to_change)
+        })
+    }
+
+    /// Partitions of a share group are to begin elsewhere.
+    pub fn share_alter(
+        &self,
+        caller: Caller<'_>,
+        group: &StrBytes,
+        names: &BTreeMap<TopicId, StrBytes>,
+        places: &Places,
+    ) -> Answer<Told<Initialize>> {
+        self.ask(group, caller, 0, group, &ALTERED, |groups, soft, ask| {
+            groups.share_alter(soft, ask, group, names, places)
+        })
+    }
+
+    /// The states of these topics' partitions are deleted.
+    pub fn share_forgotten(
+        &self,
+        caller: Caller<'_>,
+        group: &StrBytes,
+        topics: &[TopicId],
+    ) -> Answer<ErrorCode> {
+        self.ask(group, caller, 0, group, &NOTED, |groups, soft, ask| {
+            groups.share_forgotten(soft, ask, group, topics)
+        })
+    }
+}

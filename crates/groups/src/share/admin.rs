@@ -1,0 +1,196 @@
+//! ShareGroupDescribe (77), the deletion of share groups, and what becomes of their offsets
+//! (DescribeShareGroupOffsets 90, AlterShareGroupOffsets 91, DeleteShareGroupOffsets 92).
+//!
+//! The offsets themselves are with the share coordinator, which the caller asks; in here is which
+//! there are, and whether they may be changed: only while nobody is in the group.
+
+use std::collections::BTreeMap;
+
+use ottla_wire::messages::share_group_describe_response::{
+    Assignment, DescribedGroup, Member, TopicPartitions,
+};
+use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, TopicId};
+
+use super::draft::ShareDraft;
+use super::initialize::{Initialize, Places};
+use super::records::ShareEntry;
+use super::state::{Assigned, ShareGroup, epoch_entry};
+use super::{Refusal, ShareGroupRecord};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
+
+impl Groups {
+    /// The share group of an id.
+    pub(crate) fn share_group(&self, id: &str) -> Option<&ShareGroup> {
+        self.group(id)?.shares.as_deref()
+    }
+
+    /// ShareGroupDescribe, one group of v1.
+    pub fn share_describe(
+        &self,
+        soft: &Soft,
+        ask: &Ask<'_>,
+        topics: &dyn Topics,
+        id: &StrBytes,
+    ) -> Decided {
+        let described = match self.share_group(id) {
+            Some(group) => described(id, group, topics),
+            None => DescribedGroup {
+                group_id: id.clone(),
+                error_code: ErrorCode::GROUP_ID_NOT_FOUND,
+                error_message: Some(format!("Group {id} is not a share group.").into()),
+                ..DescribedGroup::default()
+            },
+        };
+        let mut decided = Decided::reply(ask.ticket, GroupReply::ShareDescribe(described));
+        decided.wake = soft.wake();
+        decided
+    }
+
+    /// The partitions of a share group that have a state. `to_change` asks for those of a group
+    /// that nobody is in.
+    pub fn share_places(
+        &self,
+        soft: &Soft,
+        ask: &Ask<'_>,
+        id: &StrBytes,
+        to_change: bool,
+    ) -> Decided {
+        let places = self.changeable(id, to_change).map(|group| {
+            let topics = group.states().initialized.iter();
+            topics
+                .map(|(topic, known)| (*topic, known.partitions.iter().copied().collect()))
+                .collect()
+        });
+        let mut decided = Decided::reply(ask.ticket, GroupReply::SharePlaces(places));
+        decided.wake = soft.wake();
+        decided
+    }
+
+    /// Partitions of a share group are to begin elsewhere: its next epoch is that of their states.
+    pub fn share_alter(
+        &self,
+        soft: &mut Soft,
+        ask: &Ask<'_>,
+        id: &StrBytes,
+        names: &BTreeMap<TopicId, StrBytes>,
+        places: &Places,
+    ) -> Decided {
+        let mut records = Vec::new();
+        let initialize = self.changeable(id, true).map(|group| {
+            let mut draft = ShareDraft::of(id, group);
+            let epoch = MemberEpoch(group.epoch().0.saturating_add(1));
+            let mut next = (**group.states()).clone();
+            next.begin(names, places);
+            draft.push(next.entry());
+            draft.push(epoch_entry(epoch, group.metadata_hash()));
+            records = std::mem::take(&mut draft.records);
+            soft.share_initializing.insert(draft.id.clone(), ask.now.steady);
+            Initialize { group: draft.id.clone(), epoch, places: places.clone() }
+        });
+        let replies = vec![(ask.ticket, GroupReply::ShareAltered(initialize))];
+        Decided { records, replies, wake: soft.wake() }
+    }
+
+    /// The states of these topics are deleted.
+    pub fn share_forgotten(
+        &self,
+        soft: &Soft,
+        ask: &Ask<'_>,
+        id: &StrBytes,
+        topics: &[TopicId],
+    ) -> Decided {
+        let mut records = Vec::new();
+        if let Some(group) = self.share_group(id) {
+            let mut draft = ShareDraft::of(id, group);
+            let mut next = (**group.states()).clone();
+            for topic in topics {
+                next.forget(*topic);
+            }
+            if next != **group.states() {
+                draft.push(next.entry());
+            }
+            records = draft.records;
+        }
+        let replies = vec![(ask.ticket, GroupReply::ShareNoted(ErrorCode::NONE))];
+        Decided { records, replies, wake: soft.wake() }
+    }
+
+    /// Topics are deleted: their partitions have no state any more.
+    pub(crate) fn share_topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) -> Vec<GroupRecord> {
+        let mut records = Vec::new();
+        for (id, group) in &self.groups {
+            let Some(shares) = group.shares.as_deref() else { continue };
+            let mut next = (**shares.states()).clone();
+            for (_, topic) in deleted {
+                next.forget(*topic);
+            }
+            if next != **shares.states() {
+                let mut draft = ShareDraft::of(id, shares);
+                draft.push(next.entry());
+                records.extend(draft.records);
+            }
+        }
+        records
+    }
+
+    fn changeable(&self, id: &str, to_change: bool) -> Result<&ShareGroup, Refusal> {
+        let Some(group) = self.share_group(id) else {
+            let message = format!("Group {id} is not a share group.");
+            return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
+        };
+        if to_change && !group.members().is_empty() {
+            let code = ErrorCode::NON_EMPTY_GROUP;
+            return Err((code, code.message().to_owned()));
+        }
+        Ok(group)
+    }
+}
+
+/// The records that end a share group, whose states are deleted.
+pub(crate) fn forget_group(id: &StrBytes, group: &ShareGroup) -> Vec<GroupRecord> {
+    let mut entries = vec![ShareEntry::TargetEpoch(None)];
+    if *group.states().as_ref() != Default::default() {
+        entries.push(ShareEntry::States(None));
+    }
+    entries.push(ShareEntry::Epoch(None));
+    let record =
+        |entry| GroupRecord::Share(ShareGroupRecord { group: StrBytes::copied(id), entry });
+    entries.into_iter().map(record).collect()
+}
+
+fn described(id: &StrBytes, group: &ShareGroup, topics: &dyn Topics) -> DescribedGroup {
+    let members = group.members().iter().map(|(member, value)| {
+        let current = group.current(member);
+        Member {
+            member_id: member.clone(),
+            rack_id: value.rack_id.clone(),
+            member_epoch: current.epoch,
+            client_id: value.client_id.clone(),
+            client_host: value.client_host.clone(),
+            subscribed_topic_names: value.subscribed_topic_names.clone(),
+            assignment: told(&current.assigned, topics),
+            ..Member::default()
+        }
+    });
+    DescribedGroup {
+        group_id: id.clone(),
+        group_state: StrBytes::from(group.state()),
+        group_epoch: group.epoch(),
+        assignment_epoch: group.target_epoch(),
+        assignor_name: StrBytes::from("simple"),
+        members: members.collect(),
+        ..DescribedGroup::default()
+    }
+}
+
+fn told(assigned: &Assigned, topics: &dyn Topics) -> Assignment {
+    let known =
+        assigned.iter().filter_map(|(id, partitions)| Some((id, topics.name(*id)?, partitions)));
+    let told = known.map(|(topic_id, topic_name, partitions)| TopicPartitions {
+        topic_id: *topic_id,
+        topic_name,
+        partitions: partitions.iter().copied().collect(),
+        ..TopicPartitions::default()
+    });
+    Assignment { topic_partitions: told.collect(), ..Assignment::default() }
+}

@@ -1,0 +1,243 @@
+//! A share group that survives: what its records say.
+//!
+//! Not here: timers (sessions), how it comes to be another (heartbeat.rs). Must hold: only `apply`
+//! changes a group, and what it gives takes exactly that back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ottla_wire::messages::share_group_current_member_assignment_value::TopicPartitions;
+use ottla_wire::messages::share_group_target_assignment_member_value::TopicPartition;
+use ottla_wire::messages::{
+    ShareGroupCurrentMemberAssignmentValue, ShareGroupMemberMetadataValue, ShareGroupMetadataValue,
+    ShareGroupTargetAssignmentMemberValue, ShareGroupTargetAssignmentMetadataValue,
+};
+use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes, Timestamp, TopicId};
+
+use super::initialize::States;
+use super::records::ShareEntry;
+
+/// What a member says of itself.
+pub(crate) type MemberValue = ShareGroupMemberMetadataValue;
+/// Partitions by topic.
+pub(crate) type Assigned = BTreeMap<TopicId, BTreeSet<PartitionIndex>>;
+
+/// One share group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ShareGroup {
+    /// Epoch and hash of the subscribed topics; none before the first record that says so.
+    header: Option<(MemberEpoch, i64)>,
+    members: BTreeMap<StrBytes, Arc<MemberValue>>,
+    target: Option<(MemberEpoch, Timestamp)>,
+    targets: BTreeMap<StrBytes, Arc<Assigned>>,
+    currents: BTreeMap<StrBytes, Arc<Current>>,
+    states: Arc<States>,
+}
+
+/// What a member has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Current {
+    pub(crate) epoch: MemberEpoch,
+    pub(crate) previous_epoch: MemberEpoch,
+    pub(crate) assigned: Assigned,
+}
+
+/// Takes one applied entry back.
+#[derive(Debug)]
+pub(crate) enum ShareUndo {
+    Header(Option<(MemberEpoch, i64)>),
+    Member(StrBytes, Option<Arc<MemberValue>>),
+    Target(Option<(MemberEpoch, Timestamp)>),
+    MemberTarget(StrBytes, Option<Arc<Assigned>>),
+    Current(StrBytes, Option<Arc<Current>>),
+    States(Arc<States>),
+}
+
+/// In memory a group begins at this epoch, so that its first member is told another one.
+const FIRST_EPOCH: MemberEpoch = MemberEpoch(1);
+
+impl ShareGroup {
+    pub(crate) fn epoch(&self) -> MemberEpoch {
+        self.header.map_or(FIRST_EPOCH, |(epoch, _)| epoch)
+    }
+
+    pub(crate) fn metadata_hash(&self) -> i64 {
+        self.header.map_or(0, |(_, hash)| hash)
+    }
+
+    /// The group epoch that the targets were computed for.
+    pub(crate) fn target_epoch(&self) -> MemberEpoch {
+        self.target.map_or(MemberEpoch(0), |(epoch, _)| epoch)
+    }
+
+    /// When the targets were computed; none when never or when it was not written down.
+    pub(crate) fn target_at(&self) -> Option<Timestamp> {
+        self.target.map(|(_, at)| at).filter(|at| at.0 != 0)
+    }
+
+    pub(crate) fn members(&self) -> &BTreeMap<StrBytes, Arc<MemberValue>> {
+        &self.members
+    }
+
+    pub(crate) fn member(&self, id: &str) -> Option<&Arc<MemberValue>> {
+        self.members.get(id)
+    }
+
+    /// What the member has; a new one has nothing.
+    pub(crate) fn current(&self, member: &str) -> Arc<Current> {
+        self.currents.get(member).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn target(&self, member: &str) -> Arc<Assigned> {
+        self.targets.get(member).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn has_target(&self, member: &str) -> bool {
+        self.targets.contains_key(member)
+    }
+
+    /// Which partitions have a state at the share coordinator.
+    pub(crate) fn states(&self) -> &Arc<States> {
+        &self.states
+    }
+
+    /// The names that members subscribe to.
+    pub(crate) fn names(&self) -> BTreeSet<StrBytes> {
+        let members = self.members.values();
+        members.flat_map(|value| &value.subscribed_topic_names).cloned().collect()
+    }
+
+    /// The group's state, by Kafka's name.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.members.is_empty() { "Empty" } else { "Stable" }
+    }
+
+    /// Whether nothing of it is left.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == ShareGroup::default()
+    }
+
+    /// Changes what one record changes.
+    pub(crate) fn apply(&mut self, entry: &ShareEntry) -> ShareUndo {
+        match entry {
+            ShareEntry::Epoch(value) => {
+                let after = value.as_ref().map(|value| (value.epoch, value.metadata_hash));
+                ShareUndo::Header(std::mem::replace(&mut self.header, after))
+            }
+            ShareEntry::Member(id, value) => {
+                let before = set(&mut self.members, id, value.clone());
+                ShareUndo::Member(StrBytes::copied(id), before)
+            }
+            ShareEntry::TargetEpoch(value) => {
+                let after = value
+                    .as_ref()
+                    .map(|value| (value.assignment_epoch, value.assignment_timestamp));
+                ShareUndo::Target(std::mem::replace(&mut self.target, after))
+            }
+            ShareEntry::Target(id, value) => {
+                let after = value.as_deref().map(|value| {
+                    let topics = value.topic_partitions.iter();
+                    Arc::new(assigned(topics.map(|it| (it.topic_id, &*it.partitions))))
+                });
+                ShareUndo::MemberTarget(StrBytes::copied(id), set(&mut self.targets, id, after))
+            }
+            ShareEntry::Current(id, value) => {
+                let after = value.as_deref().map(|value| {
+                    let topics = value.assigned_partitions.iter();
+                    Arc::new(Current {
+                        epoch: value.member_epoch,
+                        previous_epoch: value.previous_member_epoch,
+                        assigned: assigned(topics.map(|it| (it.topic_id, &*it.partitions))),
+                    })
+                });
+                ShareUndo::Current(StrBytes::copied(id), set(&mut self.currents, id, after))
+            }
+            ShareEntry::States(value) => {
+                let after = value.as_deref().map(States::from_value).unwrap_or_default();
+                ShareUndo::States(std::mem::replace(&mut self.states, Arc::new(after)))
+            }
+        }
+    }
+
+    pub(crate) fn undo(&mut self, undo: ShareUndo) {
+        match undo {
+            ShareUndo::Header(before) => self.header = before,
+            ShareUndo::Member(id, before) => drop(set(&mut self.members, &id, before)),
+            ShareUndo::Target(before) => self.target = before,
+            ShareUndo::MemberTarget(id, before) => drop(set(&mut self.targets, &id, before)),
+            ShareUndo::Current(id, before) => drop(set(&mut self.currents, &id, before)),
+            ShareUndo::States(before) => self.states = before,
+        }
+    }
+}
+
+/// Puts or removes an entry and gives what stood there.
+fn set<T>(map: &mut BTreeMap<StrBytes, T>, key: &str, value: Option<T>) -> Option<T> {
+    match value {
+        None => map.remove(key),
+        Some(value) => match map.get_mut(key) {
+            Some(place) => Some(std::mem::replace(place, value)),
+            None => map.insert(StrBytes::copied(key), value),
+        },
+    }
+}
+
+fn assigned<'a>(topics: impl Iterator<Item = (TopicId, &'a [PartitionIndex])>) -> Assigned {
+    topics.map(|(topic, partitions)| (topic, partitions.iter().copied().collect())).collect()
+}
+
+/// The record of a group's epoch.
+pub(crate) fn epoch_entry(epoch: MemberEpoch, metadata_hash: i64) -> ShareEntry {
+    ShareEntry::Epoch(Some(ShareGroupMetadataValue {
+        epoch,
+        metadata_hash,
+        ..ShareGroupMetadataValue::default()
+    }))
+}
+
+/// The record of the epoch that targets are for.
+pub(crate) fn target_epoch_entry(epoch: MemberEpoch, at: Timestamp) -> ShareEntry {
+    ShareEntry::TargetEpoch(Some(ShareGroupTargetAssignmentMetadataValue {
+        assignment_epoch: epoch,
+        assignment_timestamp: at,
+        ..ShareGroupTargetAssignmentMetadataValue::default()
+    }))
+}
+
+/// The record of a member's target.
+pub(crate) fn target_entry(member: &StrBytes, target: &Assigned) -> ShareEntry {
+    let topic_partitions = target.iter().map(|(topic_id, partitions)| TopicPartition {
+        topic_id: *topic_id,
+        partitions: partitions.iter().copied().collect(),
+        ..TopicPartition::default()
+    });
+    ShareEntry::Target(
+        member.clone(),
+        Some(Arc::new(ShareGroupTargetAssignmentMemberValue {
+            topic_partitions: topic_partitions.collect(),
+            ..ShareGroupTargetAssignmentMemberValue::default()
+        })),
+    )
+}
+
+/// The record of what a member has.
+pub(crate) fn current_entry(member: &StrBytes, current: &Current) -> ShareEntry {
+    let topics = current.assigned.iter().map(|(topic_id, partitions)| TopicPartitions {
+        topic_id: *topic_id,
+        partitions: partitions.iter().copied().collect(),
+        ..TopicPartitions::default()
+    });
+    ShareEntry::Current(
+        member.clone(),
+        Some(Arc::new(ShareGroupCurrentMemberAssignmentValue {
+            member_epoch: current.epoch,
+            previous_member_epoch: current.previous_epoch,
+            state: STABLE,
+            assigned_partitions: topics.collect(),
+            ..ShareGroupCurrentMemberAssignmentValue::default()
+        })),
+    )
+}
+
+/// The only state that a member of a share group is in.
+const STABLE: i8 = 0;
