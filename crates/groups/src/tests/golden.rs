@@ -195,8 +195,8 @@ fn every_replay_can_be_taken_back() {
 #[test]
 fn records_of_other_kinds_are_kept_and_counted() {
     let mut groups = Groups::default();
-    // The metadata of a share group `g848` at epoch 3, and a record type that does not exist.
-    let group = GroupRecord::decode(bytes("000b000467383438"), Some(bytes("00000000000300")), None);
+    // The metadata of a streams group `g848`, and a record type that does not exist.
+    let group = GroupRecord::decode(bytes("0011000467383438"), Some(bytes("00000000000300")), None);
     let unknown = GroupRecord::decode(bytes("7fff01"), Some(bytes("02")), None);
     for (at, record) in [group, unknown].into_iter().enumerate() {
         let record = record.expect("kept as bytes");
@@ -206,7 +206,7 @@ fn records_of_other_kinds_are_kept_and_counted() {
     }
     expect![[r#"
         {
-            11: 1,
+            17: 1,
             32767: 1,
         }
     "#]]
