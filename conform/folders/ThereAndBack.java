@@ -79,10 +79,12 @@ public final class ThereAndBack {
         }) && feature("killed-here", () -> {
             write(3, false);
             host.kill();
+            host.verify();
             takes(Host.Broker.KAFKA);
         }) && feature("killed-there", () -> {
             write(4, false);
             host.kill();
+            host.verify();
             takes(Host.Broker.NODE);
         }) && feature("sound-after-crashes", () -> {
             write(5, true);
