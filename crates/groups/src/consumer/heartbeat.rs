@@ -22,7 +22,7 @@ use crate::consumer::records::ConsumerEntry;
 use crate::consumer::sessions::Rebalance;
 use crate::consumer::state::{Current, MemberState, MemberValue, Subscription, epoch_entry};
 use crate::consumer::subscription::{change_regex, metadata_hash, refresh_regexes, topics_of};
-use crate::consumer::target::{retarget, wait_ms};
+use crate::consumer::target::{preferred_assignor, retarget, wait_ms};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
 
 impl Groups {
@@ -59,13 +59,16 @@ impl Groups {
     ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
         let joins = request.member_epoch == JOINING;
         let mut draft = self.consumers_for(soft, &request.group_id, joins)?;
-        has_room(&draft, ask, &request.member_id)?;
+        has_room(&draft, ask, request)?;
         let member = match request.member_id.is_empty() {
             true => StrBytes::from(Uuid(ask.random).to_string()),
             false => StrBytes::copied(&request.member_id),
         };
         let known = known_member(&mut draft, &member, request)?;
         let value = said(&known.value, ask, request);
+        let known_wish = known.value.as_ref().and_then(|known| known.server_assignor.as_ref());
+        let wishes_other = known_wish != value.server_assignor.as_ref();
+        let assignor = wishes_other.then(|| preferred(&draft, ask).to_owned());
         if known.value.as_deref() != Some(&value) {
             draft.push(ConsumerEntry::Member(member.clone(), Some(Arc::new(value.clone()))));
         }
@@ -74,7 +77,8 @@ impl Groups {
             != value.subscribed_topic_names.as_slice();
         let regexes = (before.and_then(Subscription::regex), value.regex());
         let regex = change_regex(&mut draft, ask, topics, regexes)?;
-        let bump = names_changed || regex.bump;
+        let assignor_changed = assignor.is_some_and(|before| before != preferred(&draft, ask));
+        let bump = names_changed || regex.bump || assignor_changed;
         bump_if_changed(&mut draft, soft, ask, topics, bump);
         retarget(&mut draft, ask, topics);
         let changed = names_changed || regex.changed;
@@ -175,9 +179,22 @@ fn has_assignor(ask: &Ask<'_>, request: &ConsumerGroupHeartbeatRequest) -> Resul
     Err((ErrorCode::UNSUPPORTED_ASSIGNOR, message))
 }
 
-fn has_room(draft: &ConsumerDraft<'_>, ask: &Ask<'_>, member: &str) -> Result<(), Refusal> {
+fn preferred<'a>(draft: &'a ConsumerDraft<'_>, ask: &'a Ask<'_>) -> &'a str {
+    preferred_assignor(draft.group(), &ask.settings.consumer)
+}
+
+/// Whether the group takes one more member, if this is one more: a static one may replace itself.
+fn has_room(
+    draft: &ConsumerDraft<'_>,
+    ask: &Ask<'_>,
+    request: &ConsumerGroupHeartbeatRequest,
+) -> Result<(), Refusal> {
     let (group, max) = (draft.group(), ask.settings.consumer.size_max);
-    if group.members().len() < max || group.member(member).is_some() {
+    let is_known = |instance: &StrBytes| group.static_member(instance).is_some();
+    if group.members().len() < max
+        || group.member(&request.member_id).is_some()
+        || request.instance_id.as_ref().is_some_and(is_known)
+    {
         return Ok(());
     }
     let message = format!("The consumer group has reached its maximum capacity of {max} members.");

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use ottla_wire::{ErrorCode, MemberEpoch, StrBytes};
+use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, Timestamp};
 
 use crate::classic::Out;
 use crate::consumer::Refusal;
@@ -14,7 +14,9 @@ use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::membership::{LEAVING_FOR_A_WHILE, fenced_or, remove, unknown_member};
 use crate::consumer::partitions::Partitions;
 use crate::consumer::sessions::{Rebalance, TimeUp};
-use crate::consumer::state::{ConsumerGroup, Current, MemberState, Subscription, epoch_entry};
+use crate::consumer::state::{
+    ConsumerGroup, Current, MemberState, Subscription, epoch_entry, target_epoch_entry,
+};
 use crate::consumer::subscription::{forget_unsubscribed, metadata_hash, names_of_group};
 use crate::soft::TICK_RECORDS_MAX;
 use crate::{Groups, Now, Settings, Soft, Topics};
@@ -142,7 +144,12 @@ fn remove_members(
         (None, _) if after.members().is_empty() => 0,
         (None, _) => former_hash,
     };
+    let is_empty = after.members().is_empty();
     draft.push(epoch_entry(epoch, hash));
+    if is_empty {
+        // Whoever comes next is assigned at once, whenever that is (Kafka 4.4).
+        draft.push(target_epoch_entry(epoch, Timestamp(0)));
+    }
 }
 
 /// Each member that goes leaves three tombstones.

@@ -215,7 +215,7 @@ fn an_instance_id_belongs_to_one_member() {
             c: Heartbeat UNKNOWN_MEMBER_ID
             b: Heartbeat FENCED_INSTANCE_ID
             a: Heartbeat epoch=-1
-            b: Heartbeat epoch=2 []"#]],
+            b: Heartbeat epoch=4 [t:0 t:1 t:2 t:3]"#]],
     );
 }
 
@@ -226,7 +226,7 @@ fn a_static_member_that_stays_away_is_removed_after_its_session() {
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             a: Heartbeat epoch=-2
-            consumers: ConsumerGroupDescribe Empty epoch=3/2 uniform
+            consumers: ConsumerGroupDescribe Empty epoch=3/3 uniform
             log: g member a t
             log: g epoch 2
             log: g target a 4
@@ -236,7 +236,8 @@ fn a_static_member_that_stays_away_is_removed_after_its_session() {
             log: g current a gone
             log: g target a gone
             log: g member a gone
-            log: g epoch 3"#]],
+            log: g epoch 3
+            log: g target epoch 3"#]],
     );
 }
 
@@ -359,7 +360,7 @@ fn a_restart_changes_nothing_but_the_sessions() {
                 b@3 has=0 shall=2
             a: Heartbeat epoch=3
             b: Heartbeat epoch=3 [t:2 t:3]
-            consumers: ConsumerGroupDescribe Empty epoch=4/3 uniform"#]],
+            consumers: ConsumerGroupDescribe Empty epoch=4/4 uniform"#]],
     );
 }
 
@@ -385,7 +386,7 @@ fn an_append_that_fails_leaves_the_group_as_it_was() {
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             consumers: ConsumerGroupDescribe Stable epoch=2/2 uniform
                 a@2 has=4 shall=4
-            consumers: ConsumerGroupDescribe Empty epoch=3/2 uniform"#]],
+            consumers: ConsumerGroupDescribe Empty epoch=3/3 uniform"#]],
     );
 }
 
@@ -442,6 +443,7 @@ fn subscribed_offsets_cannot_be_deleted() {
             log: g target a gone
             log: g member a gone
             log: g epoch 3
+            log: g target epoch 3
             log: g t:0 None
             log: g target epoch gone
             log: g epoch gone"#]],
@@ -463,23 +465,24 @@ fn an_empty_group_changes_its_kind_with_its_next_member() {
     check(
         "hb a | join b | quit a | join b | advance 3s | list | show",
         expect![[r#"
-        a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
-        b: JoinGroup INCONSISTENT_GROUP_PROTOCOL
-        a: Heartbeat epoch=-1
-        b: JoinGroup generation=1 leader=b members=[b]
-        list: [g classic CompletingRebalance "consumer"]
-        log: g member a t
-        log: g epoch 2
-        log: g target a 4
-        log: g target epoch 2
-        log: g current a 2/0 state=0 has=4 revoking=0
-        log: g current a gone
-        log: g target a gone
-        log: g member a gone
-        log: g epoch 3
-        log: g target epoch gone
-        log: g epoch gone
-        log: g type= generation=0 protocol=- leader=- members=[]"#]],
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            b: JoinGroup INCONSISTENT_GROUP_PROTOCOL
+            a: Heartbeat epoch=-1
+            b: JoinGroup generation=1 leader=b members=[b]
+            list: [g classic CompletingRebalance "consumer"]
+            log: g member a t
+            log: g epoch 2
+            log: g target a 4
+            log: g target epoch 2
+            log: g current a 2/0 state=0 has=4 revoking=0
+            log: g current a gone
+            log: g target a gone
+            log: g member a gone
+            log: g epoch 3
+            log: g target epoch 3
+            log: g target epoch gone
+            log: g epoch gone
+            log: g type= generation=0 protocol=- leader=- members=[]"#]],
     );
 }
 
@@ -555,7 +558,8 @@ fn a_regular_expression_is_forgotten_with_its_last_subscriber() {
             log: g target c gone
             log: g member c gone
             log: g regex u gone
-            log: g epoch 7"#]],
+            log: g epoch 7
+            log: g target epoch 7"#]],
     );
 }
 
@@ -572,5 +576,30 @@ fn offsets_of_what_somebody_subscribes_to_do_not_expire() {
             a: Heartbeat epoch=-1
             fetch: OffsetFetch [t:0@-1]
             list: []"#]],
+    );
+}
+
+#[test]
+fn a_static_member_replaces_itself_in_a_full_group() {
+    check(
+        "settings size=1 | hb a static=s | pause a static=s | hb b static=s | hb c",
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=-2
+            b: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            c: Heartbeat GROUP_MAX_SIZE_REACHED"#]],
+    );
+}
+
+#[test]
+fn another_assignor_is_another_assignment() {
+    check(
+        "settings interval=0ms | hb a | hb a assignor=uniform | hb a assignor=range | consumers",
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=2
+            a: Heartbeat epoch=3
+            consumers: ConsumerGroupDescribe Stable epoch=3/3 range
+                a@3 has=4 shall=4"#]],
     );
 }
