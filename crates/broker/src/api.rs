@@ -143,6 +143,8 @@ apis! {
     ListTransactions 0..2, Describe TransactionalId => list_transactions::handle;
     ConsumerGroupHeartbeat 0..1, Read Group => consumer_group_heartbeat::handle;
     ConsumerGroupDescribe 0..1, Describe Group => consumer_group_describe::handle;
+    GetTelemetrySubscriptions 0..0, Describe Nothing => get_telemetry_subscriptions::handle;
+    PushTelemetry 0..0, Describe Nothing => push_telemetry::handle;
     ListConfigResources 0..1, DescribeConfigs Cluster => list_config_resources::handle;
     DescribeTopicPartitions 0..0, Describe Topic => describe_topic_partitions::handle;
     ShareGroupHeartbeat 1..1, Read Group => share_group_heartbeat::handle;

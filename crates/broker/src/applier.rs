@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_env::Spawner;
-use ottla_metadata::{Changes, Image, MetadataVersion, Partition as Assigned, ResourceType, Topic};
+use ottla_metadata::{
+    Changes, ConfigResource, Image, MetadataVersion, Partition as Assigned, ResourceType, Topic,
+};
 use ottla_replication::Leadership;
 use ottla_storage::{LogDirs, StorageError};
 use ottla_wire::{BrokerId, DirectoryId, LeaderEpoch, PartitionIndex, Timestamp, TopicId};
@@ -51,6 +53,12 @@ impl Applier {
         if old.security().quotas.is_empty() && !new.security().quotas.is_empty() {
             // Once: what users expect of a limit does not happen yet.
             tracing::warn!("client quotas are kept and described, and nobody is held to them");
+        }
+        let of_clients = |of: &ConfigResource| of.kind == ResourceType::CLIENT_METRICS;
+        if let Some(telemetry) = &self.rooms.telemetry
+            && changes.configs.iter().any(of_clients)
+        {
+            telemetry.configure(new);
         }
         self.delete(old, &changes);
         for id in &changes.topics_created {

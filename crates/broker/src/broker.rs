@@ -27,6 +27,7 @@ use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::service::BrokerService;
 use crate::share_partitions::SharePartitions;
+use crate::telemetry::{RECEIVER, Telemetry};
 use crate::topic_creation::TopicCreation;
 use crate::transaction_markers::Surroundings;
 use crate::upkeep;
@@ -55,6 +56,12 @@ pub struct BrokerParts {
     pub metrics: Arc<Metrics>,
 }
 
+/// The receiver of clients' metrics, where the node is to have one.
+fn telemetry(settings: &Settings) -> Option<Telemetry> {
+    let mut reporters = settings.metrics.metric_reporters.iter();
+    reporters.any(|name| name == RECEIVER).then(Telemetry::default)
+}
+
 /// The data plane of a node. Dropping it ends its tasks.
 pub struct Broker {
     pub(crate) applier: Applier,
@@ -80,6 +87,7 @@ impl Broker {
             broker_id: id,
             cluster_id,
             kraft_version: parts.kraft_version,
+            telemetry: telemetry(&settings),
             fetch_bytes_max: usize::try_from(settings.log.fetch_max_bytes).unwrap_or(0),
             fetch_sessions: FetchSessions::new(usize::try_from(sessions).unwrap_or(0)),
             configs: Configs::new(id, settings),

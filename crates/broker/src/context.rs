@@ -26,6 +26,7 @@ use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::share_partitions::SharePartitions;
+use crate::telemetry::Telemetry;
 use crate::topic_creation::TopicCreation;
 
 /// The parts of a broker that handlers work with.
@@ -52,6 +53,8 @@ pub(crate) struct Rooms {
     pub(crate) topic_creation: TopicCreation,
     pub(crate) controller: Channel,
     pub(crate) authorizer: Authorizer,
+    /// Who takes metrics of clients, where one is configured.
+    pub(crate) telemetry: Option<Telemetry>,
 }
 
 impl Rooms {

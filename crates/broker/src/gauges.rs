@@ -39,6 +39,13 @@ impl Broker {
         page.put(Metric::FetchSessions, &[], rooms.fetch_sessions.count());
         let applied = rooms.image.borrow().provenance().offset;
         page.put(Metric::MetadataOffset, &[], applied.0);
+        if let Some(telemetry) = &rooms.telemetry {
+            let received = telemetry.received();
+            page.put(Metric::TelemetryClients, &[], received.instances);
+            page.put(Metric::TelemetryPushes, &[], received.pushes);
+            page.put(Metric::TelemetryBytes, &[], received.bytes);
+            page.put(Metric::TelemetryUnknown, &[], received.unknown_subscriptions);
+        }
     }
 
     /// What must still happen before clients are served in full; nothing when they are.

@@ -40,6 +40,7 @@ mod share_acknowledgements;
 mod share_groups;
 mod share_partitions;
 mod share_sessions;
+mod telemetry;
 mod topic_creation;
 pub mod topics;
 mod transaction_markers;

@@ -10,6 +10,7 @@ use ottla_settings::{
     ConfigError, GroupConfig, Kind, Row, Settings, TopicConfig, Valid, check_served, table,
 };
 use ottla_wire::{BrokerId, ErrorCode};
+use regex::Regex;
 
 use crate::Refusal;
 use crate::names::check_topic_name;
@@ -141,8 +142,11 @@ fn check_metrics(configs: &BTreeMap<String, String>) -> Result<(), Refusal> {
             }
             "match" => {
                 for item in ottla_settings::list(value) {
-                    let selector = item.split_once('=').map(|(selector, _)| selector.trim());
-                    if !selector.is_some_and(|selector| METRICS_SELECTORS.contains(&selector)) {
+                    let is_known = item.split_once('=').is_some_and(|(selector, wanted)| {
+                        METRICS_SELECTORS.contains(&selector.trim())
+                            && Regex::new(wanted.trim()).is_ok()
+                    });
+                    if !is_known {
                         let message = format!("Illegal client matching pattern: {item}");
                         return Err(Refusal::new(ErrorCode::INVALID_CONFIG, message));
                     }

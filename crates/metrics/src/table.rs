@@ -123,6 +123,14 @@ metrics! {
     CoordinatorsLoading: Gauge "ottla_coordinator_partitions_loading" [topic], "partitions", none;
     /// Partitions of a coordinator's topic that cannot be read: what is on them is not served.
     CoordinatorsFailed: Gauge "ottla_coordinator_partitions_failed" [topic], "partitions", none;
+    /// Clients that were asked for their metrics, or pushed some.
+    TelemetryClients: Gauge "ottla_telemetry_clients" [], "clients", none;
+    /// Pushes of clients' metrics that were taken.
+    TelemetryPushes: Counter "ottla_telemetry_pushes_total" [], "pushes", none;
+    /// Bytes of clients' metrics that were taken, after they were opened.
+    TelemetryBytes: Counter "ottla_telemetry_bytes_total" [], "bytes", none;
+    /// Pushes for another subscription than the client has.
+    TelemetryUnknown: Counter "ottla_telemetry_unknown_subscriptions_total" [], "pushes", none;
     /// Incremental fetch sessions.
     FetchSessions: Gauge "kafka_server_fetchsessioncache_numincrementalfetchsessions" [],
         "sessions", "kafka.server:type=FetchSessionCache,name=NumIncrementalFetchSessions";

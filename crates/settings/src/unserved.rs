@@ -137,8 +137,9 @@ fn is_other_builder(value: &str) -> bool {
 }
 
 fn is_other_reporter(value: &str) -> bool {
-    let default = "org.apache.kafka.common.metrics.JmxReporter";
-    crate::value::list(value).iter().any(|class| class != default)
+    // The second is the receiver of clients' metrics that a broker has built in.
+    let known = ["org.apache.kafka.common.metrics.JmxReporter", "ottla.ClientTelemetry"];
+    crate::value::list(value).iter().any(|class| !known.contains(&class.as_str()))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) async fn handle(ctx: Ctx, request: ApiVersionsRequest) -> Answer<ApiV
     }
     let image = ctx.image();
     ApiVersionsResponse {
-        api_keys: api_keys(),
+        api_keys: api_keys(ctx.rooms.telemetry.is_some()),
         supported_features: supported(ctx.version),
         finalized_features: finalized(&image, ctx.rooms.kraft_version),
         finalized_features_epoch: image.provenance().offset.0,
@@ -104,7 +104,7 @@ pub(crate) fn unsupported(connection: &ConnectionInfo, frame: &Bytes) -> Outcome
     };
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UNSUPPORTED_VERSION,
-        api_keys: api_keys()
+        api_keys: api_keys(false)
             .into_iter()
             .filter(|api| api.api_key == ApiKey::ApiVersions as i16)
             .collect(),
@@ -119,8 +119,11 @@ pub(crate) fn unsupported(connection: &ConnectionInfo, frame: &Bytes) -> Outcome
     }
 }
 
-fn api_keys() -> Vec<ApiVersion> {
+/// What has a row; what takes metrics of clients only where something is there to take them.
+fn api_keys(has_receiver: bool) -> Vec<ApiVersion> {
+    let of_telemetry = [ApiKey::GetTelemetrySubscriptions, ApiKey::PushTelemetry];
     APIS.iter()
+        .filter(|api| has_receiver || !of_telemetry.contains(&api.key))
         .map(|api| ApiVersion {
             api_key: api.key as i16,
             min_version: *api.announced.start(),

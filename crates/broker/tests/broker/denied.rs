@@ -449,6 +449,8 @@ fn is_open(api: &Api) -> bool {
             | ApiKey::ElectLeaders
             | ApiKey::AlterPartitionReassignments
             | ApiKey::ListPartitionReassignments
+            | ApiKey::GetTelemetrySubscriptions
+            | ApiKey::PushTelemetry
     )
 }
 

@@ -149,3 +149,50 @@ fn credentials_are_told_without_what_they_are_made_of() {
     let twice = ("bob".to_owned(), ErrorCode::DUPLICATE_RESOURCE, vec![]);
     assert_eq!(told(Some(&["alice", "bob", "bob", "carol"])), [alice, twice, missing]);
 }
+
+#[test]
+fn clients_push_metrics_where_a_receiver_is_configured() {
+    let mut house = House::with(&["metric.reporters=ottla.ClientTelemetry"]);
+    let subscription = ConfigRecord {
+        resource_type: 16,
+        resource_name: "all".into(),
+        name: "metrics".into(),
+        value: Some("org.apache.kafka.producer.".into()),
+        ..Default::default()
+    };
+    house.replay(vec![subscription.into()]);
+    let told = house.ask(0, GetTelemetrySubscriptionsRequest::default());
+    assert_eq!(told.error_code, ErrorCode::NONE);
+    assert_eq!(told.requested_metrics, ["org.apache.kafka.producer."]);
+    assert_eq!(told.accepted_compression_types, [4, 3, 1, 2]);
+    assert_eq!((told.push_interval_ms, told.telemetry_max_bytes), (300_000, 1_048_576));
+    let push = |subscription_id| PushTelemetryRequest {
+        client_instance_id: told.client_instance_id,
+        subscription_id,
+        metrics: Bytes::from_static(b"otlp"),
+        ..Default::default()
+    };
+    let wrong = house.ask(0, push(told.subscription_id.wrapping_add(1)));
+    assert_eq!(wrong.error_code, ErrorCode::UNKNOWN_SUBSCRIPTION_ID);
+    let again = GetTelemetrySubscriptionsRequest {
+        client_instance_id: told.client_instance_id,
+        ..Default::default()
+    };
+    assert_eq!(house.ask(0, again).subscription_id, told.subscription_id);
+    house.pass_ms(300_000);
+    assert_eq!(house.ask(0, push(told.subscription_id)).error_code, ErrorCode::NONE);
+}
+
+#[test]
+fn a_push_over_telemetry_max_bytes_is_refused() {
+    let house = House::with(&["metric.reporters=ottla.ClientTelemetry", "telemetry.max.bytes=3"]);
+    let told = house.ask(0, GetTelemetrySubscriptionsRequest::default());
+    assert_eq!(told.telemetry_max_bytes, 3);
+    let push = PushTelemetryRequest {
+        client_instance_id: told.client_instance_id,
+        subscription_id: told.subscription_id,
+        metrics: Bytes::from_static(b"otlp"),
+        ..Default::default()
+    };
+    assert_eq!(house.ask(0, push).error_code, ErrorCode::TELEMETRY_TOO_LARGE);
+}
