@@ -94,3 +94,14 @@ fn what_a_log_refuses_is_not_pending() {
             fetch: OffsetFetch [t:0@5]"#]],
     );
 }
+
+#[test]
+fn metadata_over_its_limit_is_refused_in_transactions_too() {
+    let long = "m".repeat(4_096);
+    check(
+        &format!("transact x t:0@1 meta={long}x | transact x t:0@1 meta={long}"),
+        expect![[r#"
+            x: TxnOffsetCommit [OFFSET_METADATA_TOO_LARGE]
+            x: TxnOffsetCommit [NONE]"#]],
+    );
+}
