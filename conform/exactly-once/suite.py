@@ -34,7 +34,7 @@ PER_KILL = 400
 KILLS = ["worker", "broker", "worker", "both", "broker", "worker"]
 KEYS = 7
 SECONDS = 150
-HANGS_AFTER = 20
+HANGS_AFTER = 45
 
 
 def until(what, condition, seconds=SECONDS):
@@ -146,7 +146,7 @@ class Suite:
     def atomic(self):
         """Both partitions of a transaction are read when it is committed, never when aborted."""
         topic = self.topic("atomic", 2)
-        subprocess.run(self.worker("atomic", topic), check=True, timeout=60, stdout=sys.stderr)
+        subprocess.run(self.worker("atomic", topic), check=True, timeout=120, stdout=sys.stderr)
         kept = [f"{letter}{i}" for i in range(20) if i % 3 != 0 for letter in "ab"]
         reader = Reader(self.bootstrap, topic, 2)
         reader.to_the_end()
@@ -158,7 +158,7 @@ class Suite:
         """A second producer of an id ends what the first has open, and the first hears of it."""
         topic = self.topic("fenced", 1)
         worker = self.worker("fenced", topic)
-        said = subprocess.run(worker, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
+        said = subprocess.run(worker, check=True, timeout=120, stdout=subprocess.PIPE, text=True)
         equal("it says", said.stdout.split(), ["fenced"])
         reader = Reader(self.bootstrap, topic, 1)
         reader.to_the_end()
