@@ -20,6 +20,7 @@ import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.quota.ClientQuotaFilter;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 final class State {
@@ -62,6 +63,7 @@ final class State {
             state.producers(admin, partitions);
             state.transactions(admin);
             state.groups(admin);
+            state.users(admin);
             state.sizes(admin);
             for (IsolationLevel isolation : IsolationLevel.values()) {
                 state.read(partitions, isolation);
@@ -82,10 +84,8 @@ final class State {
 
     private void cluster(Admin admin) throws Exception {
         lines.put("cluster id", admin.describeCluster().clusterId().get());
-        var features = new HashMap<>(admin.describeFeatures().featureMetadata().get().finalizedFeatures());
-        // The level of the quorum is told by the node's controller, and not by its broker.
-        features.remove("kraft.version");
-        features.forEach((name, levels) -> lines.put("feature " + name, levels.toString()));
+        admin.describeFeatures().featureMetadata().get().finalizedFeatures()
+            .forEach((name, levels) -> lines.put("feature " + name, levels.toString()));
     }
 
     private Collection<TopicDescription> topics(Admin admin) throws Exception {
@@ -162,6 +162,13 @@ final class State {
                     lines.put("group " + group.groupId() + " in " + partition, offset.offset()
                         + " epoch " + offset.leaderEpoch().orElse(-1) + " '" + offset.metadata() + "'"));
         }
+    }
+
+    private void users(Admin admin) throws Exception {
+        admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get().forEach((entity, quotas) ->
+            lines.put("quotas of " + new TreeMap<>(entity.entries()), new TreeMap<>(quotas).toString()));
+        admin.describeUserScramCredentials().all().get().forEach((user, credentials) ->
+            lines.put("credentials of " + user, credentials.toString()));
     }
 
     private void sizes(Admin admin) throws Exception {

@@ -20,6 +20,9 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -31,6 +34,8 @@ import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -235,7 +240,22 @@ final class Writing implements AutoCloseable {
             note(traveller, "input", i % 2, null, null, value, Fate.PLAIN);
             wanted.add(value);
         }
-        Map<String, Object> config = consumerConfig("g-classic");
+        goesOn("g-classic", "classic", number, wanted);
+        goesOn("g-consumer", "consumer", number, wanted);
+        var zero = new TopicPartition("input", 0);
+        var one = new TopicPartition("input", 1);
+        for (String group : List.of("g-simple", "g-gone", "g-half-" + number)) {
+            admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(number, "zero"),
+                one, new OffsetAndMetadata(number + 1, Optional.empty(), ""))).all().get();
+        }
+        admin.deleteConsumerGroups(List.of("g-gone")).all().get();
+        admin.deleteConsumerGroupOffsets("g-half-" + number, Set.of(one)).all().get();
+    }
+
+    /** A member reads what is new since the position of the one before, and leaves its own. */
+    private void goesOn(String group, String protocol, int number, Set<String> wanted) throws Exception {
+        Map<String, Object> config = consumerConfig(group);
+        config.put("group.protocol", protocol);
         try (var consumer = new KafkaConsumer<byte[], byte[]>(config)) {
             consumer.subscribe(List.of("input"));
             Set<String> got = new TreeSet<>();
@@ -254,14 +274,6 @@ final class Writing implements AutoCloseable {
             require(got.equals(wanted), "the group got " + got + " of " + wanted);
             consumer.commitSync(positions);
         }
-        var zero = new TopicPartition("input", 0);
-        var one = new TopicPartition("input", 1);
-        for (String group : List.of("g-simple", "g-gone", "g-half-" + number)) {
-            admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(number, "zero"),
-                one, new OffsetAndMetadata(number + 1, Optional.empty(), ""))).all().get();
-        }
-        admin.deleteConsumerGroups(List.of("g-gone")).all().get();
-        admin.deleteConsumerGroupOffsets("g-half-" + number, Set.of(one)).all().get();
     }
 
     private void topics(int number) throws Exception {
@@ -286,6 +298,12 @@ final class Writing implements AutoCloseable {
         admin.incrementalAlterConfigs(Map.of(
             new ConfigResource(ConfigResource.Type.TOPIC, late), List.of(set),
             new ConfigResource(ConfigResource.Type.BROKER, ""), List.of(ofBroker))).all().get();
+        String user = "user-" + number;
+        admin.alterClientQuotas(List.of(new ClientQuotaAlteration(
+            new ClientQuotaEntity(Map.of(ClientQuotaEntity.USER, user)),
+            List.of(new ClientQuotaAlteration.Op("producer_byte_rate", 1e9 + number))))).all().get();
+        admin.alterUserScramCredentials(List.of(new UserScramCredentialUpsertion(user,
+            new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), "secret"))).all().get();
     }
 
     /** Writes keys again and again, and waits until what can be compacted is. */
