@@ -100,6 +100,7 @@ static JAVA: Kit = Kit {
         "conform/java/src/main/java/Diff.java",
         "conform/java/src/main/java/Filler.java",
         "conform/java/src/main/java/Groups.java",
+        "conform/java/src/main/java/Shares.java",
         "conform/java/src/main/java/Story.java",
         "conform/java/src/main/java/Suite.java",
         "conform/java/src/main/java/Transactions.java",
@@ -155,6 +156,10 @@ pub(crate) const CLIENTS: &[Client] = &[
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Consumers",
         features: &["group", "regex", "static", "described", "restart"] },
+    Client { name: "java-shares", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* Shares",
+        features: &["shared", "verdicts", "described", "restart"] },
     Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Transactions",

@@ -1,0 +1,170 @@
+// What the official Java share consumer must show (KIP-932): `Shares <bootstrap>`. Its lines are the
+// contract in ../README.md.
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.GroupState;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.common.serialization.StringSerializer;
+
+public final class Shares extends Story {
+    private static final int SECONDS_PER_FEATURE = 120;
+    private static final Duration COMMIT = Duration.ofSeconds(30);
+
+    private Shares(String bootstrap) {
+        super(bootstrap, "shares-" + System.currentTimeMillis());
+    }
+
+    public static void main(String[] args) {
+        Shares suite = new Shares(args[0]);
+        run("shared", SECONDS_PER_FEATURE, suite::shared);
+        run("verdicts", SECONDS_PER_FEATURE, suite::verdicts);
+        run("described", SECONDS_PER_FEATURE, suite::described);
+        run("restart", SECONDS_PER_FEATURE, suite::outliving);
+        System.exit(0);
+    }
+
+    private KafkaShareConsumer<String, String> member(String group) {
+        Map<String, Object> config = common(StringSerializer.class, StringDeserializer.class);
+        config.remove("heartbeat.interval.ms");
+        config.remove("auto.offset.reset");
+        config.remove("enable.auto.commit");
+        config.put("group.id", group);
+        config.put("share.acknowledgement.mode", "explicit");
+        return new KafkaShareConsumer<>(config);
+    }
+
+    /** The name of a group that begins with the first record. */
+    private String group(String name) {
+        String group = prefix + "-" + name;
+        var of = new ConfigResource(ConfigResource.Type.GROUP, group);
+        var reset = new ConfigEntry("share.auto.offset.reset", "earliest");
+        get(admin.incrementalAlterConfigs(
+            Map.of(of, List.of(new AlterConfigOp(reset, AlterConfigOp.OpType.SET)))).all());
+        return group;
+    }
+
+    private void send(String topic, int from, int until) {
+        Map<String, Object> config = common(StringSerializer.class, StringDeserializer.class);
+        try (var producer = new KafkaProducer<String, String>(config)) {
+            for (int i = from; i < until; i++) {
+                get(producer.send(new ProducerRecord<>(topic, i % 2, null, "v" + i)));
+            }
+        }
+    }
+
+    /** Polls once and accepts; gives what was accepted and is written. */
+    private static List<String> accept(KafkaShareConsumer<String, String> member) {
+        List<String> got = new ArrayList<>();
+        for (ConsumerRecord<String, String> record : member.poll(POLL)) {
+            member.acknowledge(record, AcknowledgeType.ACCEPT);
+            got.add(record.value());
+        }
+        boolean written = member.commitSync(COMMIT).values().stream().allMatch(it -> it.isEmpty());
+        return written ? got : List.of();
+    }
+
+    /** Two members of one group get every record once between them. */
+    private void shared() throws Exception {
+        String topic = topic("shared", 2);
+        String group = group("shared");
+        List<String> got = new ArrayList<>();
+        try (var one = member(group); var other = member(group)) {
+            one.subscribe(List.of(topic));
+            other.subscribe(List.of(topic));
+            send(topic, 0, 40);
+            until("all are accepted", () -> {
+                got.addAll(accept(one));
+                got.addAll(accept(other));
+                return got.size() >= 40;
+            });
+        }
+        equal("once each", new TreeSet<>(got).size(), got.size());
+    }
+
+    /** What is released comes again and is counted, what is rejected does not, a lock is renewed. */
+    private void verdicts() throws Exception {
+        String topic = topic("verdicts", 1 + 1);
+        String group = group("verdicts");
+        send(topic, 0, 4);
+        Set<String> accepted = new TreeSet<>();
+        List<String> again = new ArrayList<>();
+        try (var member = member(group)) {
+            member.subscribe(List.of(topic));
+            until("what was released is accepted", () -> {
+                for (ConsumerRecord<String, String> record : member.poll(POLL)) {
+                    int count = record.deliveryCount().orElse((short) 0);
+                    if (record.value().equals("v0") && count < 3) {
+                        again.add(record.value() + "/" + count);
+                        member.acknowledge(record, AcknowledgeType.RELEASE);
+                    } else if (record.value().equals("v1")) {
+                        member.acknowledge(record, AcknowledgeType.REJECT);
+                    } else {
+                        accepted.add(record.value() + "/" + count);
+                        member.acknowledge(record, AcknowledgeType.ACCEPT);
+                    }
+                }
+                member.commitSync(COMMIT);
+                return accepted.size() >= 3;
+            });
+        }
+        equal("released", again, List.of("v0/1", "v0/2"));
+        equal("accepted", accepted, new TreeSet<>(List.of("v0/3", "v2/1", "v3/1")));
+    }
+
+    /** The admin client sees the group as it is, and where it stands. */
+    private void described() throws Exception {
+        String topic = topic("described", 2);
+        String group = group("described");
+        send(topic, 0, 2);
+        try (var member = member(group)) {
+            member.subscribe(List.of(topic));
+            List<String> got = new ArrayList<>();
+            until("both are accepted", () -> got.addAll(accept(member)) && got.size() >= 2
+                || got.size() >= 2);
+            var found = get(admin.describeShareGroups(List.of(group)).all()).get(group);
+            equal("state", found.groupState(), GroupState.STABLE);
+            equal("members", found.members().size(), 1);
+        }
+        var spec = Map.of(group, new ListShareGroupOffsetsSpec());
+        var offsets = get(admin.listShareGroupOffsets(spec).all()).get(group);
+        equal("lag", offsets.get(new TopicPartition(topic, 0)).lag().get(), 0L);
+        get(admin.deleteShareGroups(List.of(group)).all());
+    }
+
+    /** What was accepted and written is not delivered again by a broker that is killed. */
+    private void outliving() throws Exception {
+        String topic = topic("restart", 2);
+        String group = group("restart");
+        List<String> got = new ArrayList<>();
+        try (var member = member(group)) {
+            member.subscribe(List.of(topic));
+            send(topic, 0, 10);
+            until("ten are accepted", () -> {
+                got.addAll(accept(member));
+                return got.size() >= 10;
+            });
+            restart();
+            send(topic, 10, 20);
+            until("ten more are accepted", () -> {
+                got.addAll(accept(member));
+                return new TreeSet<>(got).size() >= 20;
+            });
+        }
+        equal("once each", got.size(), 20);
+    }
+}
