@@ -27,6 +27,7 @@ var commands = []command{
 	{"startup", "time until a started broker answers (the broker's command follows --)", setupStartup},
 	{"idle", "memory and CPU while nothing happens", setupIdle},
 	{"partitions", "time and memory to create many partitions", setupPartitions},
+	{"many", "time and memory of very many partitions in several topics", setupMany},
 	{"connections", "memory of many idle connections", setupConnections},
 	{"group", "time until a consumer group is stable", setupGroup},
 	{"txn", "committed transactions per second", setupTxn},

@@ -29,9 +29,10 @@ func setupSuite(flags *flag.FlagSet) func() error {
 	outputFlags(flags, c)
 	command := flags.String("start", "", "command whose process is, or becomes, the broker; its data directory should be new (required)")
 	subject := flags.String("subject", "", "name and version of the broker, for the report")
-	phases := flags.String("phases", "*", "pattern of the phases to run: load, fetch, latency, coordination, connections, recovery, partitions")
+	phases := flags.String("phases", "*", "pattern of the phases to run: load, fetch, latency, coordination, connections, recovery, partitions, many")
 	fill := flags.Int64("recovery-bytes", 5e9, "log to recover after kill -9")
-	many := flags.Int("partitions", 2000, "partitions to create")
+	partitions := flags.Int("partitions", 2000, "partitions to create")
+	many := flags.Int("many", 0, "partitions to create in the phase many, in topics of at most 5,000; 0: none")
 	flags.DurationVar(&base.Duration, "duration", base.Duration, "of each throughput measurement; the others follow it")
 	return func() error {
 		if *command == "" {
@@ -52,7 +53,8 @@ func setupSuite(flags *flag.FlagSet) func() error {
 			{"coordination", s.coordination},
 			{"connections", s.connections},
 			{"recovery", func() { s.recovery(*fill) }},
-			{"partitions", func() { s.partitions(*many) }},
+			{"partitions", func() { s.partitions(*partitions) }},
+			{"many", func() { s.many(*many) }},
 		}))
 	}
 }

@@ -16,6 +16,7 @@ type turnSpec struct {
 	phases        string
 	starts        int
 	partitions    int
+	many          int
 	fillBytes     int64
 	recoveryBytes int64
 	cleanBytes    int64
@@ -25,9 +26,10 @@ type turnSpec struct {
 
 func (spec *turnSpec) flags(flags *flag.FlagSet) {
 	flags.StringVar(&spec.phases, "phases", "*", "pattern or list of the phases after startup: "+
-		"produce, small, codecs, fetch, floor, tail, latency, durable, connections, group, compaction, recovery, partitions")
+		"produce, small, codecs, fetch, floor, tail, latency, durable, connections, group, compaction, recovery, partitions, many")
 	flags.IntVar(&spec.starts, "starts", 4, "starts on an empty folder in each turn")
 	flags.IntVar(&spec.partitions, "partitions", 2000, "partitions to create")
+	flags.IntVar(&spec.many, "many", 0, "partitions to create in the phase many, in topics of at most 5,000; 0: none")
 	flags.Int64Var(&spec.fillBytes, "fill-bytes", 1e9, "what is produced before catching up")
 	flags.Int64Var(&spec.cleanBytes, "compaction-bytes", 1e9, "what is written before the cleaner may begin")
 	flags.Int64Var(&spec.recoveryBytes, "recovery-bytes", 2e9, "log to recover after kill -9")
@@ -53,6 +55,7 @@ func (s *suite) turn(spec turnSpec, fresh func(int) string) []phase {
 		}},
 		{"recovery", func() { s.recovery(spec.recoveryBytes) }},
 		{"partitions", func() { s.turnPartitions(spec) }},
+		{"many", func() { s.many(spec.many) }},
 	}
 }
 

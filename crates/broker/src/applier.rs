@@ -10,8 +10,9 @@ use ottla_env::Spawner;
 use ottla_metadata::{
     Changes, ConfigResource, Image, MetadataVersion, Partition as Assigned, ResourceType, Topic,
 };
+use ottla_metrics::TopicTraffic;
 use ottla_replication::Leadership;
-use ottla_storage::{LogDirs, StorageError};
+use ottla_storage::{LogConfig, LogDirs, StorageError};
 use ottla_wire::{BrokerId, DirectoryId, LeaderEpoch, PartitionIndex, Timestamp, TopicId};
 
 use crate::configs::log_config;
@@ -24,6 +25,15 @@ use crate::topics;
 const NOBODY: BrokerId = BrokerId(-1);
 /// Above every epoch: whoever led before leads no longer.
 const LAST_EPOCH: LeaderEpoch = LeaderEpoch(i32::MAX);
+
+/// What all partitions of a topic have in common: looked up once for all of them, and kept once.
+struct OfTopic {
+    id: TopicId,
+    name: Arc<str>,
+    min_isr: usize,
+    config: Arc<LogConfig>,
+    traffic: Arc<TopicTraffic>,
+}
 
 /// Brings images to the rooms of one broker.
 pub(crate) struct Applier {
@@ -70,14 +80,9 @@ impl Applier {
         self.rooms.groups.partitions(count(topics::CONSUMER_OFFSETS));
         self.rooms.transactions.partitions(count(topics::TRANSACTION_STATE));
         self.rooms.shares.partitions(count(topics::SHARE_GROUP_STATE));
-        for (id, index) in changes.partitions(new).collect::<Vec<_>>() {
-            if let Some(topic) = new.topic(id)
-                && let Some(assigned) = topic.partitions.get(&index)
-            {
-                let is_new = old.topic(id).is_none() && old.broker(self.rooms.broker_id).is_some();
-                self.assign(new, topic, index, assigned, is_new);
-            }
-        }
+        let was_here = old.broker(self.rooms.broker_id).is_some();
+        let is_new = |id| was_here && old.topic(id).is_none();
+        self.assign_all(new, changes.partitions(new), is_new);
         self.configure(new, &changes);
         // Members want to know of new partitions; racks come with brokers.
         let of_topics = [&changes.topics_created, &changes.topics_deleted];
@@ -94,14 +99,15 @@ impl Applier {
     /// the one that was applied last. Once all are open, those that have no log get one, and logs
     /// of topics that were deleted meanwhile go.
     pub(crate) fn take_over_opened(&self, image: &Image) {
-        for (id, index) in self.rooms.partitions.loading() {
-            if let Some(topic) = image.topic(id)
-                && let Some(assigned) = topic.partitions.get(&index)
-            {
-                self.assign(image, topic, index, assigned, false);
-            }
+        let is_loaded = self.dirs.is_loaded();
+        let mut opened = self.dirs.take_opened();
+        match is_loaded {
+            true => opened = self.rooms.partitions.loading(),
+            false => opened.retain(|(id, index)| self.rooms.partitions.is_loading(*id, *index)),
         }
-        if !self.dirs.is_loaded() {
+        opened.sort_unstable();
+        self.assign_all(image, opened.into_iter(), |_| false);
+        if !is_loaded {
             return;
         }
         let now = Timestamp(self.rooms.env.now_ms());
@@ -136,11 +142,45 @@ impl Applier {
         }
     }
 
+    /// Takes over what `image` says of partitions, which come topic by topic. `is_new` tells that a
+    /// topic's partitions cannot have been here before.
+    fn assign_all(
+        &self,
+        image: &Image,
+        partitions: impl Iterator<Item = (TopicId, PartitionIndex)>,
+        is_new: impl Fn(TopicId) -> bool,
+    ) {
+        let mut known: Option<OfTopic> = None;
+        for (id, index) in partitions {
+            let Some(topic) = image.topic(id) else { continue };
+            let Some(assigned) = topic.partitions.get(&index) else { continue };
+            let of = match known.take_if(|known| known.id == id) {
+                Some(of) => of,
+                None => self.of_topic(image, topic),
+            };
+            let of = known.insert(of);
+            self.assign(image, topic, of, index, assigned, is_new(id));
+        }
+    }
+
+    fn of_topic(&self, image: &Image, topic: &Topic) -> OfTopic {
+        let config = self.rooms.configs.topic(image, &topic.name);
+        let name = self.rooms.partitions.topic_name(topic.id);
+        OfTopic {
+            id: topic.id,
+            name: name.unwrap_or_else(|| Arc::from(&*topic.name)),
+            min_isr: usize::try_from(config.min_insync_replicas).unwrap_or(1),
+            config: Arc::new(log_config(&config, &self.rooms.configs.now())),
+            traffic: self.rooms.partitions.traffic(topic.id),
+        }
+    }
+
     /// `is_new` tells that the partition cannot have been here before.
     fn assign(
         &self,
         image: &Image,
         topic: &Topic,
+        of: &OfTopic,
         index: PartitionIndex,
         assigned: &Assigned,
         is_new: bool,
@@ -152,7 +192,7 @@ impl Applier {
             self.rooms.partitions.add_loading(topic.id, index);
             return;
         }
-        let partition = match self.open(image, topic, index, assigned, is_new) {
+        let partition = match self.open(image, of, index, assigned, is_new) {
             Ok(partition) => partition,
             Err(error) => {
                 self.rooms.partitions.add_offline(topic.id, index);
@@ -161,13 +201,12 @@ impl Applier {
                 return;
             }
         };
-        let config = self.rooms.configs.topic(image, &topic.name);
         let leadership = Leadership {
             leader: assigned.leader.unwrap_or(NOBODY),
             leader_epoch: assigned.leader_epoch,
             replicas: assigned.replicas.clone(),
             isr: assigned.isr.clone(),
-            min_isr: usize::try_from(config.min_insync_replicas).unwrap_or(1),
+            min_isr: of.min_isr,
         };
         if let Err(error) = partition.assign(&leadership) {
             let topic = &topic.name;
@@ -212,30 +251,26 @@ impl Applier {
     fn open(
         &self,
         image: &Image,
-        topic: &Topic,
+        of: &OfTopic,
         index: PartitionIndex,
         assigned: &Assigned,
         is_new: bool,
     ) -> Result<Arc<Partition>, StorageError> {
-        if let Some(partition) = self.rooms.partitions.held(topic.id, index) {
+        if let Some(partition) = self.rooms.partitions.held(of.id, index) {
             return Ok(partition);
         }
-        let me = self.rooms.broker_id;
-        let config = self.rooms.configs.topic(image, &topic.name);
-        let config = Arc::new(log_config(&config, &self.rooms.configs.now()));
+        let (me, config) = (self.rooms.broker_id, Arc::clone(&of.config));
         let now = Timestamp(self.rooms.env.now_ms());
         let known = assigned.directory(me);
         // The controller was not told yet where an older replica is: that may be a directory that
         // is offline now, and an empty replica elsewhere would take its place.
         let is_unassigned = known == Some(DirectoryId::UNASSIGNED);
         let place = known.map(|id| if is_unassigned && !is_new { DirectoryId::LOST } else { id });
-        let log =
-            self.dirs.create(topic.id, &topic.name, index, place, Arc::clone(&config), now)?;
+        let log = self.dirs.create(of.id, &of.name, index, place, Arc::clone(&config), now)?;
         // A log that was opened at the start may not have known its topic's configs.
         log.configure(config);
-        let name = Arc::from(&*topic.name);
-        let traffic = self.rooms.partitions.traffic(topic.id);
-        let partition = Arc::new(Partition::new(me, topic.id, name, index, log, traffic));
+        let (name, traffic) = (Arc::clone(&of.name), Arc::clone(&of.traffic));
+        let partition = Arc::new(Partition::new(me, of.id, name, index, log, traffic));
         self.rooms.partitions.add(Arc::clone(&partition));
         self.tell_directory(image, &partition, known);
         Ok(partition)
@@ -262,18 +297,19 @@ impl Applier {
         if !brokers_changed && changed.is_empty() {
             return;
         }
-        for partition in self.rooms.partitions.all() {
-            if brokers_changed || changed.contains(&partition.topic_id) {
-                let config = self.rooms.configs.topic(image, &partition.topic);
-                let config = log_config(&config, &self.rooms.configs.now());
-                partition.log().configure(Arc::new(config));
-                let topic = image.topic(partition.topic_id);
-                let assigned = topic.and_then(|topic| topic.partitions.get(&partition.index));
-                if let (Some(topic), Some(assigned)) = (topic, assigned) {
-                    // min.insync.replicas may be another one.
-                    self.assign(image, topic, partition.index, assigned, false);
-                }
-            }
+        let mut affected = self.rooms.partitions.all();
+        affected.retain(|it| brokers_changed || changed.contains(&it.topic_id));
+        let mut known: Option<OfTopic> = None;
+        for partition in &affected {
+            let Some(topic) = image.topic(partition.topic_id) else { continue };
+            let of = match known.take_if(|known| known.id == topic.id) {
+                Some(of) => of,
+                None => self.of_topic(image, topic),
+            };
+            partition.log().configure(Arc::clone(&known.insert(of).config));
         }
+        // min.insync.replicas may be another one.
+        let affected = affected.iter().map(|partition| (partition.topic_id, partition.index));
+        self.assign_all(image, affected, |_| false);
     }
 }

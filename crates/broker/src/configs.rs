@@ -77,7 +77,8 @@ impl Configs {
     pub(crate) fn topic(&self, image: &Image, name: &str) -> TopicConfig {
         let overrides = image.configs(ResourceType::TOPIC, name);
         let overrides = overrides.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        TopicConfig::resolve(&self.now().topic_defaults(), overrides)
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        TopicConfig::resolve(&now.topic_defaults(), overrides)
     }
 }
 

@@ -168,6 +168,11 @@ impl Partitions {
         }
     }
 
+    /// Whether the log of a partition is still being opened.
+    pub(crate) fn is_loading(&self, id: TopicId, index: PartitionIndex) -> bool {
+        self.read().topics.get(&id).is_some_and(|topic| topic.loading.contains(&index))
+    }
+
     /// The partitions whose logs are still being opened.
     pub(crate) fn loading(&self) -> Vec<(TopicId, PartitionIndex)> {
         let directory = self.read();

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use ottla_machine::Machine;
-use ottla_wire::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, ProducerId, TopicId};
+use ottla_wire::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerId, TopicId};
 
 use crate::changes::Changes;
 use crate::configs::{Configs, ResourceType};
@@ -18,7 +18,7 @@ use crate::nodes::{Broker, ControllerNode};
 use crate::record::MetadataRecord;
 use crate::security::Security;
 use crate::sorted::SortedMap;
-use crate::topics::{Topic, Topics};
+use crate::topics::{Partition, Topic, Topics};
 
 /// The last record that an image contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,18 +282,55 @@ impl Image {
     }
 }
 
+/// What takes one record back.
+#[derive(Debug)]
+pub enum Undo {
+    /// The image before the record: a clone shares all that did not change.
+    Whole(Box<Image>),
+    /// One partition as it was. A decision may hold a hundred thousand such records: an image for
+    /// each would keep what the next one changes, some kilobytes every time.
+    Partition {
+        /// The last record before.
+        provenance: Provenance,
+        /// Its topic.
+        topic: TopicId,
+        /// Its number.
+        index: PartitionIndex,
+        /// What it was, if it was there.
+        was: Option<Arc<Partition>>,
+    },
+}
+
 impl Machine for Image {
     type Record = MetadataRecord;
-    /// The image before the record: a clone shares all that did not change.
-    type Undo = Box<Image>;
+    type Undo = Undo;
 
-    fn replay(&mut self, at: Offset, record: &MetadataRecord) -> Box<Image> {
-        let before = Box::new(self.clone());
+    fn replay(&mut self, at: Offset, record: &MetadataRecord) -> Undo {
+        let of = match record {
+            MetadataRecord::Partition(of) => Some((of.topic_id, of.partition_id)),
+            MetadataRecord::PartitionChange(of) => Some((of.topic_id, of.partition_id)),
+            _ => None,
+        };
+        let before = match of.filter(|_| self.transaction.is_none()) {
+            Some((topic, index)) => Undo::Partition {
+                provenance: self.provenance,
+                topic,
+                index,
+                was: self.topic(topic).and_then(|of| of.partitions.get(&index)).cloned(),
+            },
+            None => Undo::Whole(Box::new(self.clone())),
+        };
         self.apply(at, record);
         before
     }
 
-    fn undo(&mut self, before: Box<Image>) {
-        *self = *before;
+    fn undo(&mut self, before: Undo) {
+        match before {
+            Undo::Whole(before) => *self = *before,
+            Undo::Partition { provenance, topic, index, was } => {
+                self.topics.put_back(topic, index, was);
+                self.provenance = provenance;
+            }
+        }
     }
 }

@@ -47,7 +47,7 @@ pub use features::{
     FEATURES, Feature, FeatureProblem, Features, KRAFT_VERSION, KRAFT_VERSION_MAX,
     METADATA_VERSION, MetadataVersion, features_at,
 };
-pub use image::{Image, Provenance};
+pub use image::{Image, Provenance, Undo};
 pub use nodes::{Broker, ControllerNode, Endpoint, SupportedFeature};
 pub use record::{MetadataRecord, RecordError};
 pub use security::{QuotaEntity, Security};

@@ -180,6 +180,19 @@ pub struct Topic {
     pub partitions: SortedMap<PartitionIndex, Arc<Partition>>,
 }
 
+impl Topic {
+    /// A partition in the place of the one before it when both are the same in every field: with
+    /// one broker that is so for all partitions of a topic, which then cost a pointer each.
+    fn like_neighbour(&self, index: PartitionIndex, partition: Partition) -> Arc<Partition> {
+        let before = index.0.checked_sub(1).map(PartitionIndex);
+        let before = before.and_then(|before| self.partitions.get(&before));
+        match before {
+            Some(before) if **before == partition => Arc::clone(before),
+            _ => Arc::new(partition),
+        }
+    }
+}
+
 /// All topics, by id and by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Topics {
@@ -260,16 +273,32 @@ impl Topics {
     }
 
     pub(crate) fn create_partition(&mut self, record: &PartitionRecord) {
-        if let Some(topic) = self.by_id.value_mut(&record.topic_id) {
-            let partition = Arc::new(Partition::created(record));
-            Arc::make_mut(topic).partitions.insert(record.partition_id, partition);
-        }
+        let Some(topic) = self.by_id.value_mut(&record.topic_id) else { return };
+        let index = record.partition_id;
+        let partition = topic.like_neighbour(index, Partition::created(record));
+        Arc::make_mut(topic).partitions.insert(index, partition);
     }
 
     pub(crate) fn change_partition(&mut self, record: &PartitionChangeRecord) {
         let Some(topic) = self.by_id.value_mut(&record.topic_id) else { return };
-        if let Some(partition) = Arc::make_mut(topic).partitions.value_mut(&record.partition_id) {
-            *partition = Arc::new(partition.changed(record));
+        let index = record.partition_id;
+        let Some(partition) = topic.partitions.get(&index) else { return };
+        let changed = topic.like_neighbour(index, partition.changed(record));
+        Arc::make_mut(topic).partitions.insert(index, changed);
+    }
+
+    /// Takes back a record about one partition.
+    pub(crate) fn put_back(
+        &mut self,
+        id: TopicId,
+        index: PartitionIndex,
+        was: Option<Arc<Partition>>,
+    ) {
+        let Some(topic) = self.by_id.value_mut(&id) else { return };
+        let partitions = &mut Arc::make_mut(topic).partitions;
+        match was {
+            Some(was) => drop(partitions.insert(index, was)),
+            None => drop(partitions.remove(&index)),
         }
     }
 

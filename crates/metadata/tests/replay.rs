@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says why it fails by its line")]
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use ottla_machine::kit::Kit;
 use ottla_machine::{Decided, Prng};
 use ottla_metadata::{Image, MetadataRecord};
@@ -249,6 +252,7 @@ fn random_records_replay_roll_back_and_come_back_from_a_snapshot() {
                 kit.append(decided);
                 kit.rollback();
                 assert_eq!(kit.live(), &before);
+                assert_eq!(kit.live().provenance(), before.provenance());
                 continue;
             }
             kit.decide(decided);
@@ -291,4 +295,40 @@ fn a_transaction_takes_effect_at_its_end_and_leaves_nothing_when_aborted() {
     append(vec![BeginTransactionRecord::default().into()]);
     append(records);
     assert_eq!(&append(vec![EndTransactionRecord::default().into()]), plain.live());
+}
+
+#[test]
+fn partitions_that_are_alike_are_kept_once_and_change_one_by_one() {
+    let mut image = Image::default();
+    let id = TopicId(Uuid::from_u128(7));
+    let topic = TopicRecord { name: "many".into(), topic_id: id, ..Default::default() };
+    image.apply(Offset(0), &topic.into());
+    let partition = |index| PartitionRecord {
+        topic_id: id,
+        partition_id: PartitionIndex(index),
+        replicas: vec![BrokerId(1)],
+        isr: vec![BrokerId(1)],
+        leader: BrokerId(1),
+        ..Default::default()
+    };
+    for index in 0..100 {
+        image.apply(Offset(1 + i64::from(index)), &partition(index).into());
+    }
+    let kept = |image: &Image| {
+        let topic = image.topic(id).expect("it was created");
+        let each = topic.partitions.values().map(|partition| Arc::as_ptr(partition) as usize);
+        each.collect::<BTreeSet<usize>>().len()
+    };
+    assert_eq!(kept(&image), 1);
+    let change = PartitionChangeRecord {
+        topic_id: id,
+        partition_id: PartitionIndex(40),
+        leader: BrokerId(-1),
+        ..Default::default()
+    };
+    image.apply(Offset(101), &change.into());
+    assert_eq!(kept(&image), 2);
+    let topic = image.topic(id).expect("it was created");
+    let led = topic.partitions.values().filter(|partition| partition.leader.is_some());
+    assert_eq!(led.count(), 99);
 }

@@ -22,8 +22,6 @@
 //! assert_eq!(partition.high_watermark(), Offset(7));
 //! ```
 
-use std::collections::BTreeMap;
-
 use ottla_wire::{BrokerId, LeaderEpoch, Offset};
 
 /// What the metadata says of a partition, as far as its replicas act on it.
@@ -57,9 +55,22 @@ enum Role {
 struct Leader {
     /// The end of the own log when the epoch began.
     epoch_start: Offset,
-    /// Log ends of the in-sync replicas, the own one included.
-    isr_ends: BTreeMap<BrokerId, Offset>,
+    /// Log ends of the in-sync replicas, the own one included. They are few.
+    isr_ends: Vec<(BrokerId, Offset)>,
     min_isr: usize,
+}
+
+impl Leader {
+    fn end_of(&self, id: BrokerId) -> Option<Offset> {
+        self.isr_ends.iter().find(|(known, _)| *known == id).map(|(_, end)| *end)
+    }
+
+    fn note(&mut self, id: BrokerId, end: Offset) {
+        match self.isr_ends.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, known)) => *known = end,
+            None => self.isr_ends.push((id, end)),
+        }
+    }
 }
 
 /// Why a request that only the leader may answer is refused.
@@ -100,19 +111,22 @@ impl Partition {
             self.role = Role::Follower { leader: to.leader };
             return false;
         }
-        let (epoch_start, known) = match &self.role {
-            Role::Leader(leader) if !is_new => (leader.epoch_start, leader.isr_ends.clone()),
-            _ => (local_end, BTreeMap::new()),
+        let known = match &self.role {
+            Role::Leader(leader) if !is_new => Some(leader),
+            _ => None,
+        };
+        let end_of = |id: &BrokerId| {
+            let known = known.and_then(|leader| leader.end_of(*id));
+            (*id, known.unwrap_or(self.high_watermark))
         };
         let begins = is_new || !matches!(self.role, Role::Leader(_));
-        let mut isr_ends: BTreeMap<BrokerId, Offset> = to
-            .isr
-            .iter()
-            .map(|id| (*id, known.get(id).copied().unwrap_or(self.high_watermark)))
-            .collect();
-        isr_ends.insert(self.me, local_end);
-        let min_isr = to.min_isr.min(to.replicas.len());
-        self.role = Role::Leader(Leader { epoch_start, isr_ends, min_isr });
+        let mut leader = Leader {
+            epoch_start: known.map_or(local_end, |leader| leader.epoch_start),
+            isr_ends: to.isr.iter().map(end_of).collect(),
+            min_isr: to.min_isr.min(to.replicas.len()),
+        };
+        leader.note(self.me, local_end);
+        self.role = Role::Leader(leader);
         self.advance();
         begins
     }
@@ -122,7 +136,7 @@ impl Partition {
     pub fn local_end(&mut self, end: Offset) -> Option<Offset> {
         let me = self.me;
         if let Role::Leader(leader) = &mut self.role {
-            leader.isr_ends.insert(me, end);
+            leader.note(me, end);
         }
         self.advance()
     }
@@ -185,7 +199,7 @@ impl Partition {
         if leader.isr_ends.len() < leader.min_isr {
             return None;
         }
-        let reached = leader.isr_ends.values().min().copied()?;
+        let reached = leader.isr_ends.iter().map(|(_, end)| *end).min()?;
         if reached <= self.high_watermark {
             return None;
         }

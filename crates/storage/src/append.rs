@@ -398,6 +398,7 @@ impl Log {
         config: &LogConfig,
         arriving: Arriving,
     ) -> Result<(), StorageError> {
+        self.make_home(writer)?;
         let active = self.active();
         if active.size() == 0 {
             // An empty segment takes everything, unless it begins too far below.

@@ -187,15 +187,16 @@ impl Directory {
         self.with_share(Share::All, act)
     }
 
-    /// As `with_reserve`, with no more than a share of it.
+    /// As `with_reserve`, with no more than a share of it, or nothing.
     pub(crate) fn with_share<T>(
         &self,
-        share: Share,
+        share: impl Into<Option<Share>>,
         mut act: impl FnMut() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
+        let share = share.into();
         loop {
             match act() {
-                Err(error) if error.is_full() && self.give(share) => {}
+                Err(error) if error.is_full() && share.is_some_and(|share| self.give(share)) => {}
                 result => return result,
             }
         }
@@ -378,13 +379,44 @@ impl fmt::Debug for Directory {
 #[derive(Debug)]
 pub(crate) struct Home {
     pub(crate) directory: Arc<Directory>,
+    /// Whether the partition's directory is on the disk; it comes with the first append.
+    made: AtomicBool,
     pinned: RwLock<()>,
     path: RwLock<PathBuf>,
 }
 
 impl Home {
+    /// A directory that is there, or will be before anything else happens.
     pub(crate) fn new(directory: Arc<Directory>, path: PathBuf) -> Arc<Home> {
-        Arc::new(Home { directory, pinned: RwLock::new(()), path: RwLock::new(path) })
+        Home::with(directory, path, true)
+    }
+
+    /// A directory that is yet to be made.
+    pub(crate) fn unmade(directory: Arc<Directory>, path: PathBuf) -> Arc<Home> {
+        Home::with(directory, path, false)
+    }
+
+    fn with(directory: Arc<Directory>, path: PathBuf, made: bool) -> Arc<Home> {
+        let (made, path) = (AtomicBool::new(made), RwLock::new(path));
+        Arc::new(Home { directory, made, pinned: RwLock::new(()), path })
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        self.made.load(Ordering::Acquire)
+    }
+
+    /// Notes that the directory is there, with what every partition's directory holds.
+    pub(crate) fn note_made(&self) {
+        self.made.store(true, Ordering::Release);
+    }
+
+    /// Makes the directory if it is not there.
+    pub(crate) fn make(&self, share: Option<Share>) -> Result<(), StorageError> {
+        let path = self.path();
+        self.directory.with_share(share, || {
+            let made = self.disk().create_dir_all(&path);
+            made.map_err(StorageError::io("create", &path))
+        })
     }
 
     /// Keeps the partition's directory under its name until the answer is dropped. Taken once per
@@ -406,14 +438,16 @@ impl Home {
         let _nobody_pins = self.pinned.write().unwrap_or_else(PoisonError::into_inner);
         let mut path = self.path.write().unwrap_or_else(PoisonError::into_inner);
         let from = path.as_path();
-        self.directory.with_reserve(|| {
-            self.disk().rename(from, &to).map_err(StorageError::io("rename", from))
-        })?;
+        if self.is_made() {
+            self.directory.with_reserve(|| {
+                self.disk().rename(from, &to).map_err(StorageError::io("rename", from))
+            })?;
+        }
         *path = to;
         Ok(())
     }
 
-    fn with<T>(
+    fn on<T>(
         &self,
         name: &str,
         what: &'static str,
@@ -434,7 +468,7 @@ impl Home {
 
     /// The length of a file, or `None` when it is not there.
     pub(crate) fn len_of(&self, base: Offset, kind: FileKind) -> Result<Option<u64>, StorageError> {
-        self.with(&file_name(base, kind), "read the length of", |path| {
+        self.on(&file_name(base, kind), "read the length of", |path| {
             match self.disk().metadata(path) {
                 Ok(meta) => Ok(Some(meta.len)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -445,7 +479,7 @@ impl Home {
 
     /// Removes a file if it is there.
     pub(crate) fn remove(&self, name: &str) -> Result<(), StorageError> {
-        self.with(name, "remove", |path| match self.disk().remove_file(path) {
+        self.on(name, "remove", |path| match self.disk().remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         })
@@ -503,7 +537,7 @@ impl LazyFile {
         }
         let open = |path: &Path| home.disk().open(path, how);
         let name = file_name(base, kind);
-        let file = home.directory.with_reserve(|| home.with(&name, "open", open))?;
+        let file = home.directory.with_reserve(|| home.on(&name, "open", open))?;
         Ok(Arc::clone(slot.file.insert(Arc::new(file))))
     }
 

@@ -72,6 +72,11 @@ struct Opening {
     at_it: usize,
     /// Replicas of which there is a copy on its way to another directory.
     moving: BTreeSet<(String, PartitionIndex)>,
+    /// All that have a directory, once the log directories were listed and until all is opened:
+    /// others have nothing to open.
+    found: Option<BTreeSet<(String, PartitionIndex)>>,
+    /// What was opened since somebody asked.
+    opened: Vec<(TopicId, PartitionIndex)>,
 }
 
 /// Where new replicas go and where not, as operators said.
@@ -113,6 +118,9 @@ struct Logs {
     by_name: BTreeMap<(String, PartitionIndex), Arc<Log>>,
     /// Replicas that are to take the place of one in another directory once they are as long.
     futures: BTreeMap<(TopicId, PartitionIndex), Arc<Log>>,
+    /// How many are in each directory, until anything but a new replica changes that: counting
+    /// for each new one would take a square of their number.
+    counts: Option<Vec<(Arc<Directory>, usize)>>,
 }
 
 /// How to open a node's log directories.
@@ -316,6 +324,9 @@ fn read_checkpoint(env: &Env, dir: &Path, name: &str) -> Result<Offsets, Storage
         Ok(offsets) => Ok(offsets),
         Err(what) => {
             tracing::warn!(file = %path.display(), what, "checkpoint is taken as empty");
+            // Apache Kafka takes the directory offline over it. On a full disk it has to wait.
+            let empty = checkpoint::format_offsets(&Offsets::new());
+            let _ = env.disk().replace(&path, empty.as_bytes());
             Ok(Offsets::new())
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Not here: when (whoever drives the log directories). Must hold:
 //! the recovery point moves only over what a sync has covered, names too; a sync that failed takes
-//! the directory offline and is never tried again.
+//! the directory offline and is never tried again; what a crash has left is written again before
+//! the first sync that covers it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use ottla_wire::{Offset, Timestamp};
 
 use crate::error::StorageError;
 use crate::log::{Log, Writer, lock};
+use crate::recover::Doubtful;
+use crate::scan::CHUNK_LARGE;
 
 /// The right to make the sync that others wait for. It ends with the sync, or before it when the
 /// caller was dropped: then one of those who wait takes over.
@@ -95,6 +98,7 @@ impl Log {
 
     fn sync_to(&self, end: Offset) -> Result<(), StorageError> {
         let from = self.recovery_point();
+        self.write_doubtful()?;
         let segments = self.segments();
         if from < end {
             for (at, segment) in segments.iter().enumerate() {
@@ -119,6 +123,41 @@ impl Log {
         }
         self.recovery_point.fetch_max(end.0, Ordering::AcqRel);
         self.snapshot_if_due(&mut writer)
+    }
+
+    /// Writes over itself what a crash has left above the recovery point. After a sync that failed
+    /// the system counts pages as clean that never reached the disk; they are read back as if
+    /// nothing had happened, and no later sync writes them unless they are written again. A start
+    /// does not wait for it: nothing says that these bytes are on the disk before this was done.
+    fn write_doubtful(&self) -> Result<(), StorageError> {
+        let mut doubtful = lock(&self.doubtful);
+        while let Some(part) = doubtful.pop() {
+            // What was dropped or compacted since is not of this log any more.
+            let is_here = self.segments().iter().any(|known| Arc::ptr_eq(known, &part.segment));
+            if is_here && let Err(error) = self.write_over(&part) {
+                doubtful.push(part);
+                return Err(error);
+            }
+        }
+        *doubtful = Vec::new();
+        Ok(())
+    }
+
+    fn write_over(&self, part: &Doubtful) -> Result<(), StorageError> {
+        let segment = &part.segment;
+        let (file, mut at, mut bytes) = (segment.file()?, part.from, Vec::new());
+        // It may have been cut since; nobody cuts while something is synced.
+        let until = part.until.min(segment.size());
+        while at < until {
+            let len = usize::try_from(until - at).unwrap_or(usize::MAX).min(CHUNK_LARGE);
+            bytes.resize(len, 0);
+            file.read_exact_at(&mut bytes, at).map_err(segment.io("read"))?;
+            self.home.directory.with_reserve(|| {
+                file.write_all_at(&bytes, at).map_err(segment.io("write again"))
+            })?;
+            at += len as u64;
+        }
+        Ok(())
     }
 
     fn sync_names(&self) -> Result<(), StorageError> {
@@ -162,12 +201,13 @@ impl Log {
     pub fn close(&self) -> Result<(), StorageError> {
         let _pin = self.home.pin();
         let _cleaning = lock(&self.cleaning);
+        let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
         if writer.closed {
             return Ok(());
         }
         writer.closed = true;
-        let closed = self.close_files(&mut writer);
+        let closed = self.write_doubtful().and_then(|()| self.close_files(&mut writer));
         drop(writer);
         self.home.directory.judge(closed)
     }

@@ -20,7 +20,7 @@ use crate::log::{Loaded, Log, Writer, write_unsynced};
 use crate::names::{FileKind, file_name, parse_file};
 use crate::partition_metadata;
 use crate::producers::Producers;
-use crate::recover::{Recovery, recover, scan_tail};
+use crate::recover::{Doubtful, Recovery, recover, scan_tail};
 use crate::reload::{self, Reloaded};
 use crate::reserve::Share;
 use crate::segment::{Growth, Segment};
@@ -60,6 +60,39 @@ impl Log {
     }
 }
 
+impl Log {
+    /// The log of a partition that has no directory yet: it is made with the first append, so that
+    /// a partition that nobody writes to takes nothing on the disk, and a start does not look for
+    /// it. Apache Kafka makes the directories that it misses.
+    pub(crate) fn unmade(opening: Opening, topic_id: TopicId) -> Result<Arc<Log>, StorageError> {
+        opening.directory.check()?;
+        let home = Home::unmade(Arc::clone(&opening.directory), opening.path.clone());
+        let (start, now) = (opening.start, opening.now);
+        let mut random = opening.random;
+        let jitter_ms = jitter(&mut random, opening.config.segment_jitter_ms);
+        let growth = Growth { jitter_ms, ..Growth::default() };
+        Ok(Log::from_loaded(Loaded {
+            segments: vec![Arc::new(Segment::new(Arc::clone(&home), start, 0, now))],
+            home,
+            name: opening.name,
+            topic_id: Some(topic_id),
+            config: opening.config,
+            writer: Writer { growth, random, ..Writer::default() },
+            producers: Producers::default(),
+            epochs: Epochs::default(),
+            end: start,
+            start,
+            high_watermark: start,
+            recovery_point: start,
+            unsynced_files: Vec::new(),
+            doubtful: Vec::new(),
+            names_unsynced: false,
+            home_unsynced: false,
+            now,
+        }))
+    }
+}
+
 struct Loader {
     opening: Opening,
     home: Arc<Home>,
@@ -68,6 +101,9 @@ struct Loader {
     snapshots: Vec<Offset>,
     epochs: Epochs,
     changed_files: Vec<String>,
+    doubtful: Vec<Doubtful>,
+    /// Whether the epochs of all batches have to be looked up in the log.
+    epochs_lost: bool,
 }
 
 impl Loader {
@@ -75,10 +111,7 @@ impl Loader {
         let home = Home::new(Arc::clone(&opening.directory), opening.path.clone());
         let is_new = !home.disk().exists(&opening.path);
         if is_new {
-            opening.directory.with_reserve(|| {
-                let made = home.disk().create_dir_all(&opening.path);
-                made.map_err(StorageError::io("create", &opening.path))
-            })?;
+            home.make(Some(Share::All))?;
         }
         Ok(Loader {
             opening,
@@ -88,6 +121,8 @@ impl Loader {
             snapshots: Vec::new(),
             epochs: Epochs::default(),
             changed_files: Vec::new(),
+            doubtful: Vec::new(),
+            epochs_lost: false,
         })
     }
 
@@ -171,6 +206,7 @@ impl Loader {
             high_watermark,
             recovery_point,
             unsynced_files: self.changed_files,
+            doubtful: self.doubtful,
             now: self.opening.now,
         }))
     }
@@ -234,15 +270,22 @@ impl Loader {
             .map_err(|what| StorageError::corrupt(&path, what))
     }
 
-    fn read_epochs(&self) -> Result<Epochs, StorageError> {
-        let Some(text) = self.read_small(epochs::FILE)? else { return Ok(Epochs::default()) };
-        match Epochs::parse(&text) {
-            Ok(epochs) => Ok(epochs),
-            Err(what) if !self.opening.clean && text.iter().all(|byte| *byte == 0) => {
-                tracing::warn!(log = %self.opening.name, what, "epochs are read from the log");
+    /// After a crash the file may be empty though an older one was synced: it is replaced without
+    /// a sync, and a power cut may keep the name alone. Then the whole log is read for it.
+    fn read_epochs(&mut self) -> Result<Epochs, StorageError> {
+        let text = self.read_small(epochs::FILE)?;
+        match text.as_deref().map(Epochs::parse) {
+            Some(Ok(epochs)) if text.is_some_and(|text| !text.is_empty()) => Ok(epochs),
+            Some(Err(what)) if self.opening.clean => {
+                Err(StorageError::corrupt(&self.home.file(epochs::FILE), what))
+            }
+            lost => {
+                self.epochs_lost = !self.opening.clean;
+                if let Some(Err(what)) = lost {
+                    tracing::warn!(log = %self.opening.name, what, "epochs are read from the log");
+                }
                 Ok(Epochs::default())
             }
-            Err(what) => Err(StorageError::corrupt(&self.home.file(epochs::FILE), what)),
         }
     }
 
@@ -263,7 +306,10 @@ impl Loader {
     /// Finds the log's end; reads again what can't be trusted, and then knows the producers too.
     fn find_end(&mut self) -> Result<(Offset, Option<Reloaded>), StorageError> {
         let Some(last) = self.segments.last() else { return Ok((self.opening.start, None)) };
-        let mut distrust = self.first_broken()?;
+        let mut distrust = match self.epochs_lost {
+            true => Some(0),
+            false => self.first_broken()?,
+        };
         let mut end = None;
         if self.opening.clean && distrust.is_none() {
             match scan_tail(last)? {
@@ -287,10 +333,15 @@ impl Loader {
             config: &self.opening.config,
             start: self.opening.start,
             now: self.opening.now,
+            recovery_point: match self.opening.clean {
+                true => Offset(i64::MAX),
+                false => self.opening.recovery_point,
+            },
             trusted_below: if distrust == Some(from) { self.segments[from].base } else { point },
         };
         let found =
             recover(&recovery, &mut self.segments, from, &mut self.snapshots, &mut self.epochs)?;
+        self.doubtful = found.doubtful;
         Ok((found.end, Some(found.reloaded)))
     }
 

@@ -20,6 +20,7 @@ use crate::error::StorageError;
 use crate::names::is_internal;
 use crate::partition_metadata;
 use crate::producers::{Producer, Producers, Standing};
+use crate::recover::Doubtful;
 use crate::reserve::Share;
 use crate::segment::{Growth, Segment};
 use crate::tail::Tail;
@@ -36,7 +37,6 @@ pub struct Log {
     pub(crate) name: String,
     /// Whether the log goes on when the disk is full.
     pub(crate) may_use_reserve: bool,
-    topic_id: RwLock<Option<TopicId>>,
     config: RwLock<Arc<LogConfig>>,
     /// Held while the cleaner works on the log for a moment, and by whoever cuts, drops, renames
     /// or closes what it works on.
@@ -50,10 +50,13 @@ pub struct Log {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) producers: Mutex<Producers>,
     epochs: Mutex<Epochs>,
+    topic_id: RwLock<Option<TopicId>>,
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     pub(crate) tail: Mutex<Tail>,
     /// Small files that were written but not synced.
     pub(crate) unsynced_files: Mutex<Vec<String>>,
+    /// What a crash has left above the recovery point and no sync has covered since.
+    pub(crate) doubtful: Mutex<Vec<Doubtful>>,
     pub(crate) names_unsynced: AtomicBool,
     /// Whether the name of the partition's own directory is not on the disk for sure.
     pub(crate) home_unsynced: AtomicBool,
@@ -99,6 +102,7 @@ pub(crate) struct Loaded {
     pub(crate) high_watermark: Offset,
     pub(crate) recovery_point: Offset,
     pub(crate) unsynced_files: Vec<String>,
+    pub(crate) doubtful: Vec<Doubtful>,
     pub(crate) names_unsynced: bool,
     pub(crate) home_unsynced: bool,
     pub(crate) now: Timestamp,
@@ -115,7 +119,6 @@ impl Log {
             home: loaded.home,
             may_use_reserve: is_internal(&loaded.name),
             name: loaded.name,
-            topic_id: RwLock::new(loaded.topic_id),
             config: RwLock::new(loaded.config),
             cleaning: Mutex::new(()),
             syncing: Mutex::new(()),
@@ -124,9 +127,11 @@ impl Log {
             writer: Mutex::new(loaded.writer),
             producers: Mutex::new(loaded.producers),
             epochs: Mutex::new(loaded.epochs),
+            topic_id: RwLock::new(loaded.topic_id),
             segments: RwLock::new(Arc::new(loaded.segments)),
             tail: Mutex::new(tail),
             unsynced_files: Mutex::new(loaded.unsynced_files),
+            doubtful: Mutex::new(loaded.doubtful),
             names_unsynced: AtomicBool::new(loaded.names_unsynced || loaded.home_unsynced),
             home_unsynced: AtomicBool::new(loaded.home_unsynced),
             unsynced: AtomicU64::new(0),
@@ -214,6 +219,7 @@ impl Log {
     /// Tells the log which topic it belongs to; refuses one that differs from what is on disk.
     pub fn assign_topic_id(&self, id: TopicId) -> Result<(), StorageError> {
         let _pin = self.home.pin();
+        let _writer = lock(&self.writer);
         let mut known = self.topic_id.write().unwrap_or_else(PoisonError::into_inner);
         match *known {
             Some(known) if known == id => Ok(()),
@@ -222,13 +228,53 @@ impl Log {
                 self.home.path().display()
             ))),
             None => {
-                let text = partition_metadata::format(id);
                 let share = if self.may_use_reserve { Share::All } else { Share::Half };
-                self.replace_file(partition_metadata::FILE, text.as_bytes(), share)?;
+                self.write_topic_id(id, Some(share))?;
                 *known = Some(id);
                 Ok(())
             }
         }
+    }
+
+    fn write_topic_id(&self, id: TopicId, share: Option<Share>) -> Result<(), StorageError> {
+        let text = partition_metadata::format(id);
+        self.replace_file(partition_metadata::FILE, text.as_bytes(), share)
+    }
+
+    /// Makes the partition's directory if there is none yet, with the files that tell the topic
+    /// and the leaders' epochs. An empty log has one epoch at most, the one that the metadata
+    /// names, so that nothing is lost when a start finds no directory.
+    pub(crate) fn make_home(&self, writer: &Writer) -> Result<(), StorageError> {
+        if self.home.is_made() {
+            return Ok(());
+        }
+        if writer.closed {
+            return Err(StorageError::Refused(format!("the log of {} is closed", self.name)));
+        }
+        let made = self.try_make_home();
+        self.home.directory.judge(made)
+    }
+
+    fn try_make_home(&self) -> Result<(), StorageError> {
+        // It is made for records: those of clients take nothing of the reserve.
+        let share = self.may_use_reserve.then_some(Share::All);
+        self.home.make(share)?;
+        self.home_unsynced.store(true, Ordering::Release);
+        self.names_unsynced.store(true, Ordering::Release);
+        let epochs = lock(&self.epochs);
+        if let Some(id) = self.topic_id() {
+            self.write_topic_id(id, share)?;
+        }
+        if epochs.latest().is_some() {
+            self.replace_file(epochs::FILE, epochs.format().as_bytes(), share)?;
+        }
+        self.home.note_made();
+        Ok(())
+    }
+
+    /// Whether the partition's directory is on the disk.
+    pub fn is_made(&self) -> bool {
+        self.home.is_made()
     }
 
     /// How many bytes of batches the log holds.
@@ -319,7 +365,7 @@ impl Log {
         change: impl FnOnce(&mut Epochs) -> bool,
     ) -> Result<(), StorageError> {
         let mut epochs = lock(&self.epochs);
-        if change(&mut epochs) {
+        if change(&mut epochs) && self.home.is_made() {
             self.replace_file(epochs::FILE, epochs.format().as_bytes(), Share::All)?;
         }
         Ok(())
@@ -330,7 +376,12 @@ impl Log {
     }
 
     /// Writes a small file beside the segments; the next sync of the log makes it last.
-    fn replace_file(&self, name: &str, bytes: &[u8], share: Share) -> Result<(), StorageError> {
+    fn replace_file(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        share: impl Into<Option<Share>>,
+    ) -> Result<(), StorageError> {
         write_unsynced(&self.home, name, bytes, share)?;
         self.note_unsynced_file(name.to_owned());
         Ok(())
@@ -351,8 +402,9 @@ pub(crate) fn write_unsynced(
     home: &Home,
     name: &str,
     bytes: &[u8],
-    share: Share,
+    share: impl Into<Option<Share>>,
 ) -> Result<(), StorageError> {
+    let share = share.into();
     let (path, temporary) = (home.file(name), home.file(&format!("{name}.tmp")));
     let disk = home.disk();
     home.directory.with_share(share, || {

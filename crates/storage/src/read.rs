@@ -241,7 +241,7 @@ impl Log {
     fn find_time(&self, timestamp: Timestamp) -> Result<Option<TimedOffset>, StorageError> {
         let start = self.start();
         for segment in self.segments().iter() {
-            if segment.newest()?.timestamp < timestamp {
+            if segment.size() == 0 || segment.newest()?.timestamp < timestamp {
                 continue;
             }
             let found = self.first_not_before(segment, timestamp, start)?;
@@ -260,6 +260,9 @@ impl Log {
     fn find_max_timestamp(&self) -> Result<Option<TimedOffset>, StorageError> {
         let mut best: Option<(Arc<Segment>, Timestamp)> = None;
         for segment in self.segments().iter() {
+            if segment.size() == 0 {
+                continue;
+            }
             let newest = segment.newest()?.timestamp;
             if newest.0 >= 0 && best.as_ref().is_none_or(|(_, known)| newest > *known) {
                 best = Some((Arc::clone(segment), newest));

@@ -4,8 +4,8 @@
 //! Where the indexes of the first segment can be shown to hold below the recovery point they are
 //! kept, and only what lies above is read. Must hold: the result is what reading the whole
 //! segment would give; what a power cut lost between two segments ends the log as a torn batch
-//! does, unless the log shows that it was compacted; what is kept above the recovery point is
-//! written again, since a sync that failed before may have left it in memory alone.
+//! does, unless the log shows that it was compacted; what is kept above the recovery point is told
+//! to be doubtful, since a sync that failed before may have left it in memory alone.
 
 use std::sync::Arc;
 
@@ -33,12 +33,23 @@ pub(crate) struct Recovery<'a> {
     pub(crate) now: Timestamp,
     /// Below this offset everything was synced.
     pub(crate) trusted_below: Offset,
+    /// No later sync looks at segments that end below.
+    pub(crate) recovery_point: Offset,
 }
 
 /// What recovery came to.
 pub(crate) struct Recovered {
     pub(crate) end: Offset,
     pub(crate) reloaded: Reloaded,
+    pub(crate) doubtful: Vec<Doubtful>,
+}
+
+/// Bytes of a segment that may be in memory alone without any later sync writing them.
+#[derive(Debug)]
+pub(crate) struct Doubtful {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) from: u64,
+    pub(crate) until: u64,
 }
 
 /// Where reading begins in a segment.
@@ -67,6 +78,7 @@ pub(crate) fn recover(
     let mut reloaded = reload::reload(&source, snapshots, start, resume.offset)?;
     let mut end = resume.offset;
     let (mut keep, mut compacted) = (segments.len(), recovery.config.cleanup_compact);
+    let mut doubtful = Vec::new();
     for (at, segment) in segments.iter().enumerate().skip(from) {
         if at > from && segment.base > end && !compacted {
             tracing::warn!(
@@ -81,6 +93,10 @@ pub(crate) fn recover(
         let begin = if at == from { resume.position } else { 0 };
         let read = read_again(recovery, segment, begin, end, epochs, &mut reloaded.producers)?;
         end = read.end.max(segment.base);
+        if read.end > recovery.trusted_below && segment.size() > begin {
+            let (segment, until) = (Arc::clone(segment), segment.size());
+            doubtful.push(Doubtful { segment, from: begin, until });
+        }
         compacted |= read.holes;
         if read.torn {
             keep = at + 1;
@@ -92,18 +108,25 @@ pub(crate) fn recover(
         let names = segment.mark_deleted()?;
         names.iter().try_for_each(|name| recovery.home.remove(name))?;
     }
+    let source = reload::Source {
+        home: recovery.home,
+        segments: &[],
+        now: recovery.now,
+        expire_after_ms: recovery.config.producer_expiration_ms,
+    };
     for at in above {
         // A snapshot above the end tells of records that are gone; one below tells nothing new.
+        // None of them was synced for sure.
         let useful =
             at <= end && at > recovery.start && segments.iter().any(|segment| segment.base == at);
-        if useful {
+        if useful && reload::read_snapshot(&source, at)?.is_some() {
             snapshots.push(at);
             reloaded.snapshot_at = Some(at);
         } else {
             recovery.home.remove(&file_name(at, FileKind::Snapshot))?;
         }
     }
-    Ok(Recovered { end, reloaded })
+    Ok(Recovered { end, reloaded, doubtful })
 }
 
 /// The end of a segment that was closed in order, from its last index entry on; `None` when the
@@ -253,40 +276,20 @@ fn read_again(
         // The recovery point may be above the cut already: nobody else would sync it.
         file.set_len(*at).and_then(|()| file.sync()).map_err(segment.io("cut"))?;
     }
-    if end > recovery.trusted_below {
-        write_again(recovery.home, segment, position)?;
-    }
     if size > 0 {
-        settle(recovery, segment, torn.is_some())?;
+        settle(recovery, segment, torn.is_some() || end <= recovery.recovery_point)?;
     }
     segment.close_idle();
     Ok(Read { end, torn: torn.is_some(), holes })
 }
 
-/// Writes a segment's bytes from `position` on over themselves. After a sync that failed the
-/// system counts pages as clean that never reached the disk; they are read back as if nothing had
-/// happened, and no later sync writes them unless they are written again.
-fn write_again(home: &Home, segment: &Segment, position: u64) -> Result<(), StorageError> {
-    let (file, end) = (segment.file()?, segment.size());
-    let mut at = position;
-    let mut bytes = Vec::new();
-    while at < end {
-        let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(CHUNK_LARGE);
-        bytes.resize(len, 0);
-        file.read_exact_at(&mut bytes, at).map_err(segment.io("read"))?;
-        home.directory
-            .with_reserve(|| file.write_all_at(&bytes, at).map_err(segment.io("write again")))?;
-        at += len as u64;
-    }
-    Ok(())
-}
-
-/// Leaves the indexes of a segment that was read again as those of a closed one.
-fn settle(recovery: &Recovery<'_>, segment: &Segment, torn: bool) -> Result<(), StorageError> {
+/// Leaves the indexes of a segment that was read again as those of a closed one. `now` asks for
+/// what makes them last.
+fn settle(recovery: &Recovery<'_>, segment: &Segment, now: bool) -> Result<(), StorageError> {
     segment.finish()?;
     segment.offsets.file().distrust();
     segment.times.file().distrust();
-    if segment.aborted.distrust()? || torn {
+    if segment.aborted.distrust()? || now {
         // The next recovery may believe these files, and must not find older ones.
         segment.sync_indexes()?;
         let path = recovery.home.path();

@@ -76,7 +76,10 @@ pub(crate) fn write_snapshot(
 }
 
 /// Reads a snapshot; one that can't be used is removed.
-fn read_snapshot(source: &Source<'_>, at: Offset) -> Result<Option<Producers>, StorageError> {
+pub(crate) fn read_snapshot(
+    source: &Source<'_>,
+    at: Offset,
+) -> Result<Option<Producers>, StorageError> {
     let path = source.home.of(at, FileKind::Snapshot);
     let bytes = source.home.disk().read(&path).map_err(StorageError::io("read", &path))?;
     match producer_snapshot::decode(&bytes, source.now, source.expire_after_ms) {

@@ -136,12 +136,12 @@ impl Segment {
 
     /// The newest record's time, or the time of the file's last change when no record has one.
     pub(crate) fn largest_timestamp(&self) -> Result<Timestamp, StorageError> {
+        if self.size() == 0 {
+            return Ok(self.created);
+        }
         let newest = self.newest()?.timestamp;
         if newest.0 >= 0 {
             return Ok(newest);
-        }
-        if self.size() == 0 {
-            return Ok(self.created);
         }
         self.modified()
     }

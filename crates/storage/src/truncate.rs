@@ -47,6 +47,7 @@ impl Log {
         let _one = lock(&self.syncing);
         let mut writer = lock(&self.writer);
         self.home.directory.check()?;
+        self.make_home(&writer)?;
         let cut = self.start_over(&mut writer, offset, now);
         if let Err(error) = &cut {
             self.home.directory.fail(&error.to_string());

@@ -247,6 +247,7 @@ fn a_node_whose_last_folder_or_metadata_folder_fails_says_which_and_ends() {
             let node = start_with(&env, &configs).await.expect("it starts");
             let client = client(&world.node(2)).await;
             create_topic(&client, "a").await;
+            produce(&client, "a", &["one"]).await;
             world.disk(1).break_below(broken, Broken::All);
             let failed = env.timeout(Duration::from_secs(20), node.failed()).await;
             let why = failed.expect("the node notices");

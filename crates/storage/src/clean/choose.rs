@@ -24,7 +24,8 @@ pub(crate) struct Dirt {
     pub(crate) misled: bool,
     clean_bytes: u64,
     dirty_bytes: u64,
-    overdue: bool,
+    /// How long a pass is overdue by `max.compaction.lag.ms`; 0 when it is not.
+    pub(crate) overdue_ms: i64,
 }
 
 impl Dirt {
@@ -36,7 +37,7 @@ impl Dirt {
 
     /// Whether a pass is due.
     pub(crate) fn is_due(&self, ratio_min: f64) -> bool {
-        (self.overdue && self.dirty_bytes > 0) || self.ratio() > ratio_min
+        (self.overdue_ms > 0 && self.dirty_bytes > 0) || self.ratio() > ratio_min
     }
 }
 
@@ -78,20 +79,31 @@ impl Log {
             misled,
             clean_bytes: bytes(&segments[..behind_clean]),
             dirty_bytes: bytes(&segments[from..behind_dirty]),
-            overdue: is_overdue(dirty, config.max_compaction_lag_ms, now)?,
+            overdue_ms: overdue_ms(dirty, config.max_compaction_lag_ms, now)?,
         })
+    }
+
+    /// The bytes that a pass would be about, whether it is due or not.
+    pub(crate) fn dirty_bytes(&self, cleaned: Option<Offset>) -> u64 {
+        let (segments, stable) = (self.segments(), self.last_stable_offset());
+        let from = cleaned.filter(|at| (self.start()..=self.end()).contains(at));
+        let from = from.unwrap_or_else(|| self.start());
+        let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+        let ends = segments.iter().skip(1).map(|next| next.base);
+        let closed = segments.iter().zip(ends).skip(first);
+        closed.take_while(|(_, end)| *end <= stable).map(|(segment, _)| segment.size()).sum()
     }
 }
 
-/// Whether a dirty segment began longer ago than `max.compaction.lag.ms`.
-fn is_overdue(
+/// By how much a dirty segment began longer ago than `max.compaction.lag.ms`; 0 when none did.
+fn overdue_ms(
     dirty: &[Arc<Segment>],
     lag_ms_max: i64,
     now: Timestamp,
-) -> Result<bool, StorageError> {
+) -> Result<i64, StorageError> {
     let until = now.0.saturating_sub(lag_ms_max.max(0));
     if until <= 0 {
-        return Ok(false);
+        return Ok(0);
     }
     for segment in dirty.iter().filter(|segment| segment.size() > 0) {
         let file = segment.file()?;
@@ -99,8 +111,8 @@ fn is_overdue(
         let first = scan.next().map_err(|error| segment.scan_error(error).warm())?;
         let first = first.map_or(-1, |first| first.header().max_timestamp().0);
         if first > 0 && first < until {
-            return Ok(true);
+            return Ok(until - first);
         }
     }
-    Ok(false)
+    Ok(0)
 }

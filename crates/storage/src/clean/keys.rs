@@ -22,6 +22,8 @@ pub(crate) struct Keys {
     slots: Vec<[u64; 3]>,
     count: u64,
     count_max: u64,
+    /// How many slots there may be in all.
+    granted: u64,
     secret: [u64; 2],
     hasher: SipHasher13,
 }
@@ -40,6 +42,7 @@ impl Keys {
             slots: vec![[0; 3]; slots],
             count: 0,
             count_max: count_max.max(1),
+            granted,
             secret,
             hasher: SipHasher13::new_with_keys(secret[0], secret[1]),
         }
@@ -55,6 +58,11 @@ impl Keys {
         let hash = self.hasher.finish128();
         self.hasher = SipHasher13::new_with_keys(self.secret[0], self.secret[1]);
         KeyHash([hash.h1, hash.h2])
+    }
+
+    /// How much of the memory that was granted is taken.
+    pub(crate) fn percent(&self) -> u64 {
+        self.count.saturating_mul(100) / self.granted
     }
 
     /// Whether no further key may come.

@@ -1,8 +1,9 @@
 //! One pass over one log, in steps that each read a few megabytes: between them the caller may
 //! wait, as the throttle asks, or let go of the pass.
 //!
-//! Must hold: a step that finds the log cut, closed or deleted ends the pass; a pass that does not
-//! come to its end leaves the log as it was but for the groups that were replaced.
+//! Must hold: what makes a record go is on the disk; a step that finds the log cut, closed or
+//! deleted ends the pass; a pass that does not come to its end leaves the log as it was but for the
+//! groups that were replaced.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub(crate) struct Outcome {
     pub(crate) end: Offset,
     pub(crate) bytes_before: u64,
     pub(crate) bytes_after: u64,
+    /// How much of the room for keys was taken, in percent.
+    pub(crate) key_percent: u64,
 }
 
 /// What a step did.
@@ -142,6 +145,10 @@ impl Pass {
     /// Does a part of the work.
     pub(crate) fn step(&mut self) -> Result<Stepped, CleanError> {
         let log = Arc::clone(&self.log);
+        if log.recovery_point() < self.dirt.round_end {
+            // A record must not go for the sake of one that a power cut may take back.
+            log.sync()?;
+        }
         let _pin = log.home.pin();
         let _cleaning = lock(&log.cleaning);
         log.home.directory.check()?;
@@ -250,6 +257,7 @@ impl Pass {
         };
         let groups = group(&extents, limits).into_iter().map(|run| segments[run].to_vec());
         self.outcome.end = self.mapped_to.next();
+        self.outcome.key_percent = self.keys.percent();
         self.outcome.bytes_before = extents.iter().map(|extent| extent.bytes).sum();
         let phase = CopyPhase {
             groups: groups.collect(),

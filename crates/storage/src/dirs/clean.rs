@@ -5,9 +5,10 @@
 //! Must hold: a log is in one pass at a time; `cleaner-offset-checkpoint` moves forward only after
 //! what it tells has taken its place, and back before a log is cut below it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use ottla_env::Instant;
 use ottla_wire::{DirectoryId, Offset, PartitionIndex, Timestamp};
 
 use super::upkeep::write_checkpoint;
@@ -23,7 +24,8 @@ type Key = (DirectoryId, String);
 /// Who is in a pass, and who can't be.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    busy: Mutex<BTreeSet<Key>>,
+    /// Since when each is.
+    busy: Mutex<BTreeMap<Key, Instant>>,
     told: Mutex<Told>,
 }
 
@@ -31,9 +33,21 @@ pub(super) struct State {
 struct Told {
     uncleanable: BTreeMap<Key, Fault>,
     dirtiest: f64,
+    overdue_ms: i64,
+    chosen_at: Option<Instant>,
     passes: u64,
     bytes_before: u64,
     bytes_after: u64,
+    /// The last passes, one for each cleaner that there may be.
+    last: VecDeque<LastPass>,
+    cleaners: usize,
+}
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LastPass {
+    outcome: Outcome,
+    seconds: u64,
 }
 
 /// What the configs `log.cleaner.*` grant one cleaner.
@@ -84,6 +98,8 @@ pub struct Uncleanable {
     pub log: String,
     /// The file, the offset and what is wrong there.
     pub reason: String,
+    /// The bytes that a pass would be about.
+    pub dirty_bytes: u64,
 }
 
 /// What compaction has come to, for those who watch.
@@ -99,6 +115,16 @@ pub struct CleaningStatus {
     pub bytes_before: u64,
     /// How many bytes are left of them.
     pub bytes_after: u64,
+    /// By how much the log chosen last was overdue by `max.compaction.lag.ms`.
+    pub overdue_ms: i64,
+    /// How long ago a log was looked for last; `None` before the first time.
+    pub idle_ms: Option<u64>,
+    /// Bytes that the last passes have left of each hundred, one pass for each cleaner.
+    pub recopied_percent: u64,
+    /// The longest of the last passes.
+    pub seconds_max: u64,
+    /// How much of the room for keys the fullest of the last passes has taken.
+    pub key_percent_max: u64,
 }
 
 impl LogDirs {
@@ -108,27 +134,37 @@ impl LogDirs {
     pub fn next_to_clean(&self, cleaning: &Cleaning, now: Timestamp) -> Option<Pass> {
         let mut busy = lock(&self.cleaning.busy);
         let mut best: Option<(Arc<Log>, Dirt)> = None;
-        let mut dirtiest = 0.0_f64;
+        let (mut dirtiest, mut overdue_ms) = (0.0_f64, 0);
         for (_, log) in self.logs() {
             let config = log.config();
             let usable = config.cleanup_compact && log.directory().failure().is_none();
+            if !usable {
+                continue;
+            }
             let key = key(&log);
-            if !usable || busy.contains(&key) || self.is_uncleanable(&key) {
+            if busy.contains_key(&key) || self.is_uncleanable(&key) {
                 continue;
             }
             let Some(dirt) = self.dirt_of(&log, now) else { continue };
             dirtiest = dirtiest.max(dirt.ratio());
+            overdue_ms = overdue_ms.max(dirt.overdue_ms);
             let dirtier = best.as_ref().is_none_or(|(_, known)| dirt.ratio() > known.ratio());
             if dirtier && dirt.is_due(config.min_cleanable_dirty_ratio) {
                 best = Some((log, dirt));
             }
         }
-        lock(&self.cleaning.told).dirtiest = dirtiest;
+        let begun_at = self.env.monotonic();
+        {
+            let mut told = lock(&self.cleaning.told);
+            (told.dirtiest, told.overdue_ms) = (dirtiest, overdue_ms);
+            told.chosen_at = Some(begun_at);
+            told.cleaners = usize::try_from(cleaning.cleaners).unwrap_or(1).max(1);
+        }
         let (log, dirt) = best?;
         let secret = [self.env.random_u64(), self.env.random_u64()];
         match Pass::new(Arc::clone(&log), dirt, cleaning.room(), secret, now) {
             Ok(pass) => {
-                busy.insert(key(&log));
+                busy.insert(key(&log), begun_at);
                 Some(pass)
             }
             Err(error) => {
@@ -167,18 +203,47 @@ impl LogDirs {
 
     /// What compaction has come to.
     pub fn cleaning_status(&self) -> CleaningStatus {
+        let now = self.env.monotonic();
         let told = lock(&self.cleaning.told);
         let uncleanable = told.uncleanable.iter().map(|((directory, log), fault)| Uncleanable {
             directory: *directory,
             log: log.clone(),
             reason: fault.to_string(),
+            dirty_bytes: 0,
         });
-        CleaningStatus {
+        let sum = |of: fn(&Outcome) -> u64| told.last.iter().map(|it| of(&it.outcome)).sum::<u64>();
+        let (before, after) = (sum(|it| it.bytes_before), sum(|it| it.bytes_after));
+        let since = |at: Instant| u64::try_from((now - at).as_millis()).unwrap_or(u64::MAX);
+        let key_percent_max = told.last.iter().map(|it| it.outcome.key_percent).max();
+        let mut status = CleaningStatus {
             uncleanable: uncleanable.collect(),
             dirtiest: told.dirtiest,
             passes: told.passes,
             bytes_before: told.bytes_before,
             bytes_after: told.bytes_after,
+            overdue_ms: told.overdue_ms,
+            idle_ms: told.chosen_at.map(since),
+            recopied_percent: (100 * after) / before.max(1),
+            seconds_max: told.last.iter().map(|it| it.seconds).max().unwrap_or(0),
+            key_percent_max: key_percent_max.unwrap_or(0),
+        };
+        drop(told);
+        self.count_uncleanable(&mut status.uncleanable);
+        status
+    }
+
+    fn count_uncleanable(&self, uncleanable: &mut [Uncleanable]) {
+        if uncleanable.is_empty() {
+            return;
+        }
+        for (_, log) in self.logs() {
+            let is_it = |it: &&mut Uncleanable| {
+                it.log == log.name() && it.directory == log.directory().id()
+            };
+            let Some(it) = uncleanable.iter_mut().find(is_it) else { continue };
+            let Some((dir, key)) = self.checkpoint_of(&log) else { continue };
+            let cleaned = lock(&dir.checkpoints).cleaned.get(&key).copied();
+            it.dirty_bytes = log.dirty_bytes(cleaned);
         }
     }
 
@@ -242,10 +307,15 @@ impl LogDirs {
             bytes_after = outcome.bytes_after,
             "log is compacted"
         );
+        let begun_at = lock(&self.cleaning.busy).get(&key(log)).copied();
         let mut told = lock(&self.cleaning.told);
         told.passes += 1;
         told.bytes_before += outcome.bytes_before;
         told.bytes_after += outcome.bytes_after;
+        let taken = begun_at.map_or(0, |at| (self.env.monotonic() - at).as_secs());
+        told.last.push_front(LastPass { outcome, seconds: taken });
+        let cleaners = told.cleaners;
+        told.last.truncate(cleaners);
         drop(told);
         let Some((dir, key)) = self.checkpoint_of(log) else { return Ok(()) };
         // It may have been cut or deleted meanwhile: what it has not can't have been cleaned.

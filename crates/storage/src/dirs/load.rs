@@ -157,7 +157,13 @@ impl LogDirs {
         for dir in self.working() {
             lock(&dir.checkpoints).loaded = true;
         }
+        lock(&self.progress.state).found = None;
         self.progress.is_done.store(true, Ordering::Release);
+    }
+
+    /// The replicas that were opened since the last call, some of them for a future.
+    pub fn take_opened(&self) -> Vec<(TopicId, PartitionIndex)> {
+        std::mem::take(&mut lock(&self.progress.state).opened)
     }
 
     /// Whether `loaded` was told.
@@ -166,13 +172,17 @@ impl LogDirs {
     }
 
     /// Whether a replica that was here before the start can serve: it was opened, and no copy of
-    /// it waits to be compared with it.
+    /// it waits to be compared with it; or it has no directory, so that there is nothing to open.
     pub fn can_serve(&self, topic: TopicId, name: &str, partition: PartitionIndex) -> bool {
-        let is_settled = || {
-            let opening = lock(&self.progress.state);
-            !opening.moving.contains(&(name.to_owned(), partition))
-        };
-        self.is_loaded() || (self.get(topic, partition).is_some() && is_settled())
+        if self.is_loaded() {
+            return true;
+        }
+        let (is_open, key) = (self.get(topic, partition).is_some(), (name.to_owned(), partition));
+        let opening = lock(&self.progress.state);
+        match is_open {
+            true => !opening.moving.contains(&key),
+            false => opening.found.as_ref().is_some_and(|found| !found.contains(&key)),
+        }
     }
 
     /// Lets whoever opens logs cease, and waits until they have.
@@ -195,9 +205,7 @@ impl LogDirs {
         for found in all {
             by_dir.entry(found.at).or_default().push(found);
         }
-        let moving = by_dir.values().flatten().filter(|found| found.is_future);
-        lock(&self.progress.state).moving =
-            moving.map(|found| (found.topic.clone(), found.partition)).collect();
+        self.note_found(by_dir.values().flatten());
         let failed: Arc<Mutex<Option<StorageError>>> = Arc::default();
         let tasks = self.env.tasks();
         for found in by_dir.into_values() {
@@ -233,6 +241,14 @@ impl LogDirs {
         }
     }
 
+    fn note_found<'a>(&self, all: impl Iterator<Item = &'a Found> + Clone) {
+        let key = |found: &Found| (found.topic.clone(), found.partition);
+        let mut opening = lock(&self.progress.state);
+        opening.moving = all.clone().filter(|found| found.is_future).map(key).collect();
+        // What is in a directory that is offline was not listed.
+        opening.found = self.are_all_online().then(|| all.map(key).collect());
+    }
+
     fn load_known(
         &self,
         found: &Found,
@@ -250,6 +266,9 @@ impl LogDirs {
         }
         let log = self.insert(found, log)?;
         if !found.is_future {
+            if let Some(topic) = log.topic_id() {
+                lock(&self.progress.state).opened.push((topic, found.partition));
+            }
             (loading.opened)(&log);
         }
         Ok(())

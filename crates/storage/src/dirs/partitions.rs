@@ -34,7 +34,8 @@ impl LogDirs {
     }
 
     /// The log of a partition, made where it is not there: where AlterReplicaLogDirs said, in the
-    /// directory `place`, or in the one with the fewest partitions.
+    /// directory `place`, or in the one with the fewest partitions. Its own directory comes with
+    /// the first append.
     pub fn create(
         &self,
         topic: TopicId,
@@ -44,7 +45,7 @@ impl LogDirs {
         config: Arc<LogConfig>,
         now: Timestamp,
     ) -> Result<Arc<Log>, StorageError> {
-        let mut logs = self.write_logs();
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = logs.by_id.get(&(topic, partition)) {
             return Ok(Arc::clone(log));
         }
@@ -56,10 +57,11 @@ impl LogDirs {
             return Ok(log);
         }
         let mut refused = None;
-        for dir in self.places(&logs, &key, place)? {
+        for dir in self.places(&mut logs, &key, place)? {
             match self.make(dir, topic, &key, &config, now) {
                 Ok(log) => {
                     logs.by_id.insert((topic, partition), Arc::clone(&log));
+                    logs.count_one(&dir.directory);
                     drop(logs);
                     self.prefer_nothing(name, partition);
                     return Ok(log);
@@ -91,7 +93,7 @@ impl LogDirs {
             )));
         }
         self.forget(dir, key)?;
-        let log = Log::open(Opening {
+        let opening = Opening {
             directory: Arc::clone(&dir.directory),
             path,
             name,
@@ -102,9 +104,8 @@ impl LogDirs {
             high_watermark: Offset(0),
             now,
             random: self.env.random_u64(),
-        })?;
-        dir.directory.judge(log.assign_topic_id(topic))?;
-        Ok(log)
+        };
+        Log::unmade(opening, topic)
     }
 
     /// Removes a partition, and the copy of it that is on its way to another directory: their
@@ -129,7 +130,9 @@ impl LogDirs {
         let due = now + log.config().file_delete_delay_ms;
         self.set_aside(log, DirKind::Delete)?;
         self.forget_cleaned(log)?;
-        log.directory().remove_later(log.home.path(), due);
+        if log.is_made() {
+            log.directory().remove_later(log.home.path(), due);
+        }
         Ok(())
     }
 
@@ -227,6 +230,8 @@ impl LogDirs {
     }
 
     pub(super) fn write_logs(&self) -> RwLockWriteGuard<'_, Logs> {
-        self.logs.write().unwrap_or_else(PoisonError::into_inner)
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        logs.counts = None;
+        logs
     }
 }

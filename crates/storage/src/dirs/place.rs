@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ottla_wire::{DirectoryId, PartitionIndex};
 
 use super::{Dir, LogDirs, Logs};
+use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::log::lock;
 use crate::meta_properties::is_reserved;
@@ -38,7 +39,7 @@ impl LogDirs {
     /// The directories to try for a new replica, in this order; never none.
     pub(super) fn places(
         &self,
-        logs: &Logs,
+        logs: &mut Logs,
         key: &(String, PartitionIndex),
         told: Option<DirectoryId>,
     ) -> Result<Vec<&Dir>, StorageError> {
@@ -61,7 +62,7 @@ impl LogDirs {
         self.fewest_first(logs)
     }
 
-    fn fewest_first(&self, logs: &Logs) -> Result<Vec<&Dir>, StorageError> {
+    fn fewest_first(&self, logs: &mut Logs) -> Result<Vec<&Dir>, StorageError> {
         let mut working: Vec<(usize, &Dir)> = self.working().map(|dir| (0, dir)).collect();
         if working.is_empty() {
             return Err(StorageError::Refused("every log directory is offline".to_owned()));
@@ -77,13 +78,8 @@ impl LogDirs {
                     .to_owned(),
             ));
         }
-        let all = logs.by_id.values().chain(logs.by_name.values()).chain(logs.futures.values());
-        for log in all {
-            let mut counts = working.iter_mut();
-            let count = counts.find(|(_, dir)| Arc::ptr_eq(&dir.directory, log.directory()));
-            if let Some((count, _)) = count {
-                *count += 1;
-            }
+        for (count, dir) in &mut working {
+            *count = logs.count(&dir.directory);
         }
         working.sort_by_key(|(count, _)| *count);
         Ok(working.into_iter().map(|(_, dir)| dir).collect())
@@ -96,5 +92,29 @@ impl LogDirs {
     /// The directory that a log lies in.
     pub(super) fn dir_of(&self, log: &crate::log::Log) -> Option<&Dir> {
         self.dirs.iter().find(|dir| Arc::ptr_eq(&dir.directory, log.directory()))
+    }
+}
+
+impl Logs {
+    /// How many logs are in a directory.
+    fn count(&mut self, directory: &Arc<Directory>) -> usize {
+        let is_it = |known: &Arc<Directory>| Arc::ptr_eq(known, directory);
+        let counts = self.counts.get_or_insert_default();
+        if let Some((_, count)) = counts.iter().find(|(known, _)| is_it(known)) {
+            return *count;
+        }
+        let all = self.by_id.values().chain(self.by_name.values()).chain(self.futures.values());
+        let count = all.filter(|log| is_it(log.directory())).count();
+        counts.push((Arc::clone(directory), count));
+        count
+    }
+
+    /// Counts a replica that was made.
+    pub(super) fn count_one(&mut self, directory: &Arc<Directory>) {
+        let counts = self.counts.iter_mut().flatten();
+        let known = counts.into_iter().find(|(known, _)| Arc::ptr_eq(known, directory));
+        if let Some((_, count)) = known {
+            *count += 1;
+        }
     }
 }

@@ -141,8 +141,9 @@ impl LogDirs {
         all.filter(|log| Arc::ptr_eq(log.directory(), &dir.directory)).cloned().collect()
     }
 
-    /// What a checkpoint is to tell. Logs that a start has not opened yet keep what is known. The
-    /// lock of the checkpoints is taken after that of the logs, never before.
+    /// What a checkpoint is to tell. Logs that a start has not opened yet keep what is known; logs
+    /// without a directory have nothing that is not told by their absence. The lock of the
+    /// checkpoints is taken after that of the logs, never before.
     fn offsets(
         &self,
         dir: &Dir,
@@ -150,7 +151,7 @@ impl LogDirs {
         offset: impl Fn(&Log) -> Option<Offset>,
     ) -> Offsets {
         let mut offsets = if self.is_loaded() { Offsets::new() } else { known };
-        for log in self.logs_in(dir) {
+        for log in self.logs_in(dir).into_iter().filter(|log| log.is_made()) {
             let Some((topic, partition)) = log.name().rsplit_once('-') else { continue };
             let Ok(partition) = partition.parse() else { continue };
             let key = (topic.to_owned(), PartitionIndex(partition));

@@ -149,7 +149,10 @@ fn new_partitions_keep_out_of_cordoned_directories_unless_they_are_sent_there() 
 fn a_replica_that_may_lie_in_an_offline_directory_is_not_made_anew() {
     with_dirs(async |world, env| {
         let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
+        let told = Some(DirectoryId(Uuid([0xbb; 16])));
+        let log = dirs.create(topic(9), "there", P0, told, Arc::default(), NOW).unwrap();
         world.disk(1).break_below("/b", Broken::All);
+        log.append(&batch(None, false, &["a"]), lead()).unwrap_err();
         let make = |id: u8, place: DirectoryId| {
             let made = dirs.create(
                 topic(id),
@@ -162,7 +165,6 @@ fn a_replica_that_may_lie_in_an_offline_directory_is_not_made_anew() {
             made.map(|log| log.directory().path().display().to_string()).map_err(|e| e.to_string())
         };
         let lost = DirectoryId(Uuid([0xcc; 16]));
-        assert_eq!(make(1, lost), Ok("/a".to_owned()));
         assert!(make(2, DirectoryId(Uuid([0xbb; 16]))).unwrap_err().contains("/b"));
         assert!(make(3, lost).unwrap_err().contains("/b is offline"));
         assert!(make(4, DirectoryId::LOST).unwrap_err().contains("/b is offline"));
@@ -171,7 +173,7 @@ fn a_replica_that_may_lie_in_an_offline_directory_is_not_made_anew() {
 }
 
 #[test]
-fn a_directory_whose_disk_fails_gives_new_partitions_to_the_next_one() {
+fn a_directory_whose_disk_fails_gets_no_new_partitions() {
     with_dirs(async |world, env| {
         let dirs = start(&env, &["/a", "/b"], &LogConfig::default());
         let told = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -181,7 +183,12 @@ fn a_directory_whose_disk_fails_gives_new_partitions_to_the_next_one() {
         });
         dirs.watch(&on_failure);
         world.disk(1).break_below("/a", Broken::Writes);
-        assert_eq!(create(&dirs, 1, "orders").directory().path(), Path::new("/b"));
+        let log = create(&dirs, 1, "orders");
+        assert_eq!(log.directory().path(), Path::new("/a"));
+        // The first append shows it.
+        log.append(&batch(None, false, &["a"]), lead()).unwrap_err();
+        assert_eq!(create(&dirs, 2, "more").directory().path(), Path::new("/b"));
+        assert_eq!(create(&dirs, 3, "other").directory().path(), Path::new("/b"));
         assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 1);
         assert!(dirs.states()[0].failure.is_some());
     });
@@ -221,6 +228,7 @@ fn a_partition_of_another_topic_is_in_the_way_until_it_is_set_aside() {
     with_dirs(async |_, env| {
         let dirs = start(&env, &["/a"], &LogConfig::default());
         let log = create(&dirs, 1, "orders");
+        log.append(&batch(None, false, &["a"]), lead()).unwrap();
         let config = Arc::new(LogConfig::default());
         let refused = dirs.create(topic(2), "orders", P0, None, config, NOW).unwrap_err();
         assert!(refused.to_string().contains("belongs to another topic"));

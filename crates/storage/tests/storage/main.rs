@@ -16,4 +16,5 @@ mod repair;
 mod retention;
 mod start_rules;
 mod support;
+mod unmade;
 mod verify;
