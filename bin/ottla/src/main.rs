@@ -4,6 +4,8 @@
 
 mod background;
 mod holder;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod memory;
 mod notice;
 mod signals;
 
@@ -19,6 +21,8 @@ use ottla_env::Env;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    memory::return_large_blocks();
     let mut words = std::env::args();
     let called = words.next().unwrap_or_default();
     let words: Vec<String> = words.collect();
