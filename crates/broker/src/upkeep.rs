@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_env::Tasks;
-use ottla_storage::LogDirs;
+use ottla_storage::{Directory, LogDirs};
 use ottla_wire::Timestamp;
 
 use crate::context::Rooms;
 
-/// How often dirty data is looked at: by `flush.ms` and by how much lies above the recovery point.
+/// How often unsynced logs are looked at, for `flush.ms` and for closed segments.
 const SYNC_CHECK: Duration = Duration::from_millis(500);
 /// How often deleted files are looked for (`file.delete.delay.ms` says when they are due).
 const REMOVAL_CHECK: Duration = Duration::from_secs(1);
@@ -29,9 +29,10 @@ pub(crate) fn spawn(rooms: &Arc<Rooms>, tasks: &Tasks) {
     };
     let every = |name, period, work| after(period, name, period, work);
     let later = |name, period, work| after(ms(log.initial_task_delay_ms), name, period, work);
-    every("sync", SYNC_CHECK, |dirs, now| {
-        dirs.background_sync(now);
-    });
+    for directory in rooms.dirs.directories() {
+        tasks.spawn("write behind", write_behind(Arc::clone(rooms), Arc::clone(directory)));
+        tasks.spawn("sync", sync(Arc::clone(rooms), Arc::clone(directory)));
+    }
     let recovery = i64::from(log.flush_offset_checkpoint_interval_ms);
     later("recovery points", ms(recovery), |dirs, _| dirs.write_recovery_points());
     let starts = i64::from(log.flush_start_offset_checkpoint_interval_ms);
@@ -41,10 +42,39 @@ pub(crate) fn spawn(rooms: &Arc<Rooms>, tasks: &Tasks) {
     later("retention", ms(log.retention_check_interval_ms), |dirs, now| {
         dirs.retain(now);
     });
-    every("removal", REMOVAL_CHECK, |dirs, now| {
-        dirs.remove_due(now);
-    });
+    tasks.spawn("removal", remove(Arc::clone(rooms)));
     every("producers", PRODUCERS_CHECK, |dirs, now| dirs.expire_producers(now));
+}
+
+async fn write_behind(rooms: Arc<Rooms>, directory: Arc<Directory>) {
+    loop {
+        directory.much_unwritten().await;
+        let directory = Arc::clone(&directory);
+        rooms.env.blocking(move || directory.write_behind()).await;
+    }
+}
+
+async fn sync(rooms: Arc<Rooms>, directory: Arc<Directory>) {
+    loop {
+        // Whichever comes first.
+        let _ = rooms.env.timeout(SYNC_CHECK, directory.many_unsynced()).await;
+        if !directory.has_unsynced() {
+            continue;
+        }
+        let (dirs, directory) = (Arc::clone(&rooms.dirs), Arc::clone(&directory));
+        let now = Timestamp(rooms.env.now_ms());
+        rooms.env.blocking(move || dirs.background_sync_of(&directory, now)).await;
+    }
+}
+
+async fn remove(rooms: Arc<Rooms>) {
+    loop {
+        rooms.env.sleep(REMOVAL_CHECK).await;
+        if rooms.dirs.have_removals() {
+            let (dirs, now) = (Arc::clone(&rooms.dirs), Timestamp(rooms.env.now_ms()));
+            rooms.env.blocking(move || dirs.remove_due(now)).await;
+        }
+    }
 }
 
 async fn repeat(

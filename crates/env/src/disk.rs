@@ -397,6 +397,16 @@ impl File {
         }
     }
 
+    /// Asks the system to begin writing these bytes to the disk, where it knows how to. That is
+    /// no sync: it says nothing about what lasts, and an error of the disk is told by the next
+    /// [`File::sync`] in any case. Waits for as long as the disk takes no more orders.
+    pub fn start_writeback(&self, position: u64, len: u64) -> io::Result<()> {
+        match &self.kind {
+            FileKind::Real(file) => real::system::start_writeback(file, position, len),
+            FileKind::Sim(_) => Ok(()),
+        }
+    }
+
     /// Makes the content and length last (fdatasync). After an error the state of what was
     /// written since the last sync is unknown: reading it back proves nothing.
     pub fn sync(&self) -> io::Result<()> {

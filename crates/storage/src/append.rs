@@ -352,10 +352,10 @@ impl Log {
     }
 
     pub(crate) fn note_unsynced(&self, bytes: u64, now: Timestamp) {
-        self.home.directory.add_unsynced(bytes);
-        if self.unsynced.fetch_add(bytes, Ordering::AcqRel) == 0 {
+        self.home.directory.unsynced.add(bytes);
+        if self.unsynced.fetch_add(bytes, Ordering::SeqCst) == 0 {
             self.unsynced_since.store(now.0, Ordering::Release);
-            self.home.directory.note_unsynced(self.me.clone());
+            self.list_unsynced();
         }
     }
 

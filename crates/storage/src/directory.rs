@@ -7,16 +7,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use ottla_env::{Disk, File, Open};
 use ottla_wire::{DirectoryId, Offset, Timestamp};
 
 use crate::error::StorageError;
-use crate::log::Log;
 use crate::names::{FileKind, file_name};
 use crate::reserve::{self, Reserve, Room, Share};
 use crate::scratches::Scratches;
+use crate::writeback::Unsynced;
 
 /// Who hears at once that a log directory went offline; called under locks, so it only notes it.
 pub type OnFailure = dyn Fn() + Send + Sync;
@@ -37,8 +37,7 @@ pub struct Directory {
     reserve: Reserve,
     /// Set once it was told that the reserve cannot be made.
     reserve_told: OnceLock<()>,
-    unsynced_bytes: AtomicU64,
-    unsynced_logs: Mutex<Vec<Weak<Log>>>,
+    pub(crate) unsynced: Unsynced,
     removals: Mutex<Vec<Removal>>,
     recovered_bytes: AtomicU64,
     scratches: Scratches,
@@ -89,8 +88,7 @@ impl Directory {
             lacks_room: AtomicBool::new(false),
             reserve,
             reserve_told: OnceLock::new(),
-            unsynced_bytes: AtomicU64::new(0),
-            unsynced_logs: Mutex::new(Vec::new()),
+            unsynced: Unsynced::default(),
             removals: Mutex::new(Vec::new()),
             recovered_bytes: AtomicU64::new(0),
             scratches: Scratches::default(),
@@ -255,6 +253,11 @@ impl Directory {
         }
     }
 
+    /// Whether there is room and the reserve is whole; never waits for the disk.
+    pub(crate) fn has_room_for_sure(&self) -> bool {
+        !self.wants_room.load(Ordering::Relaxed) && self.reserve.is_whole()
+    }
+
     /// Why the node has to stop, when the disk is full and so little of the reserve is left that
     /// it is only enough for stopping in order.
     pub fn out_of_room(&self) -> Option<String> {
@@ -285,24 +288,6 @@ impl Directory {
         }
     }
 
-    /// How many appended bytes no sync has covered.
-    pub fn unsynced_bytes(&self) -> u64 {
-        self.unsynced_bytes.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add_unsynced(&self, bytes: u64) {
-        self.unsynced_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn sub_unsynced(&self, bytes: u64) {
-        self.unsynced_bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// Notes a log that has unsynced bytes; the log does so once until it is synced.
-    pub(crate) fn note_unsynced(&self, log: Weak<Log>) {
-        self.unsynced_logs.lock().unwrap_or_else(PoisonError::into_inner).push(log);
-    }
-
     /// For the appends of compressed batches.
     pub(crate) fn scratches(&self) -> &Scratches {
         &self.scratches
@@ -327,6 +312,11 @@ impl Directory {
     pub(crate) fn keep(&self, path: &Path) {
         let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
         removals.retain(|removal| removal.path != path);
+    }
+
+    /// Whether anything waits to be removed.
+    pub(crate) fn has_removals(&self) -> bool {
+        !self.removals.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Removes what waited long enough; answers how many files and directories that were.
@@ -354,13 +344,6 @@ impl Directory {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The logs that had unsynced bytes since the last call.
-    pub(crate) fn take_unsynced(&self) -> Vec<Arc<Log>> {
-        let logs =
-            std::mem::take(&mut *self.unsynced_logs.lock().unwrap_or_else(PoisonError::into_inner));
-        logs.iter().filter_map(Weak::upgrade).collect()
     }
 }
 

@@ -42,7 +42,7 @@ impl Log {
         }
         self.home.directory.check()?;
         let bytes = self.unsynced.swap(0, Ordering::AcqRel);
-        self.home.directory.sub_unsynced(bytes);
+        self.home.directory.unsynced.sub(bytes);
         let end = self.end();
         let synced = self.sync_to(end);
         if let Err(error) = &synced {
@@ -238,7 +238,7 @@ impl Log {
         lock(&self.writer).closed = true;
         self.is_gone.store(true, Ordering::Release);
         let bytes = self.unsynced.swap(0, Ordering::AcqRel);
-        self.home.directory.sub_unsynced(bytes);
+        self.home.directory.unsynced.sub(bytes);
     }
 
     /// Takes back `abandon`: the log serves after all.
@@ -263,7 +263,7 @@ impl Log {
     pub(crate) fn assume_synced(&self) {
         let _one = lock(&self.syncing);
         let bytes = self.unsynced.swap(0, Ordering::AcqRel);
-        self.home.directory.sub_unsynced(bytes);
+        self.home.directory.unsynced.sub(bytes);
         self.recovery_point.fetch_max(self.end().0, Ordering::AcqRel);
     }
 

@@ -81,6 +81,7 @@ mod time_index;
 pub mod transaction_index;
 mod truncate;
 pub mod verify;
+mod writeback;
 
 pub use append::Appended;
 pub use clean::Pass;

@@ -24,6 +24,7 @@ use crate::recover::Doubtful;
 use crate::reserve::Share;
 use crate::segment::{Growth, Segment};
 use crate::tail::Tail;
+use crate::writeback::Place;
 
 /// No transaction holds the last stable offset back.
 pub(crate) const STABLE: i64 = i64::MAX;
@@ -61,6 +62,10 @@ pub struct Log {
     /// Whether the name of the partition's own directory is not on the disk for sure.
     pub(crate) home_unsynced: AtomicBool,
     pub(crate) unsynced: AtomicU64,
+    /// Whether the directory's list of such logs has this one.
+    pub(crate) is_listed: AtomicBool,
+    /// How far the active segment was written behind the appends.
+    pub(crate) behind: Mutex<Place>,
     /// When the oldest unsynced byte was appended; without meaning when none is.
     pub(crate) unsynced_since: AtomicI64,
     pub(crate) end: AtomicI64,
@@ -135,6 +140,8 @@ impl Log {
             names_unsynced: AtomicBool::new(loaded.names_unsynced || loaded.home_unsynced),
             home_unsynced: AtomicBool::new(loaded.home_unsynced),
             unsynced: AtomicU64::new(0),
+            is_listed: AtomicBool::new(false),
+            behind: Mutex::default(),
             unsynced_since: AtomicI64::new(0),
             end: AtomicI64::new(loaded.end.0),
             start: AtomicI64::new(loaded.start.0),

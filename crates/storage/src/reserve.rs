@@ -74,6 +74,11 @@ impl Reserve {
         self.is_short() && kept.was_missed && kept.is_low()
     }
 
+    /// Whether `fill` would find nothing to do; never waits for the disk.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.kept.try_lock().is_ok_and(|kept| kept.is_whole())
+    }
+
     /// Gives up a piece; answers whether there was one for this.
     pub(crate) fn give(&self, share: Share) -> bool {
         let mut kept = self.kept();
@@ -106,7 +111,7 @@ impl Reserve {
     /// is missing.
     pub(crate) fn fill(&self) -> io::Result<()> {
         let mut kept = self.kept();
-        if kept.whole > 0 && kept.bytes == Some(kept.whole) {
+        if kept.is_whole() {
             return Ok(());
         }
         let directory = self.path.parent().unwrap_or(&self.path);
@@ -148,6 +153,10 @@ impl Reserve {
 impl Kept {
     fn piece(&self) -> u64 {
         (self.whole / PIECES).max(BLOCK)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.whole > 0 && self.bytes == Some(self.whole)
     }
 
     fn is_low(&self) -> bool {

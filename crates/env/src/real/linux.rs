@@ -1,5 +1,5 @@
 //! The calls that only Linux has, or has under this name: sendfile, preadv2, pwritev, syncfs,
-//! fallocate, locks of an open file, and what /proc tells of this process.
+//! sync_file_range, fallocate, locks of an open file, and what /proc tells of this process.
 //!
 //! portable.rs is the same list for other systems. Must hold: both answer alike, and a file
 //! system without a call gets the plain way instead of an error.
@@ -82,6 +82,17 @@ pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
             super::disk::allocate_by_writing(file, len)
         }
         result => result,
+    }
+}
+
+pub(crate) fn start_writeback(file: &File, position: u64, len: u64) -> io::Result<()> {
+    let offset = |value: u64| i64::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
+    let (position, len) = (offset(position)?, offset(len)?);
+    let (file, flags) = (file.as_raw_fd(), libc::SYNC_FILE_RANGE_WRITE);
+    // SAFETY: the descriptor is open while `file` is borrowed; the call takes numbers only.
+    match unsafe { libc::sync_file_range(file, position, len, flags) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 

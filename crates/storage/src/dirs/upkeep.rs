@@ -4,6 +4,7 @@
 //! checkpoint is only written when it differs, and never tells more than was synced.
 
 use std::path::PathBuf;
+use std::ptr;
 use std::sync::Arc;
 
 use ottla_wire::{Offset, PartitionIndex, Timestamp};
@@ -14,25 +15,24 @@ use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::log::{Log, lock};
 
-/// A directory with more unsynced bytes is synced behind the writers. Half of what may lie above
-/// the recovery points, since appends go on meanwhile.
-const UNSYNCED_BYTES_MAX: u64 = 128 << 20;
-/// Syncing stops when so few are left.
-const UNSYNCED_BYTES_LOW: u64 = 32 << 20;
-
 impl LogDirs {
     /// Syncs what is due: closed segments, `flush.ms`, and the largest logs of a directory that
     /// has too many unsynced bytes. Answers whether anything was; then the recovery points were
-    /// written too. To be called several times a second.
+    /// written too.
     pub fn background_sync(&self, now: Timestamp) -> bool {
-        let mut any = false;
-        for dir in self.working() {
-            let synced = sync_due(dir, now);
-            if synced.unwrap_or(false) {
-                any = true;
-                // An error has taken the directory offline.
-                let _ = self.write_recovery_points_of(dir);
-            }
+        self.directories().filter(|directory| self.background_sync_of(directory, now)).count() > 0
+    }
+
+    /// As `background_sync`, in one directory. To be called several times a second while it has
+    /// unsynced bytes, and whenever `Directory::many_unsynced` says so.
+    pub fn background_sync_of(&self, directory: &Directory, now: Timestamp) -> bool {
+        let Some(dir) = self.working().find(|dir| ptr::eq(&*dir.directory, directory)) else {
+            return false;
+        };
+        let any = directory.sync_due(now).unwrap_or(false);
+        if any {
+            // An error has taken the directory offline.
+            let _ = self.write_recovery_points_of(dir);
         }
         any
     }
@@ -75,6 +75,11 @@ impl LogDirs {
         dropped.sum()
     }
 
+    /// Whether `keep_room` has nothing to do; never waits for the disk.
+    pub fn have_room(&self) -> bool {
+        self.directories().all(|directory| directory.has_room_for_sure())
+    }
+
     /// Where a disk was full, lets retention make room at once; keeps the reserves whole. To be
     /// called every second.
     pub fn keep_room(&self, now: Timestamp) {
@@ -95,6 +100,11 @@ impl LogDirs {
     pub fn full(&self) -> Vec<PathBuf> {
         let full = self.directories().filter(|directory| directory.lacks_room());
         full.map(|directory| directory.path().to_owned()).collect()
+    }
+
+    /// Whether files or directories wait to be removed.
+    pub fn have_removals(&self) -> bool {
+        self.directories().any(|directory| directory.has_removals())
     }
 
     /// Removes files and directories whose delay is over; answers how many.
@@ -190,24 +200,4 @@ pub(super) fn write_checkpoint(
         let written = directory.disk().replace(&path, text.as_bytes());
         written.map_err(StorageError::io("write", &path))
     }))
-}
-
-fn sync_due(dir: &Dir, now: Timestamp) -> Result<bool, StorageError> {
-    let directory = &dir.directory;
-    let mut logs = directory.take_unsynced();
-    logs.sort_by_key(|log| std::cmp::Reverse(log.unsynced_bytes()));
-    let mut low = directory.unsynced_bytes() <= UNSYNCED_BYTES_MAX;
-    let mut any = false;
-    let mut result = Ok(());
-    for log in logs {
-        let due = result.is_ok() && (!low || log.has_unsynced_segments() || log.is_sync_due(now));
-        if !due {
-            directory.note_unsynced(Arc::downgrade(&log));
-            continue;
-        }
-        result = log.sync().map(drop);
-        any = true;
-        low = low || directory.unsynced_bytes() <= UNSYNCED_BYTES_LOW;
-    }
-    result.map(|()| any)
 }
