@@ -85,14 +85,16 @@ enum View {
 }
 
 impl Settings {
-    /// Every config of this broker: given ones that no row defines first, as in Kafka.
+    /// Every config of this broker: given ones that no row defines, or that are internal, first, as
+    /// in Kafka. Internal ones that nobody gave are not told.
     pub fn describe_broker(&self) -> Vec<Entry> {
         let texts = &self.texts;
         let given = texts.given.keys().chain(texts.for_all.keys()).chain(texts.for_this.keys());
         let given: BTreeSet<&str> = given.map(String::as_str).collect();
         let is_kafkas = |name: &str| {
             let ours = OwnSettings::ROWS.iter().any(|row| row.name == name);
-            !ours && table::find(Scope::Broker, name).is_some()
+            let row = table::find(Scope::Broker, name);
+            !ours && row.is_some_and(|row| !row.is_internal())
         };
         let others = given.into_iter().filter(|name| !is_kafkas(name));
         let shown = table::rows(Scope::Broker).filter(|row| !row.is_internal());

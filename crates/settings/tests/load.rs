@@ -462,6 +462,17 @@ fn changed_configs_are_described_in_the_order_of_apache_kafka() {
 }
 
 #[test]
+fn an_internal_config_is_told_once_somebody_gave_it() {
+    let name = "log.initial.task.delay.ms";
+    let told = |file: &str| {
+        let entries = combined(file).describe_broker();
+        entries.into_iter().find(|entry| entry.name == name).and_then(|entry| entry.value)
+    };
+    assert_eq!(told(""), None);
+    assert_eq!(told(&format!("{name}=86400000")).as_deref(), Some("86400000"));
+}
+
+#[test]
 fn a_node_describes_itself_as_a_node_of_apache_kafka_does() {
     let for_all = map(&[
         ("log.retention.ms", "7000000"),
