@@ -10,6 +10,7 @@ mod full;
 mod group_commit;
 mod kafka_cleaner;
 mod kafka_folder;
+mod lives;
 mod log;
 mod moves;
 mod repair;
