@@ -1,7 +1,8 @@
 //! ElectLeaders (43), v0-2: gives partitions back to their preferred leaders, or elects uncleanly
 //! where nobody leads.
 //!
-//! Who asks for all partitions hears only of those for which an election was due.
+//! Who asks for all partitions hears only of those for which an election was due, and who asks for
+//! none hears nothing, whatever the kind of election.
 //! Not served: timeoutMs; the answer comes when the elections are committed.
 
 use std::collections::BTreeSet;
@@ -27,6 +28,9 @@ impl Controller {
         live: &mut Live<'_>,
         request: &ElectLeadersRequest,
     ) -> Decision<ElectLeadersResponse> {
+        if request.topic_partitions.as_ref().is_some_and(|topics| topics.is_empty()) {
+            return Decision::reply(ElectLeadersResponse::default());
+        }
         let election = match request.election_type {
             PREFERRED => Election::Preferred,
             UNCLEAN => Election::Unclean,

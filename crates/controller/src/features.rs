@@ -9,6 +9,7 @@ use ottla_metadata::{
     ResourceType, SupportedFeature,
 };
 use ottla_wire::messages::update_features_request::FeatureUpdateKey;
+use ottla_wire::messages::update_features_response::UpdatableFeatureResult;
 use ottla_wire::messages::{
     ConfigRecord, FeatureLevelRecord, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
@@ -58,7 +59,9 @@ impl Controller {
         if request.validate_only {
             records.clear();
         }
-        let response = UpdateFeaturesResponse { error_message: None, ..Default::default() };
+        let results = request.feature_updates.iter().map(result).collect();
+        let response =
+            UpdateFeaturesResponse { error_message: None, results, ..Default::default() };
         Decision::new(records, response)
     }
 
@@ -109,6 +112,16 @@ impl Controller {
             records.push(record("", Some(self.settings.log.min_insync_replicas.to_string())));
         }
         records
+    }
+}
+
+/// What versions 0 and 1 tell of each feature that has its level, in Kafka's word for no error.
+fn result(update: &FeatureUpdateKey) -> UpdatableFeatureResult {
+    UpdatableFeatureResult {
+        feature: update.feature.clone(),
+        error_code: ErrorCode::NONE,
+        error_message: Some(StrBytes::from_static("NONE")),
+        ..Default::default()
     }
 }
 

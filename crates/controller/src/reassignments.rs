@@ -34,6 +34,10 @@ impl Controller {
         live: &mut Live<'_>,
         request: &AlterPartitionReassignmentsRequest,
     ) -> Decision<AlterPartitionReassignmentsResponse> {
+        if request.topics.is_empty() {
+            // As in Kafka all defaults, also for what is otherwise repeated from the request.
+            return Decision::reply(AlterPartitionReassignmentsResponse::default());
+        }
         let settings = self.changed_settings(live.image, live.soft);
         let electorate = Electorate::new(live.image, settings);
         let may_resize = request.allow_replication_factor_change;

@@ -1,7 +1,8 @@
 //! AlterUserScramCredentials (51), v0, and DescribeUserScramCredentials (50), v0: what users of
 //! SCRAM log in with (KIP-554).
 //!
-//! A request may name a user once; one that it names twice is refused, whatever is to happen.
+//! A request may name a user once; one that it names twice is refused. The first refusal of a user
+//! is the one that is told.
 //! The salt and the keys made of the salted password are kept, the password never gets here.
 //! Not served: nothing.
 
@@ -30,8 +31,6 @@ use crate::{Controller, Decision, Live, RECORDS_MAX, Refusal};
 enum Change<'a> {
     Delete(&'a ScramCredentialDeletion),
     Set(&'a ScramCredentialUpsertion),
-    /// The user is named more than once.
-    Twice,
 }
 
 impl Controller {
@@ -43,14 +42,20 @@ impl Controller {
     ) -> Decision<AlterUserScramCredentialsResponse> {
         let deletions = request.deletions.iter().map(|one| (&one.name, Change::Delete(one)));
         let upsertions = request.upsertions.iter().map(|one| (&one.name, Change::Set(one)));
-        let mut changes: BTreeMap<&StrBytes, Change<'_>> = BTreeMap::new();
+        let mut changes: BTreeMap<&StrBytes, Result<MetadataRecord, Refusal>> = BTreeMap::new();
         for (name, change) in deletions.chain(upsertions) {
-            changes.entry(name).and_modify(|known| *known = Change::Twice).or_insert(change);
+            match changes.get_mut(name) {
+                None => {
+                    changes.insert(name, self.changed_credential(live.image, name, change));
+                }
+                Some(known) if known.is_ok() => *known = Err(twice()),
+                Some(_) => {}
+            }
         }
         let mut records = Vec::new();
         let mut results = Vec::with_capacity(changes.len());
-        for (user, change) in changes {
-            let refusal = match self.changed_credential(live.image, user, change) {
+        for (user, changed) in changes {
+            let refusal = match changed {
                 Ok(record) if records.len() < RECORDS_MAX => {
                     records.push(record);
                     None
@@ -80,10 +85,6 @@ impl Controller {
     ) -> Result<MetadataRecord, Refusal> {
         let refused = |code, message: &str| Err(Refusal::new(code, message));
         let number = match change {
-            Change::Twice => {
-                let message = "A user credential cannot be altered twice in the same request";
-                return refused(ErrorCode::DUPLICATE_RESOURCE, message);
-            }
             Change::Delete(deletion) => deletion.mechanism,
             Change::Set(upsertion) => upsertion.mechanism,
         };
@@ -108,6 +109,11 @@ impl Controller {
             ),
         }
     }
+}
+
+fn twice() -> Refusal {
+    let message = "A user credential cannot be altered twice in the same request";
+    Refusal::new(ErrorCode::DUPLICATE_RESOURCE, message)
 }
 
 fn set(

@@ -82,12 +82,9 @@ fn refused((error_code, message): Refusal) -> DescribeClientQuotasResponse {
 
 fn filter(components: &[ComponentData]) -> Result<Filter<'_>, Refusal> {
     let invalid = |message: String| (ErrorCode::INVALID_REQUEST, message);
-    let mut parts = Vec::with_capacity(components.len());
-    for component in components {
-        parts.push((component.entity_type.as_str(), wanted(component).map_err(invalid)?));
-    }
     let mut filter = Filter::new();
-    for (kind, wanted) in parts {
+    for component in components {
+        let kind = component.entity_type.as_str();
         if kind.is_empty() {
             return Err(invalid("Invalid empty entity type.".to_owned()));
         }
@@ -99,7 +96,7 @@ fn filter(components: &[ComponentData]) -> Result<Filter<'_>, Refusal> {
             let message = format!("Unsupported entity type {kind}");
             return Err((ErrorCode::UNSUPPORTED_VERSION, message));
         }
-        filter.insert(kind, wanted);
+        filter.insert(kind, wanted(component).map_err(invalid)?);
     }
     if filter.contains_key(IP) && filter.len() > 1 {
         let message = "Invalid entity filter component combination. IP filter component should \

@@ -92,9 +92,9 @@ fn filters_that_kafka_refuses_are_refused_in_its_words() {
     let mixed = "INVALID_REQUEST: Invalid entity filter component combination. IP filter component \
                  should not be used with user or clientId filter component.";
     check(&["ip", "user"], false, &[mixed]);
-    let component = |match_type, name: Option<&'static str>| {
+    let refused = |kind: &'static str, match_type, name: Option<&'static str>| {
         let component = describe_client_quotas_request::ComponentData {
-            entity_type: "user".into(),
+            entity_type: kind.into(),
             match_type,
             r#match: name.map(StrBytes::from),
             ..Default::default()
@@ -103,6 +103,9 @@ fn filters_that_kafka_refuses_are_refused_in_its_words() {
         let request = DescribeClientQuotasRequest { components, ..Default::default() };
         limited().ask(1, request).error_message.unwrap().to_string()
     };
+    // Whom a part is about is looked at first.
+    assert_eq!(refused("foo", 9, Some("x")), "Unsupported entity type foo");
+    let component = |match_type, name| refused("user", match_type, name);
     let also = |what| format!("Request specified {what}, but also specified a match string.");
     assert_eq!(component(1, Some("x")), also("MATCH_TYPE_DEFAULT"));
     assert_eq!(component(2, Some("x")), also("MATCH_TYPE_SPECIFIED"));

@@ -464,7 +464,7 @@ impl Cluster {
         (one.unwrap_or(reply.error_code).name().to_owned(), records)
     }
 
-    /// `elect [TOPIC:INDEX..] [unclean] [type=N]`; without partitions all.
+    /// `elect [TOPIC:INDEX..] [none] [unclean] [type=N]`; without partitions all.
     fn elect(&mut self, words: &Words<'_>) -> (String, Vec<MetadataRecord>) {
         let named = words.plain.iter().filter_map(|word| word.split_once(':'));
         let named = named.map(|(topic, index)| m::elect_leaders_request::TopicPartitions {
@@ -476,7 +476,7 @@ impl Cluster {
         let unclean = i64::from(words.has("unclean"));
         let request = m::ElectLeadersRequest {
             election_type: i8::try_from(words.number("type", unclean)).unwrap(),
-            topic_partitions: (!named.is_empty()).then_some(named),
+            topic_partitions: (!named.is_empty() || words.has("none")).then_some(named),
             ..Default::default()
         };
         let (reply, records) = self.ask(|c, live| c.elect_leaders(live, &request));
@@ -517,6 +517,11 @@ impl Cluster {
             let outcome = outcome(one.error_code, one.error_message.as_ref());
             format!("{}-{}: {outcome}\n", topic.name, one.partition_index)
         });
+        if reply.responses.is_empty() {
+            let (message, may_resize) =
+                (&reply.error_message, reply.allow_replication_factor_change);
+            return (format!("nothing {message:?} {may_resize}"), records);
+        }
         (told.collect(), records)
     }
 
@@ -626,7 +631,12 @@ impl Cluster {
             ..Default::default()
         };
         let (reply, records) = self.ask(|c, live| c.update_features(live, &request));
-        (outcome(reply.error_code, reply.error_message.as_ref()), records)
+        let mut told = outcome(reply.error_code, reply.error_message.as_ref());
+        for one in &reply.results {
+            let outcome = outcome(one.error_code, one.error_message.as_ref());
+            write!(told, "\n{}: {outcome}", one.feature).unwrap();
+        }
+        (told, records)
     }
 }
 

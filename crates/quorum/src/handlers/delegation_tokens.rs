@@ -34,12 +34,15 @@ pub(crate) fn create(
         (Some(kind), Some(name)) => (kind, name),
         _ => (kind.clone(), name.clone()),
     };
+    // Before version 3 an answer has no place for who asked.
+    let (requester_kind, requester_name) =
+        if ctx.version >= 3 { (kind, name) } else { Default::default() };
     CreateDelegationTokenResponse {
         error_code: refusal(ctx),
         principal_type: owner_kind,
         principal_name: owner_name,
-        token_requester_principal_type: kind,
-        token_requester_principal_name: name,
+        token_requester_principal_type: requester_kind,
+        token_requester_principal_name: requester_name,
         issue_timestamp_ms: NEVER,
         expiry_timestamp_ms: NEVER,
         max_timestamp_ms: NEVER,
