@@ -41,10 +41,6 @@ impl Room {
 
 async fn look_after(env: Env, all: Vec<Arc<LogDirs>>, told: watch::Sender<Option<String>>) {
     loop {
-        if all.iter().all(|dirs| dirs.have_room()) {
-            env.sleep(LOOK_EACH).await;
-            continue;
-        }
         let (looked_at, now) = (all.clone(), Timestamp(env.now_ms()));
         let why = env.blocking(move || {
             looked_at.iter().for_each(|dirs| dirs.keep_room(now));

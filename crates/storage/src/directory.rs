@@ -253,11 +253,6 @@ impl Directory {
         }
     }
 
-    /// Whether there is room and the reserve is whole; never waits for the disk.
-    pub(crate) fn has_room_for_sure(&self) -> bool {
-        !self.wants_room.load(Ordering::Relaxed) && self.reserve.is_whole()
-    }
-
     /// Why the node has to stop, when the disk is full and so little of the reserve is left that
     /// it is only enough for stopping in order.
     pub fn out_of_room(&self) -> Option<String> {

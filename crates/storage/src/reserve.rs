@@ -74,11 +74,6 @@ impl Reserve {
         self.is_short() && kept.was_missed && kept.is_low()
     }
 
-    /// Whether `fill` would find nothing to do; never waits for the disk.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.kept.try_lock().is_ok_and(|kept| kept.is_whole())
-    }
-
     /// Gives up a piece; answers whether there was one for this.
     pub(crate) fn give(&self, share: Share) -> bool {
         let mut kept = self.kept();

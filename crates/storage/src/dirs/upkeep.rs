@@ -75,11 +75,6 @@ impl LogDirs {
         dropped.sum()
     }
 
-    /// Whether `keep_room` has nothing to do; never waits for the disk.
-    pub fn have_room(&self) -> bool {
-        self.directories().all(|directory| directory.has_room_for_sure())
-    }
-
     /// Where a disk was full, lets retention make room at once; keeps the reserves whole. To be
     /// called every second.
     pub fn keep_room(&self, now: Timestamp) {
