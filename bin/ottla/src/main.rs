@@ -9,7 +9,7 @@ mod memory;
 mod notice;
 mod signals;
 
-use std::io::{self, BufReader, BufWriter, IsTerminal};
+use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,11 +23,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     memory::return_large_blocks();
-    let mut words = std::env::args();
-    let called = words.next().unwrap_or_default();
-    let words: Vec<String> = words.collect();
+    let mut words = Vec::new();
+    for word in std::env::args_os() {
+        match word.into_string() {
+            Ok(word) => words.push(word),
+            Err(word) => {
+                complain(format_args!("ottla: {word:?} is not UTF-8: name it otherwise"));
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let called = if words.is_empty() { String::new() } else { words.remove(0) };
     if let Err(failure) = log(&called, &words) {
-        eprintln!("{failure}");
+        complain(format_args!("{failure}"));
         return ExitCode::from(failure.code());
     }
     // More workers than cores, since a write to the page cache may block one.
@@ -39,7 +47,7 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("ottla: cannot start threads: {error}");
+            complain(format_args!("ottla: cannot start threads: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -66,6 +74,11 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Writes a line to stderr, if somebody reads there: the exit code tells the same.
+fn complain(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
 /// Sends the log to stderr: a node tells what it does, a command only what goes wrong. A node's
 /// words and the variable `OTTLA_LOG` say otherwise.
 fn log(called: &str, words: &[String]) -> Result<(), Failure> {
@@ -75,6 +88,8 @@ fn log(called: &str, words: &[String]) -> Result<(), Failure> {
     let level: tracing::Level = options.level.parse().expect("the level is one of tracing's");
     let logger = tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        // It would say so on stderr, and panic where nobody reads that any more.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .with_max_level(level);
     match options.is_json {

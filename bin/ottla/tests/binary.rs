@@ -3,8 +3,9 @@
 //! Not here: what a command prints (crates/cli), what a node does (crates/node).
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The binary, in a folder of its own and with nothing of this process's environment.
 fn ottla(folder: &Path, words: &[impl AsRef<OsStr>]) -> Command {
@@ -93,4 +94,52 @@ fn a_path_that_cannot_be_used_is_told_with_cause_and_remedy() {
         assert!(remedies.iter().any(|remedy| line.contains(remedy)), "{words:?}: {line}");
         assert_eq!(code, Some(1), "{words:?}");
     }
+}
+
+#[test]
+fn a_configuration_may_come_through_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = ottla(folder.path(), &["storage", "info", "-c", "/dev/stdin"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let text = "process.roles=broker,controller\nnode.id=1\nlog.dirs=here\n\
+        listeners=CONTROLLER://:0,PLAINTEXT://:0\ncontroller.listener.names=CONTROLLER\n\
+        controller.quorum.bootstrap.servers=localhost:9093\n";
+    child.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("it is read");
+    let told = child.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+    assert!(told.contains("here does not exist"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_node_serves_on_and_stops_in_order_when_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = ottla(folder.path(), &node("start", 0));
+    command.env("OTTLA_LOG", "debug").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    drop(child.stderr.take());
+    let mut first = String::new();
+    let said = BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut first);
+    assert!(said.is_ok() && first.contains("serves"), "{first}");
+    let (_, stopped, _) = run(folder.path(), &node("stop", 0));
+    assert!(stopped.contains("was asked to stop: pid "), "{stopped}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!(folder.path().join("ottla-data/.kafka_cleanshutdown").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn words_and_variables_that_are_not_utf_8_end_nothing() {
+    use std::os::unix::ffi::OsStrExt;
+    let strange = OsStr::from_bytes(b"\xff");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, _, err) = told(&mut ottla(folder.path(), &[OsStr::new("topics"), strange]));
+    assert_eq!(
+        (code, err.as_str()),
+        (Some(1), "ottla: \"\\xFF\" is not UTF-8: name it otherwise\n")
+    );
+    let (code, _, err) = told(ottla(folder.path(), &["start", "none"]).env("FOO", strange));
+    assert_eq!(code, Some(1));
+    assert!(err.starts_with("cannot read the configuration none: "), "{err}");
 }

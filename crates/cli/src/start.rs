@@ -83,7 +83,8 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
         started = Node::start(&context.env, opening) => started,
     };
     let node = started.map_err(|why| Failure::said(format!("ottla did not start: {why}")))?;
-    announce(context, &node)?;
+    // A node serves whether or not somebody still reads what it says.
+    let _ = announce(context, &node);
     if let Some(processes) = context.processes {
         (processes.ready)();
     }
@@ -96,7 +97,7 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
         }
         () = context.stopped() => {}
     }
-    writeln!(context.err, "stopping; once more ends it at once")?;
+    let _ = writeln!(context.err, "stopping; once more ends it at once");
     node.stop().await;
     Ok(())
 }
@@ -157,7 +158,10 @@ pub(crate) async fn load(
             Some(context.env.blocking(read).await?)
         }
     };
-    let environment: Vec<(String, String)> = std::env::vars().collect();
+    // Names that are not UTF-8 are nobody's here; a value that is not is refused as a wrong one.
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let environment: Vec<(String, String)> =
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     let input =
         Input { file: file.as_deref(), environment: &environment, overrides: &arguments.overrides };
     let Loaded { settings, warnings } = Settings::load(input).map_err(|wrong| {
@@ -169,7 +173,7 @@ pub(crate) async fn load(
         Failure::said(lines.join("\n"))
     })?;
     for warning in warnings {
-        writeln!(context.err, "warning: {warning}")?;
+        let _ = writeln!(context.err, "warning: {warning}");
     }
     Ok(settings)
 }

@@ -6,6 +6,7 @@
 //! the old one or the new one whenever the power goes; what is wrong afterwards is in the answer.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ottla_env::{Disk, FileLock, Open};
@@ -206,11 +207,20 @@ impl Repair<'_> {
         if at > 0 {
             name.push(format!(".from-{at}"));
         }
-        let name = PathBuf::from(name);
-        let folder = name.parent().unwrap_or(&self.how.aside);
-        let write = StorageError::io("write", &name);
-        self.disk.create_dir_all(folder).map_err(StorageError::io("create", folder))?;
-        let target = self.disk.open(&name, Open::CreateNew).map_err(write)?;
+        let mut name = PathBuf::from(name);
+        let folder = name.parent().unwrap_or(&self.how.aside).to_path_buf();
+        self.disk.create_dir_all(&folder).map_err(StorageError::io("create", &folder))?;
+        // An earlier repair, whether it came to its end or not, may have set aside the same.
+        let target = loop {
+            match self.disk.open(&name, Open::CreateNew) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    let mut again = name.into_os_string();
+                    again.push(".again");
+                    name = PathBuf::from(again);
+                }
+                opened => break opened.map_err(StorageError::io("write", &name))?,
+            }
+        };
         let source = self.disk.open(path, Open::Read).map_err(StorageError::io("open", path))?;
         let len = source.len().map_err(StorageError::io("read the length of", path))?;
         let mut bytes = Vec::new();

@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place where the disk is real")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,6 +27,21 @@ pub(crate) fn open(path: &Path, how: Open) -> io::Result<File> {
     options.create(how == Open::Create).create_new(how == Open::CreateNew);
     options.open(path)
 }
+
+/// All bytes of a file. One that has no length, as a pipe, may bring up to `STREAM_BYTES_MAX`.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    if file.metadata()?.is_file() {
+        file.read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    let read = file.take(STREAM_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if read as u64 > STREAM_BYTES_MAX { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// No configuration is longer, and a device may never end.
+const STREAM_BYTES_MAX: u64 = 16 << 20;
 
 pub(crate) fn list(path: &Path) -> io::Result<Vec<DirEntry>> {
     fs::read_dir(path)?

@@ -87,8 +87,7 @@ fn every_metric_of_the_table_is_on_the_page_of_a_running_node() {
     let env = Env::real(runtime.handle().clone());
     let folder = tempfile::tempdir().unwrap();
     runtime.block_on(async {
-        let shown =
-            ["ottla.http.listener=127.0.0.1:0", "metric.reporters=ottla.ClientTelemetry"];
+        let shown = ["ottla.http.listener=127.0.0.1:0", "metric.reporters=ottla.ClientTelemetry"];
         let node = start_with(&env, folder.path(), &shown).await.expect("it starts");
         let client = client(&env, &node).await;
         create_topic(&client, "fish").await;

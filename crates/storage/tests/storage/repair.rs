@@ -209,6 +209,27 @@ fn a_torn_log_is_cut_only_when_that_is_wanted_and_nothing_of_it_is_lost() {
 }
 
 #[test]
+fn what_was_set_aside_before_stays_when_the_same_place_is_torn_again() {
+    with_folder(1, |disk| {
+        let how = Repairing { truncate_torn_tail: true, ..repairing(disk) };
+        let torn = Path::new(FOLDER).join("sample-rolled-0/00000000000000000000.log");
+        let whole = disk.read(&torn).unwrap();
+        for tail in [[1; 99], [2; 99], [3; 99]] {
+            disk.write(&torn, &[&whole[..], &tail].concat()).unwrap();
+            let repaired = repaired(disk, &how);
+            assert!(repaired.is_sound(), "{:?}", repaired.left.findings);
+            assert_eq!(disk.read(&torn).unwrap(), whole);
+        }
+        let mut name = Path::new(CUT).join(torn.strip_prefix(FOLDER).unwrap()).into_os_string();
+        name.push(format!(".from-{}", whole.len()));
+        for tail in [[1; 99], [2; 99], [3; 99]] {
+            assert_eq!(disk.read(Path::new(&name)).unwrap(), tail);
+            name.push(".again");
+        }
+    });
+}
+
+#[test]
 fn a_dry_run_tells_and_changes_nothing() {
     with_folder(1, |disk| {
         let how = Repairing { dry_run: true, truncate_torn_tail: true, ..repairing(disk) };
