@@ -96,6 +96,9 @@ impl Groups {
                 version: Some(ask.version),
             });
         }
+        if group.shares.is_some() {
+            return Err(ErrorCode::GROUP_ID_NOT_FOUND);
+        }
         let nobody = request.member_id.is_empty() && request.group_instance_id.is_none();
         if group.foreign.is_some() {
             let simple = generation < 0 && nobody;

@@ -104,6 +104,9 @@ impl Groups {
                 other => other,
             });
         }
+        if group.shares.is_some() {
+            return Err(ErrorCode::GROUP_ID_NOT_FOUND);
+        }
         if group.foreign.is_some() {
             let simple = generation < 0 && nobody;
             return if simple { Ok(May::All) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };

@@ -86,11 +86,12 @@ impl Broker {
         if self.needs_format || !ends_with_config { String::new() } else { self.command.join(" ") }
     }
 
-    /// The text without this run's ports and folder.
+    /// The text without this run's ports and folder; the port also as raw answers hold it.
     pub(crate) fn anonymous(&self, text: &str) -> String {
         let folder = self.log.parent().map(|path| path.to_string_lossy()).unwrap_or_default();
         text.replace(&*folder, "<folder>")
             .replace(&self.port.to_string(), "<port>")
+            .replace(&format!("{:08x}", self.port), "<port>")
             .replace(&self.controller.to_string(), "<controller port>")
     }
 

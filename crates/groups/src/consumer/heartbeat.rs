@@ -143,7 +143,7 @@ fn check(ask: &Ask<'_>, request: &ConsumerGroupHeartbeatRequest) -> Result<(), R
         request.subscribed_topic_names.is_none() && request.subscribed_topic_regex.is_none();
     let wrong = if needs_id && request.member_id.is_empty() {
         "MemberId can't be empty."
-    } else if request.group_id.is_empty() {
+    } else if request.group_id.trim().is_empty() {
         "GroupId can't be empty."
     } else if is_empty(&request.instance_id) {
         "InstanceId can't be empty."

@@ -34,6 +34,10 @@ impl Groups {
     ) -> Decided {
         let described = match self.share_group(id) {
             Some(group) => described(id, group, topics),
+            None if id.is_empty() => DescribedGroup {
+                error_code: ErrorCode::INVALID_GROUP_ID,
+                ..DescribedGroup::default()
+            },
             None => DescribedGroup {
                 group_id: id.clone(),
                 error_code: ErrorCode::GROUP_ID_NOT_FOUND,
@@ -134,6 +138,10 @@ impl Groups {
     }
 
     fn changeable(&self, id: &str, to_change: bool) -> Result<&ShareGroup, Refusal> {
+        if to_change && id.is_empty() {
+            let code = ErrorCode::INVALID_GROUP_ID;
+            return Err((code, code.message().to_owned()));
+        }
         let Some(group) = self.share_group(id) else {
             let message = format!("Group {id} is not a share group.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));

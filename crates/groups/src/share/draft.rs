@@ -24,10 +24,10 @@ impl<'a> ShareDraft<'a> {
         ShareDraft { id: StrBytes::copied(id), group: Cow::Borrowed(group), records: Vec::new() }
     }
 
-    /// A group that nobody has been in, after what had its id before is removed by `records`.
-    pub(crate) fn new(id: &str, records: Vec<GroupRecord>) -> Self {
+    /// A group that nobody has been in.
+    pub(crate) fn new(id: &str) -> Self {
         let group = Cow::Owned(ShareGroup::default());
-        ShareDraft { id: StrBytes::copied(id), group, records }
+        ShareDraft { id: StrBytes::copied(id), group, records: Vec::new() }
     }
 
     /// The group with all that was decided.

@@ -17,7 +17,6 @@ use super::draft::ShareDraft;
 use super::initialize::{Initialize, missing};
 use super::records::ShareEntry;
 use super::state::{Assigned, Current, MemberValue, current_entry, epoch_entry};
-use crate::classic::Phase;
 use crate::consumer::hash_of;
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
 
@@ -57,7 +56,7 @@ impl Groups {
         request: &ShareGroupHeartbeatRequest,
     ) -> Result<Answered, Refusal> {
         let joins = request.member_epoch == JOINING;
-        let mut draft = self.shares_for(soft, &request.group_id, joins)?;
+        let mut draft = self.shares_for(&request.group_id, joins)?;
         let id = StrBytes::copied(&request.member_id);
         has_room(&draft, ask, &id)?;
         let before = draft.group().member(&id).cloned();
@@ -92,34 +91,20 @@ impl Groups {
         Ok((draft.records, response, initialize))
     }
 
-    /// The share group of an id. One is begun for who joins, in place of an empty classic one.
-    fn shares_for(
-        &self,
-        soft: &mut Soft,
-        id: &str,
-        joins: bool,
-    ) -> Result<ShareDraft<'_>, Refusal> {
+    /// The share group of an id. One is begun for who joins, never in place of another kind.
+    fn shares_for(&self, id: &str, joins: bool) -> Result<ShareDraft<'_>, Refusal> {
         let Some(group) = self.group(id) else {
             if joins {
-                return Ok(ShareDraft::new(id, Vec::new()));
+                return Ok(ShareDraft::new(id));
             }
             let message = format!("Share group {id} not found.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
         };
-        if let Some(shares) = &group.shares {
-            return Ok(ShareDraft::of(id, shares));
-        }
-        let session = soft.sessions.get(id);
-        let is_empty =
-            session.is_none_or(|session| session.phase() == Phase::Empty && !session.has_pending());
-        if !group.is_classic() || !joins || !is_empty {
+        let Some(shares) = &group.shares else {
             let message = format!("Group {id} is not a share group.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
-        }
-        soft.remove(id);
-        let replaced = group.metadata.is_some();
-        let gone = GroupRecord::GroupMetadata { group: StrBytes::copied(id), value: None };
-        Ok(ShareDraft::new(id, replaced.then_some(gone).into_iter().collect()))
+        };
+        Ok(ShareDraft::of(id, shares))
     }
 }
 
@@ -131,7 +116,7 @@ fn check(request: &ShareGroupHeartbeatRequest) -> Result<(), Refusal> {
     let names = request.subscribed_topic_names.as_deref();
     let wrong = if request.member_id.is_empty() {
         "MemberId can't be empty."
-    } else if request.group_id.is_empty() {
+    } else if request.group_id.trim().is_empty() {
         "GroupId can't be empty."
     } else if request.rack_id.as_deref().is_some_and(str::is_empty) {
         "RackId can't be empty."

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use ottla_machine::kit::Kit;
 use ottla_machine::{Now, Ticket};
-use ottla_wire::messages::ShareGroupHeartbeatRequest;
+use ottla_wire::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_wire::messages::{OffsetCommitRequest, ShareGroupHeartbeatRequest};
 use ottla_wire::{
     ErrorCode, MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId, Uuid,
 };
@@ -110,6 +113,11 @@ impl Scene {
                 let decided = groups.share_heartbeat(&mut self.soft, &ask, topics, &request);
                 return self.heartbeat(member, decided);
             }
+            ["commit"] => {
+                let request = simple_commit();
+                let topics = &self.cluster;
+                groups.offset_commit(&mut self.soft, &ask, topics, &request)
+            }
             ["initialized", is_done] => {
                 let initialize = self.pending.take().expect("something is to be initialized");
                 groups.share_initialized(&mut self.soft, &ask, &initialize, is_done == "well")
@@ -199,10 +207,32 @@ impl Scene {
                     words.collect::<Vec<_>>().join(", ")
                 }
                 GroupReply::Delete(it) => it.error_code.name().to_owned(),
+                GroupReply::OffsetCommit(it) => {
+                    it.topics[0].partitions[0].error_code.name().to_owned()
+                }
                 other => panic!("{other:?}"),
             });
         }
         if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+    }
+}
+
+/// What a consumer without a membership says.
+fn simple_commit() -> OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition {
+        committed_offset: Offset(3),
+        ..OffsetCommitRequestPartition::default()
+    };
+    let topic = OffsetCommitRequestTopic {
+        name: "t".into(),
+        partitions: vec![partition],
+        ..OffsetCommitRequestTopic::default()
+    };
+    OffsetCommitRequest {
+        group_id: "g".into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic],
+        ..OffsetCommitRequest::default()
     }
 }
 
@@ -223,6 +253,16 @@ fn record(record: &GroupRecord) -> String {
         ),
         ShareEntry::States(None) => "states gone".to_owned(),
     }
+}
+
+#[test]
+fn no_share_group_takes_the_place_of_committed_offsets() {
+    check("commit | hb a 0 | list", "another, NONE\nGROUP_ID_NOT_FOUND\nclassic Empty");
+}
+
+#[test]
+fn nobody_commits_offsets_into_a_share_group() {
+    check("hb a 0 | commit", "epoch 2 [], 2 to initialize in 2\nGROUP_ID_NOT_FOUND");
 }
 
 #[test]
