@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ottla_groups::Initialize;
+use ottla_security::{Operation, Resource};
 use ottla_wire::messages::{
     DeleteShareGroupStateRequest, InitializeShareGroupStateRequest,
     delete_share_group_state_request as to_delete,
@@ -14,12 +15,32 @@ use ottla_wire::messages::{
 };
 use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, TopicId};
 
-use crate::context::{Ctx, has_partition};
+use crate::context::{Ctx, Rooms, has_partition};
 
 /// How often the share coordinator is asked while it is being made or loads.
 const TRIES_MAX: u32 = 100;
 /// How soon it is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Which partitions the cluster has, for the share coordinator.
+pub(crate) fn existing(
+    rooms: &Rooms,
+) -> impl Fn(TopicId, PartitionIndex) -> Result<bool, ErrorCode> + use<> {
+    let image = rooms.image.borrow().clone();
+    move |topic, index| Ok(has_partition(&image, topic, index))
+}
+
+/// The same for whoever asks the share coordinator from outside: brokers alone are told.
+pub(crate) fn told_to(
+    ctx: &Ctx,
+) -> impl Fn(TopicId, PartitionIndex) -> Result<bool, ErrorCode> + use<> {
+    let may = ctx.allows(Operation::ClusterAction, Resource::Cluster);
+    let existing = existing(&ctx.rooms);
+    move |topic, index| match may {
+        true => existing(topic, index),
+        false => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
+    }
+}
 
 /// Begins states, and tells the group.
 ///
@@ -30,9 +51,7 @@ pub(crate) async fn initialize(ctx: &Ctx, initialize: &Initialize) -> Result<(),
     let request = to_request(initialize);
     let mut result = Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
     for _ in 0..TRIES_MAX {
-        let image = ctx.image();
-        let exists = |topic, index| has_partition(&image, topic, index);
-        let response = rooms.shares.initialize_state(&request, &exists).await;
+        let response = rooms.shares.initialize_state(&request, &existing(rooms)).await;
         let codes = response.results.iter().flat_map(|topic| &topic.partitions);
         let refused = codes.map(|it| it.error_code).find(|code| *code != ErrorCode::NONE);
         result = refused.map_or(Ok(()), Err);
@@ -71,9 +90,7 @@ pub(crate) async fn delete(
         topics: topics.collect(),
         ..Default::default()
     };
-    let image = ctx.image();
-    let exists = |topic, index| has_partition(&image, topic, index);
-    let response = ctx.rooms.shares.delete_state(&request, &exists).await;
+    let response = ctx.rooms.shares.delete_state(&request, &existing(&ctx.rooms)).await;
     let results = response.results.iter().map(|topic| {
         let mut codes = topic.partitions.iter().map(|it| it.error_code);
         let refused = codes.find(|code| *code != ErrorCode::NONE);

@@ -4,7 +4,7 @@
 //! each next one the next epoch, the last one -1. Pure. Must hold: sessions and their partitions
 //! are bounded; a session ends with its connection, so that what it has locked is free again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, TopicId};
@@ -36,14 +36,7 @@ pub(crate) type Place = (TopicId, PartitionIndex);
 struct Session {
     epoch: i32,
     connection: u64,
-    places: Vec<Place>,
-}
-
-/// What to fetch for a request.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Plan {
-    /// In the order in which they are read; none for a request that ends the session.
-    pub(crate) places: Vec<Place>,
+    places: BTreeSet<Place>,
 }
 
 /// Sessions that have come to their end.
@@ -73,7 +66,8 @@ impl ShareSessions {
         self.sessions().len()
     }
 
-    /// What to fetch for a ShareFetch.
+    /// What to fetch for a ShareFetch, in the order in which it is read; nothing for one that ends
+    /// the session.
     ///
     /// # Errors
     /// The session is unknown, the request is not the next one in it, or no other fits.
@@ -84,16 +78,16 @@ impl ShareSessions {
         epoch: i32,
         added: &[Place],
         forgotten: &[Place],
-    ) -> Result<Plan, ErrorCode> {
+    ) -> Result<Vec<Place>, ErrorCode> {
         let mut sessions = self.sessions();
         match epoch {
-            FINAL_EPOCH if sessions.contains_key(who) => Ok(Plan { places: Vec::new() }),
+            FINAL_EPOCH if sessions.contains_key(who) => Ok(Vec::new()),
             FINAL_EPOCH => Err(ErrorCode::SHARE_SESSION_NOT_FOUND),
             INITIAL_EPOCH => {
                 if sessions.len() >= self.slots && !sessions.contains_key(who) {
                     return Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED);
                 }
-                let mut session = Session { epoch: 1, connection, places: Vec::new() };
+                let mut session = Session { epoch: 1, connection, places: BTreeSet::new() };
                 session.want(added);
                 let plan = session.plan();
                 sessions.insert(who.clone(), session);
@@ -102,7 +96,9 @@ impl ShareSessions {
             epoch => {
                 let session = Self::next(&mut sessions, who, epoch)?;
                 session.want(added);
-                session.places.retain(|place| !forgotten.contains(place));
+                for place in forgotten {
+                    session.places.remove(place);
+                }
                 Ok(session.plan())
             }
         }
@@ -172,20 +168,21 @@ impl ShareSessions {
 impl Session {
     fn want(&mut self, places: &[Place]) {
         for place in places {
-            if self.places.len() < PARTITIONS_MAX && !self.places.contains(place) {
-                self.places.push(*place);
+            if self.places.len() >= PARTITIONS_MAX {
+                return;
             }
+            self.places.insert(*place);
         }
     }
 
     /// Each request begins with another partition, so that a busy one does not starve the rest.
-    fn plan(&self) -> Plan {
-        let mut places = self.places.clone();
+    fn plan(&self) -> Vec<Place> {
+        let mut places: Vec<Place> = self.places.iter().copied().collect();
         if !places.is_empty() {
             let turn = usize::try_from(self.epoch).unwrap_or(0) % places.len();
             places.rotate_left(turn);
         }
-        Plan { places }
+        places
     }
 }
 

@@ -326,3 +326,14 @@ impl Machine for Groups {
         }
     }
 }
+
+/// Puts or removes an entry and gives what stood there.
+pub(crate) fn set<T>(map: &mut BTreeMap<StrBytes, T>, key: &str, value: Option<T>) -> Option<T> {
+    match value {
+        None => map.remove(key),
+        Some(value) => match map.get_mut(key) {
+            Some(place) => Some(std::mem::replace(place, value)),
+            None => map.insert(StrBytes::copied(key), value),
+        },
+    }
+}

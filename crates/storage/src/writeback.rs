@@ -251,15 +251,14 @@ mod tests {
     #[test]
     fn it_is_told_when_much_was_appended() {
         with_log(|directory, _| {
-            let is_told = |told: &mut dyn FnMut() -> bool| told();
-            let mut much = || is_ready(directory.much_unwritten());
-            let mut many = || is_ready(directory.many_unsynced());
+            let much = || is_ready(directory.much_unwritten());
+            let many = || is_ready(directory.many_unsynced());
             directory.unsynced.add(WRITE_EACH - 1);
-            assert!(!is_told(&mut much));
+            assert!(!much());
             directory.unsynced.add(1);
-            assert!(is_told(&mut much) && !is_told(&mut much) && !is_told(&mut many));
+            assert!(much() && !much() && !many());
             directory.unsynced.add(SYNC_EACH);
-            assert!(is_told(&mut much) && is_told(&mut many) && !is_told(&mut many));
+            assert!(much() && many() && !many());
         });
     }
 

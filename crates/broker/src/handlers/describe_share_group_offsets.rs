@@ -19,7 +19,8 @@ use ottla_wire::messages::{
 use ottla_wire::{ErrorCode, Offset, PartitionIndex, StrBytes, TopicId};
 
 use crate::answer::Answer;
-use crate::context::{Ctx, has_partition};
+use crate::context::Ctx;
+use crate::share_groups;
 
 /// What is not known.
 const UNKNOWN: i64 = -1;
@@ -114,7 +115,7 @@ async fn summaries(
         topics: asked.collect(),
         ..Default::default()
     };
-    let exists = |topic, index| has_partition(image, topic, index);
+    let exists = share_groups::existing(&ctx.rooms);
     let response = ctx.rooms.shares.summarize_state(&request, &exists).await;
     let told = response.results.into_iter().map(|topic| {
         let name = image.topic(topic.topic_id).map(|known| known.name.clone());

@@ -75,8 +75,8 @@ pub(crate) async fn handle(ctx: Ctx, request: ShareFetchRequest) -> Answer<Share
         .flat_map(|topic| topic.partitions.iter().map(|index| (topic.topic_id, *index)))
         .collect();
     let (sessions, epoch) = (&rooms.share_partitions.sessions, request.share_session_epoch);
-    let plan = match sessions.fetch(&who, ctx.connection.id, epoch, &added, &forgotten) {
-        Ok(plan) => plan,
+    let places = match sessions.fetch(&who, ctx.connection.id, epoch, &added, &forgotten) {
+        Ok(places) => places,
         Err(error) => return refused(error).into(),
     };
     let terms = rooms.configs.share_terms(&rooms.image.borrow(), &who.group);
@@ -92,7 +92,7 @@ pub(crate) async fn handle(ctx: Ctx, request: ShareFetchRequest) -> Answer<Share
         },
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(rooms.fetch_bytes_max),
         deadline: env.monotonic() + wait,
-        places: if request.is_renew_ack { Vec::new() } else { plan.places },
+        places: if request.is_renew_ack { Vec::new() } else { places },
         told: BTreeMap::new(),
         leaders: BTreeSet::new(),
         group: who.group.clone(),

@@ -25,8 +25,9 @@ use ottla_wire::{ErrorCode, LeaderEpoch, Offset, StrBytes, Timestamp};
 use tokio::sync::{OnceCell, oneshot};
 
 use super::{Reading, Terms};
-use crate::context::{Rooms, has_partition};
+use crate::context::Rooms;
 use crate::partition::{Isolation, Partition};
+use crate::share_groups::existing;
 
 /// Nobody has written where the group begins.
 const UNSET: Offset = Offset(-1);
@@ -187,9 +188,7 @@ impl HostedShare {
     async fn load(&self, rooms: &Arc<Rooms>, terms: &Terms) -> Result<(), ErrorCode> {
         let load = || async {
             let request = self.to_read();
-            let image = rooms.image.borrow().clone();
-            let exists = |topic, index| has_partition(&image, topic, index);
-            let response = rooms.shares.read_state(&request, &exists).await;
+            let response = rooms.shares.read_state(&request, &existing(rooms)).await;
             let topic = response.results.into_iter().next();
             let told = topic.and_then(|topic| topic.partitions.into_iter().next());
             let told = told.ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
@@ -235,9 +234,7 @@ impl HostedShare {
         write: &Write,
     ) -> oneshot::Receiver<Result<(), ErrorCode>> {
         let (sender, receiver) = oneshot::channel();
-        let image = rooms.image.borrow().clone();
-        let exists = |topic, index| has_partition(&image, topic, index);
-        match rooms.shares.write_state(&self.to_write(write), &exists) {
+        match rooms.shares.write_state(&self.to_write(write), &existing(rooms)) {
             Answer::Now(response) => {
                 let written = written(&response);
                 self.settle(state, write, written);

@@ -19,7 +19,7 @@ fn fetch(
     let places = |indexes: &[i32]| indexes.iter().copied().map(place).collect::<Vec<_>>();
     let (added, forgotten) = (places(added), places(forgotten));
     let plan = sessions.fetch(&Who::copied("g", member), 7, epoch, &added, &forgotten)?;
-    let mut indexes: Vec<i32> = plan.places.iter().map(|(_, index)| index.0).collect();
+    let mut indexes: Vec<i32> = plan.iter().map(|(_, index)| index.0).collect();
     indexes.sort_unstable();
     Ok(indexes)
 }
@@ -40,9 +40,18 @@ fn each_request_begins_with_another_partition() {
     let sessions = ShareSessions::new(SLOTS);
     let who = Who::copied("g", "a");
     let places: Vec<Place> = (0..3).map(place).collect();
-    let first = sessions.fetch(&who, 7, 0, &places, &[]).unwrap().places[0];
-    let second = sessions.fetch(&who, 7, 1, &[], &[]).unwrap().places[0];
+    let first = sessions.fetch(&who, 7, 0, &places, &[]).unwrap()[0];
+    let second = sessions.fetch(&who, 7, 1, &[], &[]).unwrap()[0];
     assert_ne!(first, second);
+}
+
+#[test]
+fn a_session_has_so_many_partitions_and_no_more_however_many_are_named_and_forgotten() {
+    let sessions = ShareSessions::new(SLOTS);
+    let many: Vec<i32> = (0..100_000).collect();
+    assert_eq!(fetch(&sessions, "a", 0, &many, &[]).map(|all| all.len()), Ok(PARTITIONS_MAX));
+    assert_eq!(fetch(&sessions, "a", 1, &[], &many[..90_000]), Ok(vec![]));
+    assert_eq!(fetch(&sessions, "a", 2, &[7], &many[8..]), Ok(vec![7]));
 }
 
 #[test]

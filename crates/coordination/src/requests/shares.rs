@@ -1,8 +1,8 @@
 //! The requests to the share coordinator (83 to 87), each for many share partitions.
 //!
 //! Every share partition is asked for at its own shard; the answers are put together by topic, in
-//! the order of the request. Not here: the rules, which are those of share. `exists` tells whether
-//! the cluster has a partition.
+//! the order of the request. Not here: the rules, which are those of share; what the cluster has,
+//! and who may ask.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use ottla_wire::messages::{
     read_share_group_state_summary_response as summed_up,
     write_share_group_state_response as written,
 };
-use ottla_wire::{PartitionIndex, StrBytes, TopicId};
+use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, TopicId};
 
 use crate::Answer;
 use crate::coordinator::{Coordinator, Shared};
 use crate::requests::{Shape, ask_shard};
 
-/// Whether the cluster has a partition.
-type Exists<'a> = &'a dyn Fn(TopicId, PartitionIndex) -> bool;
+/// Whether the cluster has a partition, or why whoever asks is not told.
+type Exists<'a> = &'a dyn Fn(TopicId, PartitionIndex) -> Result<bool, ErrorCode>;
 type OfShares<T> = Shape<PartitionIndex, T, ShareReply>;
 
 /// The shape of one request's answers for one share partition.
@@ -185,12 +185,14 @@ fn ask<T: Send + 'static>(
     shape: &OfShares<T>,
     decide: impl FnOnce(&ShareStates, &mut Soft, &Ask<'_>, &Key) -> Decided,
 ) -> Answer<T> {
-    let shard = match shared.shard_of(&share_key(group, topic, partition)) {
-        Ok(shard) => shard,
+    let known = exists(topic, partition);
+    let found = known
+        .and_then(|exists| Ok((exists, shared.shard_of(&share_key(group, topic, partition))?)));
+    let (exists, shard) = match found {
+        Ok(found) => found,
         Err(error) => return Answer::Now((shape.refused)(&partition, error)),
     };
     let key = Key::copied(group, topic, partition);
-    let exists = exists(topic, partition);
     ask_shard(shared, &shard, None, &partition, shape, |shares, soft, seat| {
         let (now, settings, ticket) = (seat.now, seat.limits, seat.ticket);
         decide(shares, soft, &Ask { now, settings, exists, ticket }, &key)

@@ -17,6 +17,7 @@ use ottla_wire::{MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, Topic
 
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
+use crate::state::set;
 
 /// What a member says of itself.
 pub(crate) type MemberValue = ConsumerGroupMemberMetadataValue;
@@ -246,17 +247,6 @@ impl ConsumerGroup {
             }
         }
         before
-    }
-}
-
-/// Puts or removes an entry and gives what stood there.
-fn set<T>(map: &mut BTreeMap<StrBytes, T>, key: &str, value: Option<T>) -> Option<T> {
-    match value {
-        None => map.remove(key),
-        Some(value) => match map.get_mut(key) {
-            Some(place) => Some(std::mem::replace(place, value)),
-            None => map.insert(StrBytes::copied(key), value),
-        },
     }
 }
 

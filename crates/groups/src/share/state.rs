@@ -16,6 +16,7 @@ use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes, Timestamp, TopicId};
 
 use super::initialize::States;
 use super::records::ShareEntry;
+use crate::state::set;
 
 /// What a member says of itself.
 pub(crate) type MemberValue = ShareGroupMemberMetadataValue;
@@ -168,17 +169,6 @@ impl ShareGroup {
             ShareUndo::Current(id, before) => drop(set(&mut self.currents, &id, before)),
             ShareUndo::States(before) => self.states = before,
         }
-    }
-}
-
-/// Puts or removes an entry and gives what stood there.
-fn set<T>(map: &mut BTreeMap<StrBytes, T>, key: &str, value: Option<T>) -> Option<T> {
-    match value {
-        None => map.remove(key),
-        Some(value) => match map.get_mut(key) {
-            Some(place) => Some(std::mem::replace(place, value)),
-            None => map.insert(StrBytes::copied(key), value),
-        },
     }
 }
 
