@@ -46,6 +46,7 @@ mod classic;
 mod cleanup;
 mod commit;
 mod consumer;
+mod epochs;
 pub mod fuzz;
 mod offsets;
 mod records;

@@ -70,8 +70,8 @@ fn described(
     DescribedGroup {
         group_id: id.clone(),
         group_state: StrBytes::from(group.state()),
-        group_epoch: group.epoch(),
-        assignment_epoch: group.target_epoch(),
+        group_epoch: group.epochs().epoch(),
+        assignment_epoch: group.epochs().target_epoch(),
         assignor_name: StrBytes::copied(preferred_assignor(group, &ask.settings.consumer)),
         members: members.collect(),
         ..DescribedGroup::default()

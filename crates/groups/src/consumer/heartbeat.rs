@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ottla_wire::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, Uuid};
+use ottla_wire::{ErrorCode, StrBytes, Uuid};
 
 use crate::classic::{Out, Phase};
 use crate::consumer::Refusal;
@@ -261,8 +261,8 @@ fn bump_if_changed(
     }
     let group = draft.group();
     let hash = metadata_hash(group, topics);
-    if bump || hash != group.metadata_hash() {
-        draft.push(epoch_entry(MemberEpoch(group.epoch().0.saturating_add(1)), hash));
+    if bump || hash != group.epochs().metadata_hash() {
+        draft.push(epoch_entry(group.epochs().next(), hash));
         if draft.group().has_partition_metadata {
             draft.push(ConsumerEntry::PartitionMetadata(None));
         }
@@ -281,7 +281,7 @@ fn reconcile(
 ) -> Result<Arc<Current>, Refusal> {
     let group = draft.group();
     let current = group.current(member);
-    let target_epoch = group.target_epoch();
+    let target_epoch = group.epochs().target_epoch();
     if current.is_at(target_epoch) && !subscription_changed {
         return Ok(current);
     }

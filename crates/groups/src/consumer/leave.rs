@@ -125,8 +125,8 @@ fn remove_members(
     topics: Option<&dyn Topics>,
 ) {
     let before = draft.group();
-    let epoch = MemberEpoch(before.epoch().0.saturating_add(1));
-    let former_hash = before.metadata_hash();
+    let epoch = before.epochs().next();
+    let former_hash = before.epochs().metadata_hash();
     let wanted_before = topics.is_none().then(|| names_of_group(before));
     let leaving = members.iter().filter_map(|member| before.member(member));
     let regexes: BTreeSet<StrBytes> =

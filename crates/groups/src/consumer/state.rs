@@ -17,6 +17,7 @@ use ottla_wire::{MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, Topic
 
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
+use crate::epochs::{Epochs, EpochsUndo};
 use crate::state::set;
 
 /// What a member says of itself.
@@ -25,12 +26,10 @@ pub(crate) type MemberValue = ConsumerGroupMemberMetadataValue;
 /// One KIP-848 group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ConsumerGroup {
-    /// Epoch and hash of the subscribed topics; none before the first record that says so.
-    header: Option<(MemberEpoch, i64)>,
+    epochs: Epochs,
     /// There is a record of the type that Kafka 4.0 wrote.
     pub(crate) has_partition_metadata: bool,
     members: BTreeMap<StrBytes, Arc<MemberValue>>,
-    target: Option<(MemberEpoch, Timestamp)>,
     targets: BTreeMap<StrBytes, Arc<Partitions>>,
     currents: BTreeMap<StrBytes, Arc<Current>>,
     regexes: BTreeMap<StrBytes, Arc<ResolvedRegex>>,
@@ -73,35 +72,17 @@ pub(crate) struct ResolvedRegex {
 /// Takes one applied entry back.
 #[derive(Debug)]
 pub(crate) enum ConsumerUndo {
-    Header(Option<(MemberEpoch, i64)>),
+    Epochs(EpochsUndo),
     PartitionMetadata(bool),
     Member(StrBytes, Option<Arc<MemberValue>>),
-    Target(Option<(MemberEpoch, Timestamp)>),
     MemberTarget(StrBytes, Option<Arc<Partitions>>),
     Current(StrBytes, Option<Arc<Current>>),
     Regex(StrBytes, Option<Arc<ResolvedRegex>>),
 }
 
-/// In memory a group begins at this epoch, so that its first member is told another one.
-const FIRST_EPOCH: MemberEpoch = MemberEpoch(1);
-
 impl ConsumerGroup {
-    pub(crate) fn epoch(&self) -> MemberEpoch {
-        self.header.map_or(FIRST_EPOCH, |(epoch, _)| epoch)
-    }
-
-    pub(crate) fn metadata_hash(&self) -> i64 {
-        self.header.map_or(0, |(_, hash)| hash)
-    }
-
-    /// The group epoch that the targets were computed for.
-    pub(crate) fn target_epoch(&self) -> MemberEpoch {
-        self.target.map_or(MemberEpoch(0), |(epoch, _)| epoch)
-    }
-
-    /// When the targets were computed; none when never or when Kafka did not write it down.
-    pub(crate) fn target_at(&self) -> Option<Timestamp> {
-        self.target.map(|(_, at)| at).filter(|at| at.0 != 0)
+    pub(crate) fn epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
     pub(crate) fn members(&self) -> &BTreeMap<StrBytes, Arc<MemberValue>> {
@@ -157,7 +138,7 @@ impl ConsumerGroup {
     pub(crate) fn state(&self) -> &'static str {
         if self.members.is_empty() {
             "Empty"
-        } else if self.epoch() > self.target_epoch() {
+        } else if self.epochs.is_ahead() {
             "Assigning"
         } else if self.is_settled() {
             "Stable"
@@ -168,8 +149,8 @@ impl ConsumerGroup {
 
     /// Whether every member has what it shall have by the group's newest epoch.
     pub(crate) fn is_settled(&self) -> bool {
-        let epoch = self.target_epoch();
-        epoch >= self.epoch()
+        let epoch = self.epochs.target_epoch();
+        !self.epochs.is_ahead()
             && self.currents.len() == self.members.len()
             && self.currents.values().all(|current| current.is_at(epoch))
     }
@@ -184,7 +165,7 @@ impl ConsumerGroup {
         match entry {
             ConsumerEntry::Epoch(value) => {
                 let after = value.as_ref().map(|value| (value.epoch, value.metadata_hash));
-                ConsumerUndo::Header(std::mem::replace(&mut self.header, after))
+                ConsumerUndo::Epochs(self.epochs.change(after))
             }
             ConsumerEntry::PartitionMetadata(value) => {
                 let before = std::mem::replace(&mut self.has_partition_metadata, value.is_some());
@@ -198,7 +179,7 @@ impl ConsumerGroup {
                 let after = value
                     .as_ref()
                     .map(|value| (value.assignment_epoch, value.assignment_timestamp));
-                ConsumerUndo::Target(std::mem::replace(&mut self.target, after))
+                ConsumerUndo::Epochs(self.epochs.change_target(after))
             }
             ConsumerEntry::Target(id, value) => {
                 let after = value.as_deref().map(|value| Arc::new(partitions_of_target(value)));
@@ -223,10 +204,9 @@ impl ConsumerGroup {
 
     pub(crate) fn undo(&mut self, undo: ConsumerUndo) {
         match undo {
-            ConsumerUndo::Header(before) => self.header = before,
+            ConsumerUndo::Epochs(undo) => self.epochs.undo(undo),
             ConsumerUndo::PartitionMetadata(before) => self.has_partition_metadata = before,
             ConsumerUndo::Member(id, before) => drop(set(&mut self.members, &id, before)),
-            ConsumerUndo::Target(before) => self.target = before,
             ConsumerUndo::MemberTarget(id, before) => drop(set(&mut self.targets, &id, before)),
             ConsumerUndo::Current(id, before) => drop(self.set_current(&id, before)),
             ConsumerUndo::Regex(regex, before) => drop(set(&mut self.regexes, &regex, before)),

@@ -23,7 +23,7 @@ pub(crate) fn retarget(draft: &mut ConsumerDraft<'_>, ask: &Ask<'_>, topics: &dy
     let Some(assignor) = assignor(name).or_else(|| self::assignor("uniform")) else { return };
     let assignable = assignable(group, topics);
     let assigned = (assignor.assign)(&assignable);
-    let epoch = group.epoch();
+    let epoch = group.epochs().epoch();
     let shared_out = assignable.members.iter().zip(&assigned);
     let changed = shared_out.filter(|(member, target)| {
         group.targets().get(&member.id).is_none_or(|known| known.as_ref() != *target)
@@ -38,11 +38,11 @@ pub(crate) fn retarget(draft: &mut ConsumerDraft<'_>, ask: &Ask<'_>, topics: &dy
 
 /// How long a new assignment has to wait; none when none is needed.
 pub(crate) fn wait_ms(group: &ConsumerGroup, id: &str, ask: &Ask<'_>) -> Option<i64> {
-    if group.epoch() <= group.target_epoch() {
+    if !group.epochs().is_ahead() {
         return None;
     }
     let interval_ms = i64::from(ask.settings.consumer.times_of(id).assignment_interval_ms);
-    let passed_ms = group.target_at().map_or(i64::MAX, |at| ask.now.wall - at);
+    let passed_ms = group.epochs().target_at().map_or(i64::MAX, |at| ask.now.wall - at);
     // A clock that was set back must not hold the group up.
     Some(if passed_ms < 0 { 0 } else { (interval_ms - passed_ms).max(0) })
 }

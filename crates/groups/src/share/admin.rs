@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ottla_wire::messages::share_group_describe_response::{
     Assignment, DescribedGroup, Member, TopicPartitions,
 };
-use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, TopicId};
+use ottla_wire::{ErrorCode, StrBytes, TopicId};
 
 use super::draft::ShareDraft;
 use super::initialize::{Initialize, Places};
@@ -82,11 +82,11 @@ impl Groups {
         let mut records = Vec::new();
         let initialize = self.changeable(id, true).map(|group| {
             let mut draft = ShareDraft::of(id, group);
-            let epoch = MemberEpoch(group.epoch().0.saturating_add(1));
+            let epoch = group.epochs().next();
             let mut next = (**group.states()).clone();
             next.begin(names, places);
             draft.push(next.entry());
-            draft.push(epoch_entry(epoch, group.metadata_hash()));
+            draft.push(epoch_entry(epoch, group.epochs().metadata_hash()));
             records = std::mem::take(&mut draft.records);
             soft.share_initializing.insert(draft.id.clone(), ask.now.steady);
             Initialize { group: draft.id.clone(), epoch, places: places.clone() }
@@ -183,8 +183,8 @@ fn described(id: &StrBytes, group: &ShareGroup, topics: &dyn Topics) -> Describe
     DescribedGroup {
         group_id: id.clone(),
         group_state: StrBytes::from(group.state()),
-        group_epoch: group.epoch(),
-        assignment_epoch: group.target_epoch(),
+        group_epoch: group.epochs().epoch(),
+        assignment_epoch: group.epochs().target_epoch(),
         assignor_name: StrBytes::from("simple"),
         members: members.collect(),
         ..DescribedGroup::default()

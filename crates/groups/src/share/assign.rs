@@ -19,11 +19,11 @@ type Place = (TopicId, PartitionIndex);
 /// Computes new targets if they are due.
 pub(super) fn retarget(draft: &mut ShareDraft<'_>, ask: &Ask<'_>, topics: &dyn Topics) {
     let group = draft.group();
-    if group.epoch() <= group.target_epoch() {
+    if !group.epochs().is_ahead() {
         return;
     }
     let interval_ms = i64::from(ask.settings.share.times_of(&draft.id).assignment_interval_ms);
-    let passed_ms = group.target_at().map_or(i64::MAX, |at| ask.now.wall - at);
+    let passed_ms = group.epochs().target_at().map_or(i64::MAX, |at| ask.now.wall - at);
     // A clock that was set back must not hold the group up.
     if (0..interval_ms).contains(&passed_ms) {
         return;
@@ -33,7 +33,7 @@ pub(super) fn retarget(draft: &mut ShareDraft<'_>, ask: &Ask<'_>, topics: &dyn T
         .iter()
         .filter(|(member, target)| !group.has_target(member) || group.target(member) != **target);
     let entries: Vec<_> = changed.map(|(member, target)| target_entry(member, target)).collect();
-    let epoch = group.epoch();
+    let epoch = group.epochs().epoch();
     for entry in entries {
         draft.push(entry);
     }

@@ -196,15 +196,15 @@ fn bump_if_changed(
     mut bump: bool,
 ) {
     let group = draft.group();
-    let is_assigned = group.epoch() <= group.target_epoch();
+    let is_assigned = !group.epochs().is_ahead();
     bump |= is_assigned && !group.members().is_empty() && is_pending(group, topics);
     let seen = soft.sharers.group(&draft.id).and_then(|times| times.topics_seen);
     if !bump && seen.is_some_and(|seen| seen >= soft.topics_changed) {
         return;
     }
     let hash = hash_of(&group.names(), topics);
-    if bump || hash != group.metadata_hash() {
-        draft.push(epoch_entry(MemberEpoch(draft.group().epoch().0.saturating_add(1)), hash));
+    if bump || hash != group.epochs().metadata_hash() {
+        draft.push(epoch_entry(draft.group().epochs().next(), hash));
     }
 }
 
@@ -212,7 +212,7 @@ fn bump_if_changed(
 fn reconcile(draft: &mut ShareDraft<'_>, member: &StrBytes) -> Arc<Current> {
     let group = draft.group();
     let current = group.current(member);
-    let epoch = group.target_epoch();
+    let epoch = group.epochs().target_epoch();
     if current.epoch == epoch {
         return current;
     }

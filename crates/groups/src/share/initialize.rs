@@ -169,7 +169,7 @@ pub(super) fn missing(
     if next != *states {
         draft.push(next.entry());
     }
-    Some(Initialize { group: draft.id.clone(), epoch: draft.group().epoch(), places })
+    Some(Initialize { group: draft.id.clone(), epoch: draft.group().epochs().epoch(), places })
 }
 
 impl Groups {

@@ -4,7 +4,7 @@
 //! epoch.
 
 use ottla_wire::messages::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
-use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, Timestamp};
+use ottla_wire::{ErrorCode, StrBytes, Timestamp};
 
 use super::draft::ShareDraft;
 use super::heartbeat::Answered;
@@ -85,6 +85,6 @@ fn remove(draft: &mut ShareDraft<'_>, member: &StrBytes) {
 }
 
 fn bump(draft: &mut ShareDraft<'_>, hash: i64) {
-    let epoch = MemberEpoch(draft.group().epoch().0.saturating_add(1));
+    let epoch = draft.group().epochs().next();
     draft.push(epoch_entry(epoch, hash));
 }

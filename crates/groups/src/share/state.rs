@@ -16,6 +16,7 @@ use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes, Timestamp, TopicId};
 
 use super::initialize::States;
 use super::records::ShareEntry;
+use crate::epochs::{Epochs, EpochsUndo};
 use crate::state::set;
 
 /// What a member says of itself.
@@ -26,10 +27,8 @@ pub(crate) type Assigned = BTreeMap<TopicId, BTreeSet<PartitionIndex>>;
 /// One share group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ShareGroup {
-    /// Epoch and hash of the subscribed topics; none before the first record that says so.
-    header: Option<(MemberEpoch, i64)>,
+    epochs: Epochs,
     members: BTreeMap<StrBytes, Arc<MemberValue>>,
-    target: Option<(MemberEpoch, Timestamp)>,
     targets: BTreeMap<StrBytes, Arc<Assigned>>,
     currents: BTreeMap<StrBytes, Arc<Current>>,
     states: Arc<States>,
@@ -46,34 +45,16 @@ pub(crate) struct Current {
 /// Takes one applied entry back.
 #[derive(Debug)]
 pub(crate) enum ShareUndo {
-    Header(Option<(MemberEpoch, i64)>),
+    Epochs(EpochsUndo),
     Member(StrBytes, Option<Arc<MemberValue>>),
-    Target(Option<(MemberEpoch, Timestamp)>),
     MemberTarget(StrBytes, Option<Arc<Assigned>>),
     Current(StrBytes, Option<Arc<Current>>),
     States(Arc<States>),
 }
 
-/// In memory a group begins at this epoch, so that its first member is told another one.
-const FIRST_EPOCH: MemberEpoch = MemberEpoch(1);
-
 impl ShareGroup {
-    pub(crate) fn epoch(&self) -> MemberEpoch {
-        self.header.map_or(FIRST_EPOCH, |(epoch, _)| epoch)
-    }
-
-    pub(crate) fn metadata_hash(&self) -> i64 {
-        self.header.map_or(0, |(_, hash)| hash)
-    }
-
-    /// The group epoch that the targets were computed for.
-    pub(crate) fn target_epoch(&self) -> MemberEpoch {
-        self.target.map_or(MemberEpoch(0), |(epoch, _)| epoch)
-    }
-
-    /// When the targets were computed; none when never or when it was not written down.
-    pub(crate) fn target_at(&self) -> Option<Timestamp> {
-        self.target.map(|(_, at)| at).filter(|at| at.0 != 0)
+    pub(crate) fn epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
     pub(crate) fn members(&self) -> &BTreeMap<StrBytes, Arc<MemberValue>> {
@@ -123,7 +104,7 @@ impl ShareGroup {
         match entry {
             ShareEntry::Epoch(value) => {
                 let after = value.as_ref().map(|value| (value.epoch, value.metadata_hash));
-                ShareUndo::Header(std::mem::replace(&mut self.header, after))
+                ShareUndo::Epochs(self.epochs.change(after))
             }
             ShareEntry::Member(id, value) => {
                 let before = set(&mut self.members, id, value.clone());
@@ -133,7 +114,7 @@ impl ShareGroup {
                 let after = value
                     .as_ref()
                     .map(|value| (value.assignment_epoch, value.assignment_timestamp));
-                ShareUndo::Target(std::mem::replace(&mut self.target, after))
+                ShareUndo::Epochs(self.epochs.change_target(after))
             }
             ShareEntry::Target(id, value) => {
                 let after = value.as_deref().map(|value| {
@@ -162,9 +143,8 @@ impl ShareGroup {
 
     pub(crate) fn undo(&mut self, undo: ShareUndo) {
         match undo {
-            ShareUndo::Header(before) => self.header = before,
+            ShareUndo::Epochs(undo) => self.epochs.undo(undo),
             ShareUndo::Member(id, before) => drop(set(&mut self.members, &id, before)),
-            ShareUndo::Target(before) => self.target = before,
             ShareUndo::MemberTarget(id, before) => drop(set(&mut self.targets, &id, before)),
             ShareUndo::Current(id, before) => drop(set(&mut self.currents, &id, before)),
             ShareUndo::States(before) => self.states = before,
