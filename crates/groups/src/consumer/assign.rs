@@ -14,7 +14,7 @@ mod uniform;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ottla_wire::{StrBytes, TopicId};
+use ottla_wire::{StrBytes, Timestamp, TopicId};
 
 use crate::consumer::partitions::Partitions;
 
@@ -27,6 +27,8 @@ pub(crate) struct Candidate {
     pub(crate) topics: Arc<BTreeSet<TopicId>>,
     /// What it had in the last assignment.
     pub(crate) had: Arc<Partitions>,
+    /// When it will probably be heard of next, and so when it could get more.
+    pub(crate) next_heartbeat: Timestamp,
 }
 
 /// A group to be assigned.
@@ -44,6 +46,14 @@ impl Assignable {
         self.members.windows(2).all(|two| {
             Arc::ptr_eq(&two[0].topics, &two[1].topics) || two[0].topics == two[1].topics
         })
+    }
+
+    /// The places of members in the list, those first that will be heard of first. Who takes
+    /// over what is free is told of it with its next heartbeat and not before.
+    fn by_next_heartbeat(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.members.len()).collect();
+        places.sort_by_key(|at| self.members[*at].next_heartbeat);
+        places
     }
 }
 

@@ -1,7 +1,8 @@
 //! ConsumerGroupHeartbeat: one heartbeat from its checks to its answer.
 //!
 //! Kafka tells members the configured interval always; here they are told a shorter one while the
-//! group is not settled, so that it settles sooner.
+//! group is not settled, so that it settles sooner. Members of a settled group cannot be reached
+//! before their time: what somebody who left had goes to those who are heard of first (target.rs).
 //! v0 lets the coordinator make the member id; v1 takes regular expressions (KIP-848). As in Kafka
 //! the assignment is told when it changed, to who joins, and to who sent all of its fields. Not
 //! here: leaving (leave.rs). Must hold: a refused heartbeat leaves no record.
@@ -80,7 +81,7 @@ impl Groups {
         let assignor_changed = assignor.is_some_and(|before| before != preferred(&draft, ask));
         let bump = names_changed || regex.bump || assignor_changed;
         bump_if_changed(&mut draft, soft, ask, topics, bump);
-        retarget(&mut draft, ask, topics);
+        retarget(&mut draft, soft, ask, topics, &member);
         let changed = names_changed || regex.changed;
         let current =
             reconcile(&mut draft, soft, ask, topics, (&member, &value), request, changed)?;

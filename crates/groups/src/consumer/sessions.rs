@@ -59,6 +59,11 @@ impl MemberTimes {
         self.groups.get_mut(group)
     }
 
+    /// When a member's session ends, if nothing is heard of it.
+    pub(crate) fn session(&self, group: &str, member: &str) -> Option<Timestamp> {
+        Some(self.groups.get(group)?.members.get(member)?.session)
+    }
+
     /// A member has been heard of: its session ends at `until`.
     pub(crate) fn heard(&mut self, group: &StrBytes, member: &StrBytes, until: Timestamp) {
         self.change(group, member, |times| times.session = until, until);

@@ -6,22 +6,34 @@
 
 use std::collections::BTreeMap;
 
+use ottla_wire::{StrBytes, Timestamp};
+
 use crate::consumer::assign::{Assignable, Candidate, assignor};
 use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::settings::ConsumerSettings;
 use crate::consumer::state::{ConsumerGroup, target_entry, target_epoch_entry};
 use crate::consumer::subscription::topics_of_members;
-use crate::{Ask, Topics};
+use crate::{Ask, Soft, Topics};
 
-/// Computes new targets if they are due.
-pub(crate) fn retarget(draft: &mut ConsumerDraft<'_>, ask: &Ask<'_>, topics: &dyn Topics) {
+/// Computes new targets if they are due, while `asking` waits for its answer.
+pub(crate) fn retarget(
+    draft: &mut ConsumerDraft<'_>,
+    soft: &Soft,
+    ask: &Ask<'_>,
+    topics: &dyn Topics,
+    asking: &StrBytes,
+) {
     if wait_ms(draft.group(), &draft.id, ask) != Some(0) {
         return;
     }
     let group = draft.group();
     let name = preferred_assignor(group, &ask.settings.consumer);
     let Some(assignor) = assignor(name).or_else(|| self::assignor("uniform")) else { return };
-    let assignable = assignable(group, topics);
+    let next_heartbeat = |member: &StrBytes| match member == asking {
+        true => Timestamp(i64::MIN),
+        false => next_heartbeat(group, soft, ask, &draft.id, member),
+    };
+    let assignable = assignable(group, topics, &next_heartbeat);
     let assigned = (assignor.assign)(&assignable);
     let epoch = group.epochs().epoch();
     let shared_out = assignable.members.iter().zip(&assigned);
@@ -62,7 +74,29 @@ pub(crate) fn preferred_assignor<'a>(
     most.map_or(settings.assignor(), |(name, _)| *name)
 }
 
-fn assignable(group: &ConsumerGroup, topics: &dyn Topics) -> Assignable {
+/// When a member will probably be heard of: who was silent for longest is next, but for those who
+/// are late and may be gone.
+fn next_heartbeat(
+    group: &ConsumerGroup,
+    soft: &Soft,
+    ask: &Ask<'_>,
+    id: &StrBytes,
+    member: &StrBytes,
+) -> Timestamp {
+    let times = ask.settings.consumer.times_of(id);
+    let classic = group.member(member).and_then(|value| value.classic_member_metadata.as_ref());
+    let session_ms = classic.map_or(times.session_timeout_ms, |it| it.session_timeout_ms);
+    let Some(until) = soft.consumers.session(id, member) else { return Timestamp(i64::MAX) };
+    let next = until + (i64::from(times.heartbeat_interval_ms) - i64::from(session_ms));
+    let is_late = ask.now.steady - next > HEARTBEAT_LATE_MS;
+    if is_late { Timestamp(i64::MAX) } else { next }
+}
+
+fn assignable(
+    group: &ConsumerGroup,
+    topics: &dyn Topics,
+    next_heartbeat: &dyn Fn(&StrBytes) -> Timestamp,
+) -> Assignable {
     let wanted = topics_of_members(group, topics);
     let mut partitions = BTreeMap::new();
     for topic in wanted.iter().flat_map(|topics| topics.iter()) {
@@ -73,6 +107,10 @@ fn assignable(group: &ConsumerGroup, topics: &dyn Topics) -> Assignable {
         instance: value.instance_id.clone(),
         topics,
         had: group.target(id),
+        next_heartbeat: next_heartbeat(id),
     });
     Assignable { members: members.collect(), partitions }
 }
+
+/// Whoever is later than this is not counted on.
+const HEARTBEAT_LATE_MS: i64 = 1_000;

@@ -487,6 +487,57 @@ fn an_empty_group_changes_its_kind_with_its_next_member() {
 }
 
 #[test]
+fn what_is_free_goes_to_who_is_heard_of_first() {
+    let round = "hb a | hb b | hb c | hb d | hb e";
+    check(
+        &format!(
+            "settings interval=0ms | grow t 6 | {round} | {round} | {round} | {round} | hb e \
+             | advance 1s | hb d | advance 1s | hb c | hb b | advance 1s | hb a | consumers \
+             | quit c | hb a | consumers"
+        ),
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3 t:4 t:5]
+            b: Heartbeat epoch=3 []
+            c: Heartbeat epoch=4 []
+            d: Heartbeat epoch=5 []
+            e: Heartbeat epoch=6 []
+            a: Heartbeat epoch=2 [t:0 t:1]
+            b: Heartbeat epoch=6
+            c: Heartbeat epoch=6
+            d: Heartbeat epoch=6
+            e: Heartbeat epoch=6
+            a: Heartbeat epoch=6
+            b: Heartbeat epoch=6 [t:3]
+            c: Heartbeat epoch=6 [t:2]
+            d: Heartbeat epoch=6 [t:5]
+            e: Heartbeat epoch=6 [t:4]
+            a: Heartbeat epoch=6
+            b: Heartbeat epoch=6
+            c: Heartbeat epoch=6
+            d: Heartbeat epoch=6
+            e: Heartbeat epoch=6
+            e: Heartbeat epoch=6
+            d: Heartbeat epoch=6
+            c: Heartbeat epoch=6
+            b: Heartbeat epoch=6
+            a: Heartbeat epoch=6
+            consumers: ConsumerGroupDescribe Stable epoch=6/6 uniform
+                a@6 has=2 shall=2
+                b@6 has=1 shall=1
+                c@6 has=1 shall=1
+                d@6 has=1 shall=1
+                e@6 has=1 shall=1
+            c: Heartbeat epoch=-1
+            a: Heartbeat epoch=7
+            consumers: ConsumerGroupDescribe Reconciling epoch=7/7 uniform
+                a@7 has=2 shall=2
+                b@6 has=1 shall=1
+                d@6 has=1 shall=1
+                e@6 has=1 shall=2"#]],
+    );
+}
+
+#[test]
 fn heartbeats_come_sooner_while_the_group_is_not_settled() {
     check(
         "hb a show | hb b show | advance 1s | hb b show | hb a show | hb a show | hb b show",

@@ -18,6 +18,8 @@ struct Sharing<'a> {
     subscribers: BTreeMap<TopicId, Vec<usize>>,
     has: Vec<BTreeMap<TopicId, BTreeSet<PartitionIndex>>>,
     loads: Vec<usize>,
+    /// Of equals, who comes first.
+    turns: Vec<usize>,
 }
 
 pub(super) fn assign(group: &Assignable) -> Vec<Partitions> {
@@ -43,7 +45,12 @@ impl<'a> Sharing<'a> {
             }
         }
         let members = group.members.len();
-        Sharing { group, subscribers, has: vec![BTreeMap::new(); members], loads: vec![0; members] }
+        let mut turns = vec![0; members];
+        for (turn, at) in group.by_next_heartbeat().into_iter().enumerate() {
+            turns[at] = turn;
+        }
+        let (has, loads) = (vec![BTreeMap::new(); members], vec![0; members]);
+        Sharing { group, subscribers, has, loads, turns }
     }
 
     /// Leaves with everyone what it had and still wants; gives what is left.
@@ -68,17 +75,17 @@ impl<'a> Sharing<'a> {
         free.sort_by_key(|(topic, partition)| {
             (self.subscribers.get(topic).map_or(0, Vec::len), *topic, *partition)
         });
-        let mut queue: BTreeSet<(usize, usize)> = BTreeSet::new();
+        let mut queue: BTreeSet<(usize, usize, usize)> = BTreeSet::new();
         let mut queued = None;
         for (topic, partition) in free {
             if queued != Some(topic) {
                 let subscribers = self.subscribers.get(&topic).into_iter().flatten();
-                queue = subscribers.map(|at| (self.loads[*at], *at)).collect();
+                queue = subscribers.map(|at| (self.loads[*at], self.turns[*at], *at)).collect();
                 queued = Some(topic);
             }
-            let Some((load, at)) = queue.pop_first() else { continue };
+            let Some((load, turn, at)) = queue.pop_first() else { continue };
             self.give(at, topic, partition);
-            queue.insert((load + 1, at));
+            queue.insert((load + 1, turn, at));
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes, TopicId, Uuid};
+use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes, Timestamp, TopicId, Uuid};
 
 use super::{Assignable, Candidate, assignor};
 use crate::consumer::partitions::Partitions;
@@ -48,6 +48,7 @@ fn cases() -> impl Iterator<Item = Case> {
             let (id, instance) = words[0].split_once('@').expect("member@instance");
             let wanted = words[1].split('+').filter(|name| !name.is_empty()).map(topic);
             members.push(Candidate {
+                next_heartbeat: Timestamp(0),
                 id: StrBytes::copied(id),
                 instance: (!instance.is_empty()).then(|| StrBytes::copied(instance)),
                 topics: Arc::new(wanted.collect()),
@@ -130,6 +131,7 @@ fn every_partition_goes_to_one_of_its_subscribers() {
 fn uniform_finds_a_chain_where_no_single_move_helps() {
     // a has three of t, b two of u, c one of v; a and b share t, b and c share u.
     let candidate = |id: &str, topics: &[&str], had: &str| Candidate {
+        next_heartbeat: Timestamp(0),
         id: StrBytes::copied(id),
         instance: None,
         topics: Arc::new(topics.iter().map(|name| topic(name)).collect()),

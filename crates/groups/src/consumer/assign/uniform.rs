@@ -1,5 +1,6 @@
 //! `uniform` where all members subscribe to the same topics: everyone gets equally many
-//! partitions, and keeps of what it had as many as that allows.
+//! partitions, and keeps of what it had as many as that allows. What has to move, as after a member
+//! has left, goes to who will be heard of first, so that nobody waits for it longer than needed.
 //!
 //! Members with different topics are for mixed.rs. Must hold: no two members differ by more than
 //! one partition.
@@ -40,7 +41,7 @@ pub(super) fn assign(group: &Assignable) -> Vec<Partitions> {
         }
     }
     let mut free = free.into_iter();
-    for at in 0..members {
+    for at in group.by_next_heartbeat() {
         if wants[at] == quota && extra > 0 {
             (extra, wants[at]) = (extra - 1, quota + 1);
         }
