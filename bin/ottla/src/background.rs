@@ -19,7 +19,7 @@ pub(crate) fn start(log: &Path, words: &[String]) -> io::Result<Background> {
     let notice = Notice::listen()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(words).stdin(Stdio::null()).stdout(output).stderr(errors);
-    command.env(notice::SOCKET, notice.path());
+    command.env(notice::SOCKET, notice.address());
     let child = spawn(&mut command)?;
     Ok(Background { pid: child.id(), serves: Box::new(move || notice.serves(child)) })
 }

@@ -1,12 +1,10 @@
 //! The word of a node that it serves, as services tell it to systemd: a datagram to the socket
-//! whose path the variable `NOTIFY_SOCKET` holds (sd_notify(3)).
+//! whose address the variable `NOTIFY_SOCKET` holds (sd_notify(3)).
 //!
 //! Not here: when a node serves. Must hold: whoever waits also hears of the end of a node that
 //! never served.
 
-use std::path::Path;
-
-/// The variable that holds the path of the socket.
+/// The variable that holds the address of the socket: a path, or `@` and an abstract name.
 pub(crate) const SOCKET: &str = "NOTIFY_SOCKET";
 
 #[cfg(unix)]
@@ -14,29 +12,31 @@ pub(crate) use unix::Notice;
 
 /// Tells whoever started this process that its node serves, if they want to know.
 pub(crate) fn tell() {
-    let Some(path) = std::env::var_os(SOCKET) else { return };
-    if let Err(error) = send(Path::new(&path), READY) {
-        let path = path.display();
-        tracing::warn!(%path, %error, "nobody hears at NOTIFY_SOCKET that the node serves");
+    let Some(address) = std::env::var_os(SOCKET) else { return };
+    if let Err(error) = send(&address, READY) {
+        let address = address.display();
+        tracing::warn!(%address, %error, "nobody hears at NOTIFY_SOCKET that the node serves");
     }
 }
 
 #[cfg(unix)]
-fn send(path: &Path, word: &[u8]) -> std::io::Result<()> {
-    std::os::unix::net::UnixDatagram::unbound()?.send_to(word, path).map(drop)
+fn send(address: &std::ffi::OsStr, word: &[u8]) -> std::io::Result<()> {
+    let address = unix::address(address)?;
+    std::os::unix::net::UnixDatagram::unbound()?.send_to_addr(word, &address).map(drop)
 }
 
 #[cfg(not(unix))]
-fn send(_: &Path, _: &[u8]) -> std::io::Result<()> {
+fn send(_: &std::ffi::OsStr, _: &[u8]) -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(unix)]
 mod unix {
+    use std::ffi::{OsStr, OsString};
     use std::hash::{BuildHasher, RandomState};
     use std::io;
-    use std::os::unix::net::UnixDatagram;
-    use std::path::{Path, PathBuf};
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
     use std::process::Child;
 
     use super::{ENDED, READY, send};
@@ -44,31 +44,52 @@ mod unix {
     /// A socket of this process that another one tells its word to.
     pub(crate) struct Notice {
         socket: UnixDatagram,
-        path: PathBuf,
+        address: OsString,
+    }
+
+    /// What the variable's text stands for.
+    pub(super) fn address(text: &OsStr) -> io::Result<SocketAddr> {
+        match text.as_bytes().strip_prefix(b"@") {
+            #[cfg(target_os = "linux")]
+            Some(name) => {
+                use std::os::linux::net::SocketAddrExt;
+                SocketAddr::from_abstract_name(name)
+            }
+            _ => SocketAddr::from_pathname(text),
+        }
+    }
+
+    /// An address that nobody else has: no file where the system can do without, since the folder
+    /// for such may be missing, or its path be longer than an address may be.
+    fn own_address() -> OsString {
+        let name = format!("ottla-{:016x}.ready", RandomState::new().hash_one(READY));
+        match cfg!(target_os = "linux") {
+            true => format!("@{name}").into(),
+            false => std::env::temp_dir().join(name).into(),
+        }
     }
 
     impl Notice {
-        /// Listens under a name that nobody else has.
+        /// Listens at an address of its own.
         pub(crate) fn listen() -> io::Result<Notice> {
-            let name = format!("ottla-{:016x}.ready", RandomState::new().hash_one(READY));
-            let path = std::env::temp_dir().join(name);
-            Ok(Notice { socket: UnixDatagram::bind(&path)?, path })
+            let text = own_address();
+            Ok(Notice { socket: UnixDatagram::bind_addr(&address(&text)?)?, address: text })
         }
 
         /// Where it listens.
-        pub(crate) fn path(&self) -> &Path {
-            &self.path
+        pub(crate) fn address(&self) -> &OsStr {
+            &self.address
         }
 
         /// Waits until the node of this process serves, or has ended; answers whether it serves.
         pub(crate) fn serves(self, mut child: Child) -> io::Result<bool> {
-            let path = self.path.clone();
+            let address = self.address.clone();
             #[expect(clippy::disallowed_methods, reason = "no node runs here, and no simulator")]
             std::thread::spawn(move || {
                 // A process that cannot be waited for has ended too, as far as can be known.
                 let _ = child.wait();
                 // Once the node serves, nobody listens any more.
-                let _ = send(&path, ENDED);
+                let _ = send(&address, ENDED);
             });
             let mut word = [0; 64];
             loop {
@@ -88,8 +109,10 @@ mod unix {
             reason = "a socket of this machine, on no node's disk"
         )]
         fn drop(&mut self) {
-            // It may have been cleared away by whoever clears such folders.
-            let _ = std::fs::remove_file(&self.path);
+            if !self.address.as_bytes().starts_with(b"@") {
+                // It may have been cleared away by whoever clears such folders.
+                let _ = std::fs::remove_file(&self.address);
+            }
         }
     }
 }
@@ -104,8 +127,8 @@ impl Notice {
         Ok(Notice)
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        Path::new("")
+    pub(crate) fn address(&self) -> &std::ffi::OsStr {
+        std::ffi::OsStr::new("")
     }
 
     pub(crate) fn serves(self, _: std::process::Child) -> std::io::Result<bool> {

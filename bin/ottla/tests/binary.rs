@@ -35,7 +35,10 @@ fn node(command: &str, port: u16) -> Vec<String> {
 #[test]
 fn a_node_in_the_background_is_a_success_once_it_serves() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (code, out, err) = run(folder.path(), &node("start -daemon", 0));
+    // It needs no folder for what passes between it and its process.
+    let nowhere = folder.path().join("missing").join("x".repeat(100));
+    let words = node("start -daemon", 0);
+    let (code, out, err) = told(ottla(folder.path(), &words).env("TMPDIR", nowhere));
     let (_, stopped, _) = run(folder.path(), &node("stop", 0));
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(out.contains("\nit serves; stop it with: kill "), "{out}{err}");
@@ -61,10 +64,15 @@ fn a_node_in_the_background_that_cannot_serve_is_a_failure_with_its_reason() {
 #[test]
 fn a_level_of_the_log_that_is_none_is_refused_by_every_command() {
     let folder = tempfile::tempdir().expect("a folder");
-    for words in [&["start"][..], &["topics", "--version"], &["--version"]] {
+    for words in [&["start"][..], &["topics", "--list"], &["log", "verify", "."]] {
         let (code, _, err) = told(ottla(folder.path(), words).env("OTTLA_LOG", "loud"));
         assert_eq!(code, Some(1), "{words:?}: {err}");
         assert!(err.starts_with("OTTLA_LOG=loud: it must be one of error, warn, "), "{err}");
+    }
+    for words in [&["--help"][..], &["start", "--help"], &["log", "verify", "-h"], &["--version"]] {
+        let (code, out, err) = told(ottla(folder.path(), words).env("OTTLA_LOG", "loud"));
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{words:?}: who asks is answered");
+        assert!(!out.is_empty(), "{words:?}");
     }
 }
 

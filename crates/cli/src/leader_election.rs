@@ -120,6 +120,10 @@ fn asked(
         ["path-to-json-file"] => {
             let path = parsed.text("path-to-json-file")?.unwrap_or_default();
             let named = partition_file::read(context, path)?;
+            if let Some(twice) = partition_file::named_twice(&named) {
+                let what = format!("Replica election data contains duplicate partitions: {twice}");
+                return Err(Failure::said(what));
+            }
             Ok((kind, Some(named.iter().map(|named| of(&named.topic, named.partition)).collect())))
         }
         _ => Err(Failure::said(

@@ -98,6 +98,9 @@ pub fn log_options(
     words: &[String],
     variable: Option<&str>,
 ) -> Result<LogOptions, Failure> {
+    // Who asks how a thing is used is answered, whatever the variable says.
+    let is_help = |word: &String| matches!(word.as_str(), "--help" | "-h" | "--version" | "-V");
+    let variable = variable.filter(|_| !words.iter().any(is_help));
     match pick(called, words) {
         Pick::Applet(applet, words) if applet.name == "start" => {
             start::log_options(words, variable)

@@ -29,12 +29,17 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), F
     match words.split_first() {
         Some((word, rest)) if word == "verify" => verify::run(context, rest),
         Some((word, rest)) if word == "repair" => repair::run(context, rest),
-        Some((word, _)) if word == "--help" => {
+        Some((word, _)) if is_help(word) => {
             let (verify, repair) = (verify::HELP, repair::HELP);
             Ok(writeln!(context.out, "{USAGE}\n\n{verify}\n\n{repair}")?)
         }
         _ => Err(Failure::said(USAGE)),
     }
+}
+
+/// Whether the word asks what the options are.
+fn is_help(word: &str) -> bool {
+    matches!(word, "--help" | "-h")
 }
 
 /// Says once a second how far a run is.

@@ -1,6 +1,7 @@
 //! Files in JSON that name partitions, as several of Apache Kafka's tools read them:
 //! `{"partitions": [{"topic": "t", "partition": 0, "offset": 5}], "version": 1}`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -22,6 +23,15 @@ pub(crate) fn read(context: &Context, path: &str) -> Result<Vec<Named>, Failure>
     let bytes = context.env.disk().read(Path::new(path));
     let bytes = bytes.map_err(|_| Failure::said(format!("Unable to read file {path}")))?;
     parse(&bytes)
+}
+
+/// The partitions that stand there more than once, as Apache Kafka's tools list them; none when
+/// each stands there once.
+pub(crate) fn named_twice(named: &[Named]) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let again = named.iter().filter(|one| !seen.insert((&one.topic, one.partition)));
+    let names: BTreeSet<_> = again.map(|one| format!("{}-{}", one.topic, one.partition)).collect();
+    (!names.is_empty()).then(|| format!("[{}]", Vec::from_iter(names).join(", ")))
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Named>, Failure> {
@@ -64,6 +74,16 @@ mod tests {
             Err(failure) => failure.to_string(),
         };
         assert_eq!(said, expect, "{text}");
+    }
+
+    #[test]
+    fn partitions_that_stand_there_twice_are_named_once() {
+        let entry = |topic: &str| Named { topic: topic.to_owned(), partition: 0, offset: None };
+        let twice = |topics: &[&str]| {
+            named_twice(&topics.iter().map(|topic| entry(topic)).collect::<Vec<_>>())
+        };
+        assert_eq!(twice(&["t", "u"]), None);
+        assert_eq!(twice(&["t", "u", "t", "t", "u"]).as_deref(), Some("[t-0, u-0]"));
     }
 
     #[test]

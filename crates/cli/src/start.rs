@@ -53,13 +53,13 @@ pub(crate) struct Arguments {
 /// are refused when the node starts.
 pub(crate) fn log_options(words: &[String], variable: Option<&str>) -> Result<LogOptions, Failure> {
     let Arguments { log_level, log_format, .. } = parse(words).unwrap_or_default();
-    let is_json = log_format.as_deref() == Some("json");
+    let is_json = log_format.is_some_and(|format| format.eq_ignore_ascii_case("json"));
     logging::options(log_level.as_deref(), variable, "info", is_json)
 }
 
 /// Runs a node until it is stopped.
 pub(crate) async fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
-    if words.iter().any(|word| word == "--help") {
+    if words.iter().any(|word| word == "--help" || word == "-h") {
         writeln!(context.out, "{USAGE}")?;
         return Ok(());
     }
@@ -132,7 +132,8 @@ pub(crate) fn parse(words: &[String]) -> Result<Arguments, Failure> {
         ("--log-format", &arguments.log_format, FORMATS),
     ];
     for (name, given, allowed) in checked {
-        if let Some(given) = given.as_deref().filter(|given| !allowed.contains(given)) {
+        let is_known = |given: &str| allowed.iter().any(|one| one.eq_ignore_ascii_case(given));
+        if let Some(given) = given.as_deref().filter(|given| !is_known(given)) {
             return Err(wrong(format!("{name} {given}: it must be one of {}", allowed.join(", "))));
         }
     }
@@ -217,7 +218,7 @@ mod tests {
             log_options(&words, None).map(|options| (options.level, options.is_json))
         };
         assert_eq!(options("--log-level debug a --log-format=json"), Ok(("debug", true)));
-        assert_eq!(options("-daemon --log-level=debug"), Ok(("debug", false)));
+        assert_eq!(options("-daemon --log-level=DEBUG"), Ok(("debug", false)));
         assert_eq!(options("--log-level loud"), Ok(("info", false)), "it is refused later");
     }
 

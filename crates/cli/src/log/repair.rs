@@ -4,13 +4,13 @@
 //! A folder that a node has open is refused. Must hold: the exit code is 0 only when nothing is
 //! wrong any more; a dry run, which changes nothing, ends with 0 when nothing is wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use ottla_storage::repair::{Mended, Mending, Repaired, Repairing, repair};
 use ottla_storage::verify::{Finding, Gravity};
 
 use super::topic_ids::topic_ids;
-use super::{Headway, USAGE, finding_json, kind, place, summary, verified_json};
+use super::{Headway, USAGE, finding_json, is_help, kind, place, summary, verified_json};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -44,12 +44,12 @@ impl Asked {
                 "--dry-run" => asked.dry_run = true,
                 "--truncate-torn-tail" => asked.truncate_torn_tail = true,
                 "--json" => asked.json = true,
-                "--help" => asked.help = true,
+                word if is_help(word) => asked.help = true,
                 "--aside" => match words.next() {
                     Some(folder) => asked.aside = Some(folder.into()),
                     None => return Err(Failure::said(format!("--aside names no folder\n{USAGE}"))),
                 },
-                unknown if unknown.starts_with("--") => {
+                unknown if unknown.starts_with('-') => {
                     return Err(Failure::said(format!("{unknown} is no option\n{USAGE}")));
                 }
                 _ => asked.folders.push(word.clone()),
@@ -64,7 +64,9 @@ impl Asked {
     /// Where that which is cut off a folder is kept.
     fn aside_of(&self, folder: &str) -> Result<PathBuf, Failure> {
         if let Some(aside) = &self.aside {
-            let is_inside = self.folders.iter().any(|folder| aside.starts_with(folder));
+            let spelled = plain(aside);
+            let is_inside =
+                self.folders.iter().any(|folder| spelled.starts_with(plain(Path::new(folder))));
             return match is_inside {
                 false => Ok(aside.clone()),
                 true => Err(Failure::said("--aside lies in a log directory: name another folder")),
@@ -78,6 +80,20 @@ impl Asked {
         name.push(".cut");
         Ok(Path::new(folder).with_file_name(name))
     }
+}
+
+/// The whole path without `.` and `..`, so that two spellings of one place compare. Links are not
+/// followed: the place may not exist yet.
+fn plain(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    whole.components().fold(PathBuf::new(), |mut plain, component| {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            component => plain.push(component),
+        }
+        plain
+    })
 }
 
 pub(super) fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
@@ -202,6 +218,9 @@ mod tests {
         assert_eq!(aside("."), Ok("./../ottla-log.cut".to_owned()));
         assert_eq!(aside("--aside /other a b"), Ok("/other".to_owned()));
         assert!(aside("--aside a/inside a").is_err_and(|why| why.contains("another folder")));
+        for spelled in ["--aside b/../a/inside a", "--aside a/inside ./a", "--aside . a/.."] {
+            assert!(aside(spelled).is_err_and(|why| why.contains("another folder")), "{spelled}");
+        }
         assert!(aside("--aside").is_err_and(|why| why.contains("names no folder")));
         assert!(aside("--cut a").is_err_and(|why| why.contains("--cut is no option")));
     }

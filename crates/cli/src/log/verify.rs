@@ -16,8 +16,8 @@ pub(super) const HELP: &str = "\
 
 pub(super) fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
     let (options, folders): (Vec<&String>, Vec<&String>) =
-        words.iter().partition(|word| word.starts_with("--"));
-    if options.iter().any(|option| **option == "--help") {
+        words.iter().partition(|word| word.starts_with('-'));
+    if options.iter().any(|option| super::is_help(option)) {
         return Ok(writeln!(context.out, "{USAGE}\n\n{HELP}")?);
     }
     if let Some(unknown) = options.iter().find(|option| **option != "--json") {
