@@ -27,7 +27,7 @@ pub(super) async fn alter(
 ) -> Result<(), Failure> {
     let mut ops = Vec::new();
     for (name, value) in &changes.set {
-        let value = value.parse().map_err(|_| {
+        let value = parsed_double(value).ok_or_else(|| {
             Failure::said(format!("Cannot parse quota configuration value for {name}: {value}"))
         })?;
         let key = StrBytes::copied(name);
@@ -172,6 +172,20 @@ fn as_hashed(limits: &[ValueData]) -> Vec<&ValueData> {
     hashed
 }
 
+/// A number as Java reads it: blanks around it and the suffix of its type count for nothing, and
+/// words that Rust alone knows are none. Hexadecimal ones are not read.
+fn parsed_double(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let number = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    match number.trim_start_matches(['+', '-']) {
+        "NaN" | "Infinity" if number == text => text.parse().ok(),
+        digits if digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') => {
+            number.parse().ok()
+        }
+        _ => None,
+    }
+}
+
 /// A number as Java prints it: with a fraction, and with an exponent above 10^7.
 fn java_double(value: f64) -> String {
     if (1e-3..1e7).contains(&value.abs()) || value == 0.0 {
@@ -243,6 +257,26 @@ mod tests {
             &[(producer, 1024.0), ("request_percentage", 12.5)],
             "the default user-principal are request_percentage=12.5, producer_byte_rate=1024.0",
         );
+    }
+
+    #[test]
+    fn numbers_are_read_as_in_java() {
+        for (text, expect) in [
+            ("1", Some(1.0)),
+            (" 1.5e3 ", Some(1500.0)),
+            ("1d", Some(1.0)),
+            ("-.5F", Some(-0.5)),
+            ("+2.", Some(2.0)),
+            ("Infinity", Some(f64::INFINITY)),
+            ("inf", None),
+            ("nan", None),
+            ("1dd", None),
+            ("d", None),
+            ("1 d", None),
+            ("", None),
+        ] {
+            assert_eq!(parsed_double(text), expect, "{text:?}");
+        }
     }
 
     #[test]
