@@ -18,6 +18,14 @@ type CompactionSpec struct {
 	RecordBytes int
 }
 
+func compactionSpec(bytes int64) CompactionSpec {
+	return CompactionSpec{Topic: "rig-compaction", Bytes: bytes, Keys: 50_000, RecordBytes: 1024}
+}
+
+func (s CompactionSpec) String() string {
+	return fmt.Sprintf("%.0f GB record=%d keys=%d", float64(s.Bytes)/1e9, s.RecordBytes, s.Keys)
+}
+
 func setupCompaction(flags *flag.FlagSet) func() error {
 	c := commonFlags(flags)
 	s := new(CompactionSpec)
@@ -32,7 +40,7 @@ func setupCompaction(flags *flag.FlagSet) func() error {
 // the log has been at rest for a while. Cleaners look for work every fifteen seconds, so a time would be mostly that of
 // waiting; the CPU time is all that the broker used, of which waiting is little, and a cleaner has one thread.
 func (b *Broker) Compaction(s CompactionSpec) (Result, error) {
-	r := Result{Kind: "compaction", Case: fmt.Sprintf("%.0f GB record=%d keys=%d", float64(s.Bytes)/1e9, s.RecordBytes, s.Keys)}
+	r := Result{Kind: "compaction", Case: s.String()}
 	text := func(value string) *string { return &value }
 	configs := map[string]*string{"cleanup.policy": text("compact"), "segment.bytes": text("67108864"),
 		"min.compaction.lag.ms": text("86400000")}

@@ -76,6 +76,7 @@ func compare(w io.Writer, sides [2]contender, spec turnSpec, runs int, data, out
 		}
 	}
 	c.writeTable(w)
+	c.writeGoals(w)
 	return failed
 }
 

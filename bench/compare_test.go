@@ -60,3 +60,34 @@ func TestTheTableHasMediansSpreadAndRatios(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", rows, want)
 	}
 }
+
+func TestAGoalIsReachedFromItsSideOfTheLimit(t *testing.T) {
+	most, least := goal{limit: 2}, goal{limit: 2, atLeast: true}
+	got := ""
+	for _, value := range []float64{1, 2, 3} {
+		got += most.reached(value) + " " + least.reached(value) + " "
+	}
+	if got != "yes no yes yes no yes " {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestGoalsAreToldOfWhatWasMeasured(t *testing.T) {
+	turn := func(subject string, without, with, seconds float64) Report {
+		slow, fast, killing := Result{Kind: "produce", Case: durableSpec(1, true).String()},
+			Result{Kind: "produce", Case: durableSpec(1, false).String()}, Result{Kind: "startup", Case: killed(2e9)}
+		slow.Add("mb_per_s", with)
+		fast.Add("mb_per_s", without)
+		killing.Add("leaders_s", seconds)
+		return Report{Subject: subject, Results: []Result{slow, fast, killing}}
+	}
+	c := Comparison{Turns: []Report{turn("A", 100, 10, 9), turn("B", 100, 60, 1.5)}}
+	var out strings.Builder
+	c.writeGoals(&out)
+	_, rows, _ := strings.Cut(out.String(), "---|\n")
+	want := "| a sync for each acknowledgement, partitions=1: MB/s, to those without | 0.6 | at least 0.5 | yes |\n" +
+		"| after kill -9 with 2 GB of log: seconds until all partitions are led | 1.5 | at most 1 | no |\n"
+	if rows != want {
+		t.Errorf("got\n%swant\n%s", rows, want)
+	}
+}

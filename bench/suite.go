@@ -226,10 +226,28 @@ func (s *suite) connections() {
 
 // recovery kills the broker with a log that it has not flushed.
 func (s *suite) recovery(fill int64) {
+	if !s.fillAndKill(fill) {
+		return
+	}
+	s.stop(syscall.SIGTERM)
+	s.start(fmt.Sprintf("after a clean stop, %.0f GB of log", float64(fill)/1e9), base.Topic)
+	if s.process != nil {
+		s.broker.DeleteTopic(base.Topic)
+	}
+}
+
+// killed names the start after such a kill.
+func killed(fill int64) string {
+	return fmt.Sprintf("after kill -9, %.0f GB of log", float64(fill)/1e9)
+}
+
+// fillAndKill kills the broker while it has a log that it has not flushed, and starts it again.
+// It reports whether the broker is there.
+func (s *suite) fillAndKill(fill int64) bool {
 	spec := base
 	if err := s.broker.CreateTopic(spec.Topic, spec.Partitions, 1); err != nil {
 		s.try(Result{Kind: "startup", Case: "recovery"}, err)
-		return
+		return false
 	}
 	l, err := s.broker.StartLoad(spec)
 	if err == nil {
@@ -240,18 +258,11 @@ func (s *suite) recovery(fill int64) {
 	}
 	if err != nil {
 		s.try(Result{Kind: "startup", Case: "recovery"}, err)
-		return
+		return false
 	}
 	s.stop(syscall.SIGKILL)
-	s.start(fmt.Sprintf("after kill -9, %.0f GB of log", float64(fill)/1e9), spec.Topic)
-	if s.process == nil {
-		return
-	}
-	s.stop(syscall.SIGTERM)
-	s.start(fmt.Sprintf("after a clean stop, %.0f GB of log", float64(fill)/1e9), spec.Topic)
-	if s.process != nil {
-		s.broker.DeleteTopic(spec.Topic)
-	}
+	s.start(killed(fill), spec.Topic)
+	return s.process != nil
 }
 
 func (s *suite) partitions(n int) {

@@ -22,11 +22,13 @@ type turnSpec struct {
 	cleanBytes    int64
 	dir           string // of the turn
 	rest          time.Duration
+	goals         bool // only what the goals need
 }
 
 func (spec *turnSpec) flags(flags *flag.FlagSet) {
 	flags.StringVar(&spec.phases, "phases", "*", "pattern or list of the phases after startup: "+
 		"produce, small, codecs, fetch, floor, tail, latency, durable, connections, group, compaction, recovery, partitions, many")
+	flags.BoolVar(&spec.goals, "goals", false, "measure only what the goals need: three runs of --duration 2s take a quarter of an hour")
 	flags.IntVar(&spec.starts, "starts", 4, "starts on an empty folder in each turn")
 	flags.IntVar(&spec.partitions, "partitions", 2000, "partitions to create")
 	flags.IntVar(&spec.many, "many", 0, "partitions to create in the phase many, in topics of at most 5,000; 0: none")
@@ -38,6 +40,9 @@ func (spec *turnSpec) flags(flags *flag.FlagSet) {
 
 // turn returns the phases; fresh gives the command of a start on an empty folder.
 func (s *suite) turn(spec turnSpec, fresh func(int) string) []phase {
+	if spec.goals {
+		return s.goalTurn(spec)
+	}
 	return []phase{
 		{"startup", func() { s.turnStartup(spec, fresh) }},
 		{"produce", func() { s.turnProduce(spec.rest) }},
@@ -51,7 +56,7 @@ func (s *suite) turn(spec turnSpec, fresh func(int) string) []phase {
 		{"connections", s.turnConnections},
 		{"group", func() { s.try(s.broker.Group("classic", 100)) }},
 		{"compaction", func() {
-			s.try(s.broker.Compaction(CompactionSpec{Topic: "rig-compaction", Bytes: spec.cleanBytes, Keys: 50_000, RecordBytes: 1024}))
+			s.try(s.broker.Compaction(compactionSpec(spec.cleanBytes)))
 		}},
 		{"recovery", func() { s.recovery(spec.recoveryBytes) }},
 		{"partitions", func() { s.turnPartitions(spec) }},
@@ -74,7 +79,12 @@ func (s *suite) turnStartup(spec turnSpec, fresh func(int) string) {
 // turnProduce loads with small and with large batches, after a load that is not counted: the
 // Java virtual machine compiles what it has run often.
 func (s *suite) turnProduce(rest time.Duration) {
-	s.warm(base)
+	s.warm(base, 5*time.Second)
+	s.produceCases()
+	s.Add(s.broker.Idle("after the produce load", rest))
+}
+
+func (s *suite) produceCases() {
 	for _, partitions := range []int{1, 12} {
 		for _, batch := range []int{16 << 10, 1 << 20} {
 			spec := base
@@ -82,12 +92,11 @@ func (s *suite) turnProduce(rest time.Duration) {
 			s.try(s.broker.Produce(spec))
 		}
 	}
-	s.Add(s.broker.Idle("after the produce load", rest))
 }
 
 // warm runs a load that is not counted.
-func (s *suite) warm(spec ProduceSpec) {
-	spec.Duration, spec.MaxBytes = 5*time.Second, 1<<40
+func (s *suite) warm(spec ProduceSpec, duration time.Duration) {
+	spec.Duration, spec.MaxBytes = duration, 1<<40
 	if _, err := s.broker.Produce(spec); err != nil {
 		s.try(Result{Kind: "warm-up"}, err)
 	}
@@ -100,13 +109,20 @@ func (s *suite) turnSmall() {
 		spec.Acks, spec.RecordBytes, spec.Partitions = 1, 100, partitions
 		s.try(s.broker.Produce(spec))
 	}
-	single := base
-	single.Acks, single.RecordBytes, single.Partitions, single.BatchBytes = 1, 100, 1, 100
-	s.try(s.broker.Produce(single))
+	s.try(s.broker.Produce(oneByOne()))
 }
 
+// oneByOne is a load of requests with one record each.
+func oneByOne() ProduceSpec {
+	spec := base
+	spec.Acks, spec.RecordBytes, spec.Partitions, spec.BatchBytes = 1, 100, 1, 100
+	return spec
+}
+
+var codecNames = []string{"gzip", "snappy", "lz4", "zstd"}
+
 func (s *suite) turnCodecs() {
-	for _, codec := range []string{"gzip", "snappy", "lz4", "zstd"} {
+	for _, codec := range codecNames {
 		spec := base
 		spec.Codec = codec
 		s.try(s.broker.Produce(spec))
@@ -139,20 +155,28 @@ func (s *suite) turnFloor(dir string) {
 
 func (s *suite) turnLatency() {
 	for _, rate := range []int{1000, 20_000} {
-		s.try(s.broker.Latency(LatencySpec{Topic: "rig-latency", Partitions: 1, Replicas: 1, Acks: -1,
-			RecordBytes: 100, Rate: rate, Warmup: 3 * time.Second, Duration: 2 * base.Duration}))
+		s.try(s.broker.Latency(latencySpec(rate)))
 	}
+}
+
+func latencySpec(rate int) LatencySpec {
+	return LatencySpec{Topic: "rig-latency", Partitions: 1, Replicas: 1, Acks: -1,
+		RecordBytes: 100, Rate: rate, Warmup: 3 * time.Second, Duration: 2 * base.Duration}
 }
 
 // turnDurable loads from many producers without and with a sync before each acknowledgement.
 func (s *suite) turnDurable() {
 	for _, partitions := range []int{1, 12} {
 		for _, durable := range []bool{false, true} {
-			spec := base
-			spec.Partitions, spec.Connections, spec.InFlight, spec.Durable = partitions, 32, 1, durable
-			s.try(s.broker.Produce(spec))
+			s.try(s.broker.Produce(durableSpec(partitions, durable)))
 		}
 	}
+}
+
+func durableSpec(partitions int, durable bool) ProduceSpec {
+	spec := base
+	spec.Partitions, spec.Connections, spec.InFlight, spec.Durable = partitions, 32, 1, durable
+	return spec
 }
 
 // turnConnections opens many connections that stay idle, and loads over many.
