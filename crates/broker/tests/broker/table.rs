@@ -211,3 +211,43 @@ fn api_versions_sends_who_means_another_cluster_or_node_elsewhere() {
     let elsewhere = ApiVersionsRequest { node_id: ottla_wire::BrokerId(9), ..here() };
     assert_eq!(house.ask(5, elsewhere).error_code, ErrorCode::REBOOTSTRAP_REQUIRED);
 }
+
+/// What Apache Kafka announces and this broker does not, with the reason.
+const NOT_ANNOUNCED: [(&str, &str); 6] = [
+    ("SaslHandshake", "security: there is no SASL listener"),
+    ("SaslAuthenticate", "security: there is no SASL listener"),
+    ("AddRaftVoter", "clusters: the quorum has one voter"),
+    ("RemoveRaftVoter", "clusters: the quorum has one voter"),
+    ("StreamsGroupHeartbeat", "groups of KIP-1071 are not served"),
+    ("StreamsGroupDescribe", "groups of KIP-1071 are not served"),
+];
+
+/// What Apache Kafka announces too, but only where a receiver of telemetry is configured.
+const WITH_A_RECEIVER: [&str; 2] = ["GetTelemetrySubscriptions", "PushTelemetry"];
+
+#[test]
+fn every_api_that_kafka_announces_is_announced_in_its_versions_or_left_out_with_a_reason() {
+    let mut kafka = std::collections::BTreeMap::new();
+    for line in include_str!("kafka-apis.txt").lines().filter(|line| !line.starts_with('#')) {
+        let (name, versions) = line.split_once("): ").expect("name(key): versions");
+        let name = name.split('(').next().expect("a name");
+        let (first, last) = versions.split_once(" to ").unwrap_or((versions, versions));
+        let number = |text: &str| text.parse::<i16>().expect("a version");
+        kafka.insert(name, number(first)..=number(last));
+    }
+    for (name, reason) in NOT_ANNOUNCED {
+        assert!(kafka.remove(name).is_some(), "{name} is of Kafka");
+        assert!(!APIS.iter().any(|api| api.key.name() == name), "{name}: no longer true: {reason}");
+    }
+    for api in APIS {
+        let name = api.key.name();
+        let Some(theirs) = kafka.remove(name) else {
+            assert!(WITH_A_RECEIVER.contains(&name), "{name} is not announced by Kafka");
+            continue;
+        };
+        assert_eq!(api.announced.start(), theirs.start(), "the first version of {name}");
+        // A later release may have added some.
+        assert!(api.announced.end() >= theirs.end(), "the last version of {name}");
+    }
+    assert!(kafka.is_empty(), "neither announced nor left out with a reason: {kafka:?}");
+}
