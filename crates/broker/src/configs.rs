@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ottla_coordination::CoordinatorSettings;
-use ottla_groups::{ConsumerSettings, ConsumerTimes, ShareSettings, ShareTimes};
+use ottla_groups::{
+    ConsumerSettings, ConsumerTimes, ShareSettings, ShareTimes, StreamsRules, StreamsSettings,
+};
 use ottla_metadata::{Features, Image, ResourceType};
 use ottla_records::validate::Compression;
 use ottla_records::{Codec, TimestampType as BatchTimestampType};
@@ -147,6 +149,7 @@ pub(crate) fn group_settings(
             offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
             consumer: Arc::new(consumer_settings(settings, image)),
             share: Arc::new(share_group_settings(settings, image)),
+            streams: Arc::new(streams_settings(settings, image)),
         },
         codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
         load_bytes_max: size(groups.offsets_load_buffer_size),
@@ -176,6 +179,35 @@ fn share_group_settings(settings: &Settings, image: &Image) -> ShareSettings {
         of_groups: of_groups.collect(),
         size_max: usize::try_from(shares.max_size).unwrap_or(0),
         initialize_retry_ms: i64::from(shares.initialize_retry_interval_ms),
+    }
+}
+
+/// What the configs mean for streams groups.
+fn streams_settings(settings: &Settings, image: &Image) -> StreamsSettings {
+    let streams = &settings.streams_groups;
+    let of_groups = image.all_configs().iter().filter(|(of, _)| of.kind == ResourceType::GROUP);
+    let of_groups = of_groups.map(|(of, configs)| {
+        let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let config = GroupConfig::resolve(settings, pairs);
+        let rules = StreamsRules {
+            session_timeout_ms: config.streams_session_timeout_ms,
+            heartbeat_interval_ms: config.streams_heartbeat_interval_ms,
+            assignment_interval_ms: config.streams_assignment_interval_ms,
+            initial_rebalance_delay_ms: config.streams_initial_rebalance_delay_ms,
+            num_standby_replicas: config.streams_num_standby_replicas,
+        };
+        (of.name.clone(), rules)
+    });
+    StreamsSettings {
+        rules: StreamsRules {
+            session_timeout_ms: streams.session_timeout_ms,
+            heartbeat_interval_ms: streams.heartbeat_interval_ms,
+            assignment_interval_ms: streams.assignment_interval_ms,
+            initial_rebalance_delay_ms: streams.initial_rebalance_delay_ms,
+            num_standby_replicas: streams.num_standby_replicas,
+        },
+        of_groups: of_groups.collect(),
+        size_max: usize::try_from(streams.max_size).unwrap_or(0),
     }
 }
 

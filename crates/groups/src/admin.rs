@@ -13,7 +13,8 @@ use ottla_wire::{ErrorCode, StrBytes};
 use crate::classic::{Out, Phase, Session};
 use crate::consumer::forget_group;
 use crate::share::admin::forget_group as forget_shares;
-use crate::state::{Group, GroupKind};
+use crate::state::Group;
+use crate::streams::forget_group as forget_streams;
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
 
 impl Groups {
@@ -81,15 +82,14 @@ impl Groups {
         let Some(group) = self.group(id) else {
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found.")));
         };
-        if group.foreign.is_some() {
-            let message = format!("Group {id} is of a type that this release does not serve.");
-            return Err((ErrorCode::UNSUPPORTED_VERSION, message));
-        }
         if soft.sessions.get(id).is_some_and(|session| session.phase() != Phase::Empty) {
             return Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()));
         }
         if let Some(consumers) = &group.consumers {
             consumers.may_go()?;
+        }
+        if let Some(streams) = &group.streams {
+            streams.may_go()?;
         }
         if group.shares.as_ref().is_some_and(|shares| !shares.members().is_empty()) {
             return Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()));
@@ -103,11 +103,13 @@ impl Groups {
                 out.records.push(GroupRecord::forget_offset(id, &key.topic, key.partition));
             }
         }
-        match (&group.consumers, &group.shares) {
-            (Some(consumers), _) => out.records.extend(forget_group(id, consumers)),
-            (None, Some(shares)) => out.records.extend(forget_shares(id, shares)),
-            (None, None) => {
-                out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
+        let records = &mut out.records;
+        match (&group.consumers, &group.shares, &group.streams) {
+            (Some(consumers), _, _) => records.extend(forget_group(id, consumers)),
+            (None, Some(shares), _) => records.extend(forget_shares(id, shares)),
+            (None, None, Some(streams)) => records.extend(forget_streams(id, streams)),
+            (None, None, None) => {
+                records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
             }
         }
         Ok(())
@@ -162,24 +164,22 @@ fn described(id: &StrBytes, group: &Group, session: Option<&Session>) -> Describ
 
 /// Kind, protocol type and state of a group.
 fn summary(group: &Group, session: Option<&Session>) -> (&'static str, StrBytes, &'static str) {
-    // Nobody can be in a group whose protocol is not served.
-    let empty = Phase::Empty.name();
     if let Some(consumers) = &group.consumers {
         return ("consumer", StrBytes::from("consumer"), consumers.state());
     }
     if let Some(shares) = &group.shares {
         return ("share", StrBytes::from("share"), shares.state());
     }
-    match group.foreign {
-        Some(GroupKind::Streams) => ("streams", StrBytes::from("streams"), empty),
-        None => match session {
-            Some(session) => (
-                "classic",
-                session.protocol_type().cloned().unwrap_or_default(),
-                session.phase().name(),
-            ),
-            None => ("classic", recorded_type(group.metadata.as_deref()), empty),
-        },
+    if let Some(streams) = &group.streams {
+        return ("streams", StrBytes::from("streams"), streams.state());
+    }
+    match session {
+        Some(session) => (
+            "classic",
+            session.protocol_type().cloned().unwrap_or_default(),
+            session.phase().name(),
+        ),
+        None => ("classic", recorded_type(group.metadata.as_deref()), Phase::Empty.name()),
     }
 }
 

@@ -9,6 +9,7 @@ use ottla_wire::{Offset, PartitionIndex, StrBytes, TopicId};
 
 use crate::consumer::ConsumerSettings;
 use crate::share::ShareSettings;
+use crate::streams::StreamsSettings;
 
 /// One request's surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,8 @@ pub struct Settings {
     pub consumer: Arc<ConsumerSettings>,
     /// What share groups go by.
     pub share: Arc<ShareSettings>,
+    /// What streams groups go by.
+    pub streams: Arc<StreamsSettings>,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             offsets_retention_check_interval_ms: 10 * 60 * 1_000,
             consumer: Arc::new(ConsumerSettings::default()),
             share: Arc::new(ShareSettings::default()),
+            streams: Arc::new(StreamsSettings::default()),
         }
     }
 }

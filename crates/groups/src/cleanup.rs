@@ -15,6 +15,7 @@ use crate::consumer::{forget_group, names_of_group};
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::soft::TICK_RECORDS_MAX;
 use crate::state::Group;
+use crate::streams::forget_group as forget_streams;
 use crate::{Decided, GroupRecord, Groups, Settings, Soft};
 
 /// From when on a group's offsets grow old.
@@ -55,7 +56,7 @@ impl Groups {
         out: &mut Out<'_>,
     ) {
         // What a share group has stands with the share coordinator, and does not expire.
-        if group.foreign.is_some() || group.shares.is_some() {
+        if group.shares.is_some() {
             return;
         }
         let session = soft.sessions.get(id);
@@ -73,12 +74,15 @@ impl Groups {
         }
         let nobody =
             session.is_none_or(|session| session.phase() == Phase::Empty && !session.has_pending());
-        let nobody = nobody && group.consumers.as_ref().is_none_or(|it| it.may_go().is_ok());
+        let nobody = nobody
+            && group.consumers.as_ref().is_none_or(|it| it.may_go().is_ok())
+            && group.streams.as_ref().is_none_or(|it| it.may_go().is_ok());
         let pending = self.pending.of_group(id).next().is_some();
         if left == 0 && nobody && !pending {
-            match &group.consumers {
-                Some(consumers) => out.records.extend(forget_group(id, consumers)),
-                None => {
+            match (&group.consumers, &group.streams) {
+                (Some(consumers), _) => out.records.extend(forget_group(id, consumers)),
+                (None, Some(streams)) => out.records.extend(forget_streams(id, streams)),
+                (None, None) => {
                     out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
                 }
             }
@@ -115,6 +119,9 @@ impl Groups {
 fn clock(group: &Group, session: Option<&Session>) -> Clock {
     if let Some(consumers) = &group.consumers {
         return Clock::Commit(names_of_group(consumers));
+    }
+    if let Some(streams) = &group.streams {
+        return Clock::Commit(streams.subscribed());
     }
     let metadata = group.metadata.as_deref();
     if let Some(session) = session.filter(|session| session.phase() != Phase::Empty) {

@@ -49,7 +49,7 @@ impl Groups {
                 let result = match &resolved {
                     Err(error) => Err(*error),
                     Ok((name, id)) => allowed.as_ref().map_err(|error| *error).and_then(|may| {
-                        may.commit(*id, partition.partition_index)?;
+                        may.commit(name, *id, partition.partition_index)?;
                         let record = commit_one(ask, topics, request, (name, *id), partition)?;
                         out.records.push(record);
                         Ok(())
@@ -96,14 +96,18 @@ impl Groups {
                 version: Some(ask.version),
             });
         }
+        if let Some(streams) = &group.streams {
+            return streams.may_commit(&Committer {
+                member: &request.member_id,
+                instance: request.group_instance_id.as_ref(),
+                epoch: MemberEpoch(generation),
+                version: Some(ask.version),
+            });
+        }
         if group.shares.is_some() {
             return Err(ErrorCode::GROUP_ID_NOT_FOUND);
         }
         let nobody = request.member_id.is_empty() && request.group_instance_id.is_none();
-        if group.foreign.is_some() {
-            let simple = generation < 0 && nobody;
-            return if simple { Ok(May::All) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };
-        }
         let session = soft.sessions.get_mut(&request.group_id);
         let phase = session.as_ref().map_or(Phase::Empty, |session| session.phase());
         if generation < 0 && phase == Phase::Empty {
@@ -172,12 +176,10 @@ impl Groups {
         if let Some(consumers) = &group.consumers {
             return consumers.may_fetch(asked.member_id.as_ref(), asked.member_epoch);
         }
-        let as_member = asked.member_epoch.0 >= 0
-            || asked.member_id.as_ref().is_some_and(|member| !member.is_empty());
-        if group.foreign.is_some() && as_member {
-            return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+        match &group.streams {
+            Some(streams) => streams.may_fetch(asked.member_id.as_ref(), asked.member_epoch),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn fetch_one(
@@ -268,9 +270,10 @@ impl Groups {
         }
         let mut response = OffsetDeleteResponse::default();
         for topic in &request.topics {
-            let consumers = group.consumers.as_deref();
+            let (consumers, streams) = (group.consumers.as_deref(), group.streams.as_deref());
             let subscribed = session.is_some_and(|session| session.subscribes(&topic.name))
-                || consumers.is_some_and(|consumers| consumers.subscribes(&topic.name));
+                || consumers.is_some_and(|consumers| consumers.subscribes(&topic.name))
+                || streams.is_some_and(|streams| streams.subscribes(&topic.name));
             let partitions = topic.partitions.iter().map(|partition| {
                 let partition = partition.partition_index;
                 let refused = if !topics.has_partition(&topic.name, partition) {

@@ -2,8 +2,8 @@
 //! group coordinator, as functions of (state, soft state, now, request).
 //!
 //! Start reading at [`Groups`], the state that survives (state.rs), then [`Soft`], what does not
-//! (soft.rs), then classic/ for the life of a classic group and consumer/ for that of a KIP-848
-//! group. commit.rs answers commits and fetches
+//! (soft.rs), then classic/ for the life of a classic group, consumer/ for that of a KIP-848 group,
+//! share/ and streams/ for those of KIP-932 and KIP-1071. commit.rs answers commits and fetches
 //! of offsets, transactional.rs commits within a transaction, admin.rs describes, lists and
 //! deletes, cleanup.rs expires.
 //!
@@ -12,8 +12,8 @@
 //! changes [`Groups`], and dropping any part of [`Soft`] is no worse than a change of the
 //! coordinator.
 //!
-//! Not served: groups of KIP-1071, members of the classic protocol in KIP-848 groups. Their records
-//! in a log are kept and counted ([`Groups::unserved`]), their group ids refused to members.
+//! Not served: members of the classic protocol in KIP-848 groups. Records of unknown types are kept
+//! and counted ([`Groups::unserved`]).
 //!
 //! ```
 //! use ottla_groups::{Ask, Groups, Now, Settings, Soft};
@@ -56,6 +56,7 @@ mod script;
 mod share;
 mod soft;
 mod state;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod transactional;
@@ -70,7 +71,10 @@ pub use records::{GroupRecord, OffsetCommit, RecordError};
 pub use reply::GroupReply;
 pub use share::{Initialize, Places, ShareEntry, ShareGroupRecord, ShareSettings, ShareTimes};
 pub use soft::Soft;
-pub use state::{GroupKind, Groups, Undo};
+pub use state::{Groups, Undo};
+pub use streams::{
+    InternalTopic, StreamsAnswer, StreamsEntry, StreamsRecord, StreamsRules, StreamsSettings,
+};
 
 /// What a decision of this crate is.
 pub type Decided = ottla_machine::Decided<GroupRecord, GroupReply>;

@@ -10,12 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_wire::messages::{
     GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
-    StreamsGroupMetadataKey,
 };
 use ottla_wire::{DecodeError, Message, PartitionIndex, ProducerId, Reader, StrBytes, Writer};
 
-use crate::state::GroupKind;
-use crate::{ConsumerRecord, ShareGroupRecord};
+use crate::{ConsumerRecord, ShareGroupRecord, StreamsRecord};
 
 /// One record of the group coordinator's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +31,8 @@ pub enum GroupRecord {
     Consumer(ConsumerRecord),
     /// A record of a share group.
     Share(ShareGroupRecord),
+    /// A record of a streams group.
+    Streams(StreamsRecord),
     /// The marker of a transaction's end: a control batch, which has no key and value of ours.
     EndTransaction {
         /// Whose transaction ends.
@@ -40,12 +40,10 @@ pub enum GroupRecord {
         /// Whether its offsets count.
         committed: bool,
     },
-    /// A record of a type that is not served, kept as it is.
+    /// A record of a type that no release knows, kept as it is.
     Unserved {
         /// The record type.
         kind: i16,
-        /// For a record whose value says that a group of another kind exists: which.
-        owner: Option<(StrBytes, GroupKind)>,
         /// The key's bytes.
         key: Bytes,
         /// The value's bytes.
@@ -95,6 +93,7 @@ impl GroupRecord {
             GroupRecord::GroupMetadata { group, .. } => Some(group),
             GroupRecord::Consumer(record) => Some(&record.group),
             GroupRecord::Share(record) => Some(&record.group),
+            GroupRecord::Streams(record) => Some(&record.group),
             _ => None,
         }
     }
@@ -146,8 +145,11 @@ impl GroupRecord {
                 if let Some(record) = share.map_err(wrong)? {
                     return Ok(GroupRecord::Share(record));
                 }
-                let owner = owner(kind, &mut reader).map_err(wrong)?;
-                Ok(GroupRecord::Unserved { kind, owner, key, value })
+                let streams = StreamsRecord::decode(kind, &mut reader, value.clone());
+                if let Some(record) = streams.map_err(wrong)? {
+                    return Ok(GroupRecord::Streams(record));
+                }
+                Ok(GroupRecord::Unserved { kind, key, value })
             }
         }
     }
@@ -174,20 +176,11 @@ impl GroupRecord {
             }
             GroupRecord::Consumer(record) => Some(record.encode()),
             GroupRecord::Share(record) => Some(record.encode()),
+            GroupRecord::Streams(record) => Some(record.encode()),
             GroupRecord::EndTransaction { .. } => None,
             GroupRecord::Unserved { key, value, .. } => Some((key.clone(), value.clone())),
         }
     }
-}
-
-/// The group that a record of another kind gives an id to.
-fn owner(kind: i16, key: &mut Reader) -> Result<Option<(StrBytes, GroupKind)>, DecodeError> {
-    Ok(match kind {
-        KEY_STREAMS_GROUP_METADATA => {
-            Some((StreamsGroupMetadataKey::decode(key, 0)?.group_id, GroupKind::Streams))
-        }
-        _ => None,
-    })
 }
 
 fn int16(reader: &mut Reader) -> Result<i16, DecodeError> {
@@ -219,4 +212,3 @@ pub(crate) fn with_int16<M: Message>(version: i16, value: &M) -> Bytes {
 const KEY_LEGACY_OFFSET_COMMIT: i16 = 0;
 const KEY_OFFSET_COMMIT: i16 = 1;
 const KEY_GROUP_METADATA: i16 = 2;
-const KEY_STREAMS_GROUP_METADATA: i16 = 17;

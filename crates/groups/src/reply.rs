@@ -11,15 +11,17 @@ use ottla_wire::messages::describe_groups_response::DescribedGroup;
 use ottla_wire::messages::list_groups_response::ListedGroup;
 use ottla_wire::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use ottla_wire::messages::share_group_describe_response::DescribedGroup as DescribedSharers;
+use ottla_wire::messages::streams_group_describe_response::DescribedGroup as DescribedStreams;
 use ottla_wire::messages::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
-    OffsetCommitResponse, OffsetDeleteResponse, ShareGroupHeartbeatResponse, SyncGroupResponse,
-    TxnOffsetCommitResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, ShareGroupHeartbeatResponse,
+    StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
 use ottla_wire::{ErrorCode, PartitionIndex, TopicId};
 
 use crate::share::Initialize;
+use crate::streams::StreamsAnswer;
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,10 @@ pub enum GroupReply {
     ShareAltered(Result<Initialize, (ErrorCode, String)>),
     /// What the share coordinator did is written down.
     ShareNoted(ErrorCode),
+    /// To StreamsGroupHeartbeat, with the topics to be created for who asked.
+    StreamsHeartbeat(Box<StreamsAnswer>),
+    /// To StreamsGroupDescribe, for one of its groups.
+    StreamsDescribe(DescribedStreams),
     /// To OffsetCommit.
     OffsetCommit(OffsetCommitResponse),
     /// To TxnOffsetCommit.
@@ -95,6 +101,17 @@ impl GroupReply {
             | GroupReply::SharePlaces(_)
             | GroupReply::ShareAltered(_)
             | GroupReply::ShareNoted(_) => self.failed_of_shares(error),
+            GroupReply::StreamsHeartbeat(_) => {
+                let response =
+                    StreamsGroupHeartbeatResponse { error_code: error, ..Default::default() };
+                let answer = StreamsAnswer { response, create: Vec::new() };
+                GroupReply::StreamsHeartbeat(Box::new(answer))
+            }
+            GroupReply::StreamsDescribe(group) => GroupReply::StreamsDescribe(DescribedStreams {
+                error_code: error,
+                group_id: group.group_id,
+                ..DescribedStreams::default()
+            }),
             GroupReply::OffsetCommit(mut response) => {
                 for topic in &mut response.topics {
                     for partition in &mut topic.partitions {

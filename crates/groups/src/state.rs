@@ -16,6 +16,7 @@ use crate::consumer::{ConsumerGroup, ConsumerRecord, ConsumerUndo};
 use crate::offsets::{CommittedOffset, OffsetKey, Offsets, Pending};
 use crate::records::{GroupRecord, OffsetCommit};
 use crate::share::{ShareGroup, ShareGroupRecord, ShareUndo};
+use crate::streams::{StreamsGroup, StreamsRecord, StreamsUndo};
 
 /// The groups of one coordinator partition.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,11 +35,11 @@ pub(crate) struct Group {
     pub(crate) consumers: Option<Box<ConsumerGroup>>,
     /// A share group.
     pub(crate) shares: Option<Box<ShareGroup>>,
+    /// A streams group.
+    pub(crate) streams: Option<Box<StreamsGroup>>,
     pub(crate) offsets: Offsets,
     /// An offset was committed for it since it was last deleted.
     has_committed: bool,
-    /// Records of a kind of group that is not served under this id.
-    pub(crate) foreign: Option<GroupKind>,
 }
 
 impl Group {
@@ -48,7 +49,7 @@ impl Group {
     }
 
     pub(crate) fn is_classic(&self) -> bool {
-        self.consumers.is_none() && self.shares.is_none() && self.foreign.is_none()
+        self.consumers.is_none() && self.shares.is_none() && self.streams.is_none()
     }
 
     /// Changes the share group of this id, and forgets it when nothing is left of it.
@@ -57,6 +58,16 @@ impl Group {
         let result = change(shares);
         if shares.is_nothing() {
             self.shares = None;
+        }
+        result
+    }
+
+    /// Changes the streams group of this id, and forgets it when nothing is left of it.
+    fn change_streams<T>(&mut self, change: impl FnOnce(&mut StreamsGroup) -> T) -> T {
+        let streams = self.streams.get_or_insert_default();
+        let result = change(streams);
+        if streams.is_nothing() {
+            self.streams = None;
         }
         result
     }
@@ -72,13 +83,6 @@ impl Group {
     }
 }
 
-/// The kinds of groups that are not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupKind {
-    /// KIP-1071.
-    Streams,
-}
-
 /// Takes one replayed record back.
 #[derive(Debug)]
 pub struct Undo(Change);
@@ -88,7 +92,7 @@ enum Change {
     Metadata { group: StrBytes, before: Was<Arc<GroupMetadataValue>> },
     Consumer { group: StrBytes, undo: ConsumerUndo, has_committed: bool },
     Share { group: StrBytes, undo: ShareUndo, has_committed: bool },
-    Foreign { group: StrBytes, kind: i16, before: Was<GroupKind> },
+    Streams { group: StrBytes, undo: StreamsUndo, has_committed: bool },
     Unserved { kind: i16 },
     Offset { key: OffsetKey, before: Was<CommittedOffset>, pending: Vec<PendingBefore> },
     Pending { producer: ProducerId, key: OffsetKey, before: Was<CommittedOffset> },
@@ -240,14 +244,13 @@ impl Groups {
         Change::Share { group: StrBytes::copied(&record.group), undo, has_committed }
     }
 
-    fn replay_unserved(&mut self, record: &GroupRecord, kind: i16) -> Change {
-        *self.unserved.entry(kind).or_default() += 1;
-        let GroupRecord::Unserved { owner: Some((group, owner)), value, .. } = record else {
-            return Change::Unserved { kind };
-        };
-        let after = value.as_ref().map(|_| *owner);
-        let before = self.found_or_end(group, |group| &mut group.foreign, after);
-        Change::Foreign { group: StrBytes::copied(group), kind, before }
+    fn replay_streams(&mut self, record: &StreamsRecord) -> Change {
+        let (undo, has_committed) = self.change(&record.group, |group| {
+            let has_committed = group.has_committed;
+            group.has_committed &= !record.ends_group();
+            (group.change_streams(|streams| streams.apply(&record.entry)), has_committed)
+        });
+        Change::Streams { group: StrBytes::copied(&record.group), undo, has_committed }
     }
 
     fn uncount(&mut self, kind: i16) {
@@ -274,10 +277,14 @@ impl Machine for Groups {
             }
             GroupRecord::Consumer(record) => self.replay_consumer(record),
             GroupRecord::Share(record) => self.replay_share(record),
+            GroupRecord::Streams(record) => self.replay_streams(record),
             GroupRecord::EndTransaction { producer, committed } => {
                 self.replay_end(*producer, *committed)
             }
-            GroupRecord::Unserved { kind, .. } => self.replay_unserved(record, *kind),
+            GroupRecord::Unserved { kind, .. } => {
+                *self.unserved.entry(*kind).or_default() += 1;
+                Change::Unserved { kind: *kind }
+            }
         })
     }
 
@@ -300,11 +307,11 @@ impl Machine for Groups {
                     group.has_committed = has_committed;
                 });
             }
-            Change::Foreign { group, kind, before } => {
+            Change::Streams { group, undo, has_committed } => {
                 self.change(&group, |group| {
-                    (group.foreign, group.has_committed) = (before.value, before.has_committed);
+                    group.change_streams(|streams| streams.undo(undo));
+                    group.has_committed = has_committed;
                 });
-                self.uncount(kind);
             }
             Change::Unserved { kind } => self.uncount(kind),
             Change::Offset { key, before, pending } => {

@@ -54,7 +54,7 @@ impl Groups {
                     };
                     let may = allowed.as_ref().map_err(|error| *error)?;
                     // There is no code for a stale epoch within a transaction.
-                    may.commit(id, partition.partition_index)
+                    may.commit(&name, id, partition.partition_index)
                         .map_err(|_| ErrorCode::ILLEGAL_GENERATION)?;
                     pending(ask, request, (name, asked.topic_id), partition)
                 });
@@ -92,13 +92,15 @@ impl Groups {
         let Some(group) = self.group(&request.group_id) else {
             return if generation < 0 { Ok(May::All) } else { Err(ErrorCode::ILLEGAL_GENERATION) };
         };
-        if let Some(consumers) = &group.consumers {
-            let may = consumers.may_commit(&Committer {
-                member: &request.member_id,
-                instance: request.group_instance_id.as_ref(),
-                epoch: MemberEpoch(generation),
-                version: None,
-            });
+        let committer = Committer {
+            member: &request.member_id,
+            instance: request.group_instance_id.as_ref(),
+            epoch: MemberEpoch(generation),
+            version: None,
+        };
+        let consumers = group.consumers.as_ref().map(|it| it.may_commit(&committer));
+        let streams = || group.streams.as_ref().map(|it| it.may_commit(&committer));
+        if let Some(may) = consumers.or_else(streams) {
             return may.map_err(|error| match error {
                 ErrorCode::STALE_MEMBER_EPOCH => ErrorCode::ILLEGAL_GENERATION,
                 other => other,
@@ -106,10 +108,6 @@ impl Groups {
         }
         if group.shares.is_some() {
             return Err(ErrorCode::GROUP_ID_NOT_FOUND);
-        }
-        if group.foreign.is_some() {
-            let simple = generation < 0 && nobody;
-            return if simple { Ok(May::All) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };
         }
         let session = soft.sessions.get(&request.group_id);
         let is_empty = session.is_none_or(|session| session.phase() == Phase::Empty);

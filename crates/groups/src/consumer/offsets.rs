@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ottla_wire::{ErrorCode, MemberEpoch, PartitionIndex, StrBytes, TopicId};
 
 use crate::consumer::state::{ConsumerGroup, Current};
+use crate::streams::OlderEpoch;
 
 /// From this version of OffsetCommit on the generation may be a member epoch.
 const EPOCHS_SINCE: i16 = 9;
@@ -28,17 +29,21 @@ pub(crate) enum May {
     All,
     /// Those that the member has had since this epoch.
     Since(MemberEpoch, Arc<Current>),
+    /// Those of the tasks that a member of a streams group has had since an older epoch.
+    Tasks(OlderEpoch),
 }
 
 impl May {
     /// Whether this partition may be committed.
     pub(crate) fn commit(
         &self,
+        name: &str,
         topic: TopicId,
         partition: PartitionIndex,
     ) -> Result<(), ErrorCode> {
         match self {
             May::All => Ok(()),
+            May::Tasks(older) => older.commit(name, partition),
             May::Since(epoch, current) => match current.assigned.epoch(topic, partition) {
                 Some(since) if since <= *epoch => Ok(()),
                 _ => Err(ErrorCode::STALE_MEMBER_EPOCH),

@@ -1,0 +1,161 @@
+//! StreamsGroupDescribe, and what else is asked of a streams group from outside.
+//!
+//! Not here: authorization, which is the caller's, as is the names of the topics that the topology
+//! has. Must hold: a topology is told with the partitions that its topics have once they are known,
+//! and as the client sent it before that.
+
+use ottla_wire::messages::StreamsGroupTopologyValue;
+use ottla_wire::messages::streams_group_describe_response::{
+    Assignment, DescribedGroup, Endpoint, KeyValue, Member, Subtopology, TaskIds, TopicInfo,
+    Topology,
+};
+use ottla_wire::messages::streams_group_topology_value as sent;
+use ottla_wire::{ErrorCode, StrBytes};
+
+use super::records::StreamsEntry;
+use super::state::{MemberValue, StreamsGroup};
+use super::tasks::{Tasks, lists_of};
+use super::{Refusal, StreamsDraft};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
+
+impl Groups {
+    /// The streams group of an id.
+    pub(crate) fn streams_group(&self, id: &str) -> Option<&StreamsGroup> {
+        self.group(id)?.streams.as_deref()
+    }
+
+    /// StreamsGroupDescribe, one group of v0.
+    pub fn streams_describe(&self, soft: &Soft, ask: &Ask<'_>, id: &StrBytes) -> Decided {
+        let refused = |message| DescribedGroup {
+            error_code: ErrorCode::GROUP_ID_NOT_FOUND,
+            error_message: Some(StrBytes::from(message)),
+            group_id: id.clone(),
+            ..DescribedGroup::default()
+        };
+        let described = match (self.group(id), self.streams_group(id)) {
+            (None, _) => refused(format!("Group {id} not found.")),
+            (Some(_), None) => refused(format!("Group {id} is not a streams group.")),
+            (Some(_), Some(group)) => described(id, group),
+        };
+        let mut decided = Decided::reply(ask.ticket, GroupReply::StreamsDescribe(described));
+        decided.wake = soft.wake();
+        decided
+    }
+}
+
+fn described(id: &StrBytes, group: &StreamsGroup) -> DescribedGroup {
+    let members = group.members().iter().map(|(id, value)| member(group, id, value));
+    DescribedGroup {
+        group_id: id.clone(),
+        group_state: StrBytes::from(group.state()),
+        group_epoch: group.epochs().epoch(),
+        assignment_epoch: group.epochs().target_epoch(),
+        topology: group.topology().map(|topology| as_sent(topology)),
+        members: members.collect(),
+        ..DescribedGroup::default()
+    }
+}
+
+fn member(group: &StreamsGroup, id: &StrBytes, value: &MemberValue) -> Member {
+    let current = group.current(id);
+    let endpoint = value.user_endpoint.as_ref().map(|endpoint| Endpoint {
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        ..Endpoint::default()
+    });
+    let tags = value.client_tags.iter().map(|tag| KeyValue {
+        key: tag.key.clone(),
+        value: tag.value.clone(),
+        ..KeyValue::default()
+    });
+    Member {
+        member_id: id.clone(),
+        member_epoch: current.epoch,
+        instance_id: value.instance_id.clone(),
+        rack_id: value.rack_id.clone(),
+        client_id: value.client_id.clone(),
+        client_host: value.client_host.clone(),
+        topology_epoch: value.topology_epoch,
+        process_id: value.process_id.clone(),
+        user_endpoint: endpoint,
+        client_tags: tags.collect(),
+        assignment: assignment(&current.assigned),
+        target_assignment: assignment(&group.target(id)),
+        ..Member::default()
+    }
+}
+
+fn assignment(tasks: &Tasks) -> Assignment {
+    let list =
+        |subtopology_id, partitions| TaskIds { subtopology_id, partitions, ..TaskIds::default() };
+    Assignment {
+        active_tasks: lists_of(tasks.active.keys(), list),
+        standby_tasks: lists_of(&tasks.standby, list),
+        warmup_tasks: lists_of(&tasks.warmup, list),
+        ..Assignment::default()
+    }
+}
+
+fn sorted(names: &[StrBytes]) -> Vec<StrBytes> {
+    let mut names = names.to_vec();
+    names.sort();
+    names
+}
+
+/// The topology as the client sent it.
+fn as_sent(topology: &StreamsGroupTopologyValue) -> Topology {
+    let mut subtopologies: Vec<Subtopology> = topology
+        .subtopologies
+        .iter()
+        .map(|subtopology| Subtopology {
+            subtopology_id: subtopology.subtopology_id.clone(),
+            source_topics: sorted(&subtopology.source_topics),
+            repartition_sink_topics: sorted(&subtopology.repartition_sink_topics),
+            state_changelog_topics: topics(&subtopology.state_changelog_topics),
+            repartition_source_topics: topics(&subtopology.repartition_source_topics),
+            ..Subtopology::default()
+        })
+        .collect();
+    subtopologies.sort_by(|a, b| a.subtopology_id.cmp(&b.subtopology_id));
+    Topology { epoch: topology.epoch, subtopologies: Some(subtopologies), ..Topology::default() }
+}
+
+fn topics(sent: &[sent::TopicInfo]) -> Vec<TopicInfo> {
+    let mut topics: Vec<TopicInfo> = sent.iter().map(topic).collect();
+    topics.sort_by(|a, b| a.name.cmp(&b.name));
+    topics
+}
+
+fn topic(sent: &sent::TopicInfo) -> TopicInfo {
+    let configs = sent.topic_configs.iter().map(|config| KeyValue {
+        key: config.key.clone(),
+        value: config.value.clone(),
+        ..KeyValue::default()
+    });
+    TopicInfo {
+        name: sent.name.clone(),
+        partitions: sent.partitions,
+        replication_factor: sent.replication_factor,
+        topic_configs: configs.collect(),
+        ..TopicInfo::default()
+    }
+}
+
+/// The tombstones of a group that nobody is in.
+pub(crate) fn forget_group(id: &str, group: &StreamsGroup) -> Vec<GroupRecord> {
+    let mut draft = StreamsDraft::of(id, group);
+    draft.push(StreamsEntry::TargetEpoch(None));
+    draft.push(StreamsEntry::Epoch(None));
+    draft.push(StreamsEntry::Topology(None));
+    draft.records
+}
+
+impl StreamsGroup {
+    /// Whether the group may be deleted.
+    pub(crate) fn may_go(&self) -> Result<(), Refusal> {
+        if self.members().is_empty() {
+            return Ok(());
+        }
+        Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()))
+    }
+}
