@@ -101,17 +101,9 @@ impl GroupReply {
             | GroupReply::SharePlaces(_)
             | GroupReply::ShareAltered(_)
             | GroupReply::ShareNoted(_) => self.failed_of_shares(error),
-            GroupReply::StreamsHeartbeat(_) => {
-                let response =
-                    StreamsGroupHeartbeatResponse { error_code: error, ..Default::default() };
-                let answer = StreamsAnswer { response, create: Vec::new() };
-                GroupReply::StreamsHeartbeat(Box::new(answer))
+            GroupReply::StreamsHeartbeat(_) | GroupReply::StreamsDescribe(_) => {
+                self.failed_streams(error)
             }
-            GroupReply::StreamsDescribe(group) => GroupReply::StreamsDescribe(DescribedStreams {
-                error_code: error,
-                group_id: group.group_id,
-                ..DescribedStreams::default()
-            }),
             GroupReply::OffsetCommit(mut response) => {
                 for topic in &mut response.topics {
                     for partition in &mut topic.partitions {
@@ -164,6 +156,22 @@ impl GroupReply {
                 error_code,
                 ..ConsumerGroupHeartbeatResponse::default()
             }),
+        }
+    }
+
+    fn failed_streams(self, error_code: ErrorCode) -> Self {
+        match self {
+            GroupReply::StreamsDescribe(group) => {
+                let group_id = group.group_id;
+                let failed =
+                    DescribedStreams { error_code, group_id, ..DescribedStreams::default() };
+                GroupReply::StreamsDescribe(failed)
+            }
+            _ => {
+                let response = StreamsGroupHeartbeatResponse { error_code, ..Default::default() };
+                let answer = StreamsAnswer { response, create: Vec::new() };
+                GroupReply::StreamsHeartbeat(Box::new(answer))
+            }
         }
     }
 
