@@ -1,7 +1,7 @@
 //! StreamsGroupHeartbeat (88), v0: a member of a streams group from joining to leaving.
 //!
-//! Not here: the creation of topics, which is the caller's. Must hold: a refused heartbeat leaves no
-//! record.
+//! Not here: the creation of topics, which is the caller's. Must hold: a refused heartbeat leaves
+//! no record.
 
 use ottla_wire::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use ottla_wire::{ErrorCode, StrBytes};
