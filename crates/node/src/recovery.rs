@@ -47,7 +47,7 @@ impl Recovery {
             threads_per_dir: threads,
             delete_delay_ms: settings.log.segment_delete_delay_ms,
             config: broker.log_configs(Arc::clone(image)),
-            known: Arc::new(move |log, topic, index| is_known(&known, me, log, topic, index)),
+            known: Arc::new(move |log, _, index| is_known(&known, me, log, index)),
             opened: Arc::new(move |_| notify.notify_one()),
         };
         let (tell, ended) = oneshot::channel();
@@ -110,11 +110,8 @@ async fn open_all(
 }
 
 /// Whether the cluster has a replica here of a log that was found.
-fn is_known(image: &Image, me: BrokerId, log: &Log, name: &str, index: PartitionIndex) -> bool {
-    let topic = match log.topic_id() {
-        Some(id) => image.topic(id),
-        None => image.topic_by_name(name),
-    };
+fn is_known(image: &Image, me: BrokerId, log: &Log, index: PartitionIndex) -> bool {
+    let topic = log.topic_id().and_then(|id| image.topic(id));
     let partition = topic.and_then(|topic| topic.partitions.get(&index));
     partition.is_some_and(|partition| partition.replicas.contains(&me))
 }

@@ -321,6 +321,12 @@ impl Directory {
             let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
             removals.extract_if(.., |removal| removal.due <= now).collect()
         };
+        if due.iter().any(|removal| removal.path.parent() == Some(&self.path)) {
+            // Otherwise a power cut may give a partition's directory its old name back after half
+            // of its files are gone.
+            let synced = self.disk.sync_dir(&self.path);
+            self.judge(synced.map_err(StorageError::io("sync", &self.path)))?;
+        }
         for removal in &due {
             self.judge(self.remove(&removal.path))?;
         }

@@ -111,11 +111,10 @@ struct Checkpoints {
     loaded: bool,
 }
 
-/// The logs by topic id; those whose directory does not tell one, by name.
+/// The logs by topic id.
 #[derive(Debug, Default)]
 struct Logs {
     by_id: BTreeMap<(TopicId, PartitionIndex), Arc<Log>>,
-    by_name: BTreeMap<(String, PartitionIndex), Arc<Log>>,
     /// Replicas that are to take the place of one in another directory once they are as long.
     futures: BTreeMap<(TopicId, PartitionIndex), Arc<Log>>,
     /// How many are in each directory, until anything but a new replica changes that: counting

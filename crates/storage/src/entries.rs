@@ -199,6 +199,12 @@ impl<const N: usize> EntryFile<N> {
         Ok(())
     }
 
+    /// Whether a sync would find anything to do.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        let state = self.state();
+        state.unsynced || !state.pending.is_empty()
+    }
+
     /// Keeps the file open for good, before its name goes to another one.
     pub(crate) fn pin(&self) -> Result<(), StorageError> {
         let mut state = self.state();

@@ -248,9 +248,12 @@ impl Log {
         self.note_unsynced(1, now);
     }
 
-    /// Whether a sync would find anything to do.
+    /// Whether `sync_closed` would find anything to do: a start after a crash makes indexes anew
+    /// or cuts them below a recovery point that is already the end, and no sync comes by there.
     pub(crate) fn needs_sync(&self) -> bool {
-        self.recovery_point() < self.end() || self.names_unsynced.load(Ordering::Acquire)
+        self.recovery_point() < self.end()
+            || self.names_unsynced.load(Ordering::Acquire)
+            || self.active().has_unsynced_indexes()
     }
 
     /// Syncs a log that was closed, its active indexes too.

@@ -23,7 +23,8 @@ use crate::producers::Producers;
 use crate::recover::{Doubtful, Recovery, recover, scan_tail};
 use crate::reload::{self, Reloaded};
 use crate::reserve::Share;
-use crate::segment::{Growth, Segment};
+use crate::scan::{CHUNK_SMALL, Scan};
+use crate::segment::{FindError, Growth, Segment};
 use crate::swap;
 
 /// What is needed to open a log.
@@ -131,7 +132,7 @@ impl Loader {
         self.find_segments()?;
         let mut listed = self.segments.len() + self.snapshots.len();
         let topic_id = self.read_topic_id()?;
-        self.epochs = self.read_epochs()?;
+        self.epochs = self.read_epochs_file()?;
         let before = self.epochs.clone();
         self.drop_stray_snapshots()?;
         let (end, recovered) = self.find_end()?;
@@ -141,8 +142,12 @@ impl Loader {
             listed += 1;
         }
         let start = self.opening.start.max(self.segments[0].base);
+        let known_from = self.epochs.entries().first().map(|first| first.start.min(end));
         self.epochs.truncate_from_end(end);
         self.epochs.truncate_from_start(start);
+        if let Some(until) = known_from.filter(|from| !self.opening.clean && *from > start) {
+            self.read_epochs(start, until)?;
+        }
         if self.epochs != before {
             write_unsynced(&self.home, epochs::FILE, self.epochs.format().as_bytes(), Share::All)?;
             self.changed_files.push(epochs::FILE.to_owned());
@@ -256,8 +261,8 @@ impl Loader {
         }
     }
 
-    /// A topic id that was never synced may be an empty file after a power cut: then it is not
-    /// known, and whoever knows the partition tells it anew.
+    /// The id is on the disk before the first record is. A file without one is what a power cut
+    /// leaves of an older node's.
     fn read_topic_id(&self) -> Result<Option<TopicId>, StorageError> {
         let path = self.home.file(partition_metadata::FILE);
         let Some(text) = self.read_small(partition_metadata::FILE)? else { return Ok(None) };
@@ -272,7 +277,7 @@ impl Loader {
 
     /// After a crash the file may be empty though an older one was synced: it is replaced without
     /// a sync, and a power cut may keep the name alone. Then the whole log is read for it.
-    fn read_epochs(&mut self) -> Result<Epochs, StorageError> {
+    fn read_epochs_file(&mut self) -> Result<Epochs, StorageError> {
         let text = self.read_small(epochs::FILE)?;
         match text.as_deref().map(Epochs::parse) {
             Some(Ok(epochs)) if text.is_some_and(|text| !text.is_empty()) => Ok(epochs),
@@ -287,6 +292,33 @@ impl Loader {
                 Ok(Epochs::default())
             }
         }
+    }
+
+    /// After a crash a log may begin below where its epochs do: that its start was raised reaches
+    /// the disk later than that the epochs below were forgotten. The batches still tell them.
+    fn read_epochs(&mut self, start: Offset, until: Offset) -> Result<(), StorageError> {
+        let mut epochs = Epochs::default();
+        let first = self.segments.partition_point(|s| s.base <= start).saturating_sub(1);
+        for segment in self.segments[first..].iter().take_while(|s| s.base < until) {
+            let (file, position) = (segment.file()?, segment.offsets.lookup(start)?.position);
+            let mut scan = Scan::new(&file, position, segment.size(), CHUNK_SMALL);
+            let error = |error| FindError::warm(segment.scan_error(error));
+            while let Some(placed) = scan.next().map_err(error)? {
+                let header = placed.header();
+                if header.last_offset() >= start && header.base_offset() < until {
+                    epochs.assign(header.leader_epoch(), header.base_offset().max(start));
+                }
+                if header.last_offset() >= until {
+                    break;
+                }
+            }
+            segment.close_idle();
+        }
+        for entry in self.epochs.entries() {
+            epochs.assign(entry.epoch, entry.start);
+        }
+        self.epochs = epochs;
+        Ok(())
     }
 
     /// Of the snapshots that belong to no segment's begin only the highest may stay, and that one

@@ -10,6 +10,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
+use ottla_env::Open;
 use ottla_wire::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicId};
 use tokio::sync::Notify;
 
@@ -243,9 +244,13 @@ impl Log {
         }
     }
 
+    /// The file's bytes are synced at once, so that no power cut leaves records of a topic that
+    /// nobody knows: its name comes before those of the segments.
     fn write_topic_id(&self, id: TopicId, share: Option<Share>) -> Result<(), StorageError> {
         let text = partition_metadata::format(id);
-        self.replace_file(partition_metadata::FILE, text.as_bytes(), share)
+        write_file(&self.home, partition_metadata::FILE, text.as_bytes(), share, true)?;
+        self.names_unsynced.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Makes the partition's directory if there is none yet, with the files that tell the topic
@@ -411,12 +416,27 @@ pub(crate) fn write_unsynced(
     bytes: &[u8],
     share: impl Into<Option<Share>>,
 ) -> Result<(), StorageError> {
+    write_file(home, name, bytes, share, false)
+}
+
+/// Replaces a file in one step; `lasts` asks for a sync of its bytes before.
+fn write_file(
+    home: &Home,
+    name: &str,
+    bytes: &[u8],
+    share: impl Into<Option<Share>>,
+    lasts: bool,
+) -> Result<(), StorageError> {
     let share = share.into();
     let (path, temporary) = (home.file(name), home.file(&format!("{name}.tmp")));
     let disk = home.disk();
     home.directory.with_share(share, || {
-        let written = disk.write(&temporary, bytes).and_then(|()| disk.rename(&temporary, &path));
-        written.map_err(StorageError::io("write", &path))
+        disk.write(&temporary, bytes).map_err(StorageError::io("write", &path))?;
+        if lasts {
+            let synced = disk.open(&temporary, Open::ReadWrite).and_then(|file| file.sync());
+            synced.map_err(StorageError::io("sync", &path))?;
+        }
+        disk.rename(&temporary, &path).map_err(StorageError::io("write", &path))
     })
 }
 

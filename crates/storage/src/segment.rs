@@ -204,6 +204,13 @@ impl Segment {
         self.aborted.sync()
     }
 
+    /// Whether `sync_indexes` would find anything to do.
+    pub(crate) fn has_unsynced_indexes(&self) -> bool {
+        self.offsets.file().is_unsynced()
+            || self.times.file().is_unsynced()
+            || self.aborted.is_unsynced()
+    }
+
     /// Keeps the files open for good, before their names go to what replaces the segment: who
     /// reads in it goes on.
     pub(crate) fn pin(&self) -> Result<(), StorageError> {

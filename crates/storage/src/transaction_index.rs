@@ -139,6 +139,11 @@ impl TransactionIndex {
         Ok(())
     }
 
+    /// Whether a sync would find anything to do.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.state().unsynced
+    }
+
     pub(crate) fn close_idle(&self) {
         let mut state = self.state();
         if !state.unsynced && !state.pinned {

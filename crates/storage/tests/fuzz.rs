@@ -211,6 +211,8 @@ fn clean_segment(bytes: &[u8], sealed: bool) -> Option<Progress> {
         disk.create_dir_all(&path("")).unwrap();
         meta.write(disk, Path::new("/logs")).unwrap();
         disk.write(Path::new("/logs/.kafka_cleanshutdown"), b"{\"version\":0}").unwrap();
+        let id = partition_metadata::format(TopicId(Uuid([1; 16])));
+        disk.write(&path("partition.metadata"), id.as_bytes()).unwrap();
         let first = path(&format!("{BASE}.log"));
         disk.write(&first, &bytes).unwrap();
         for name in [format!("{BASE}.index"), "00000000000000000040.index".to_owned()] {

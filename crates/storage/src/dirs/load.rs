@@ -105,7 +105,8 @@ impl LogDirs {
         Ok(found)
     }
 
-    /// Opens one partition. An error of the disk takes its directory offline and is no error here.
+    /// Opens one partition; `None` when it does not serve: an error of the disk takes its directory
+    /// offline, and a directory that does not tell its topic is not opened, as in Apache Kafka.
     pub fn load(
         &self,
         found: &Found,
@@ -145,6 +146,11 @@ impl LogDirs {
             }
         };
         match Log::open(opening) {
+            Ok(log) if log.topic_id().is_none() => {
+                // An error has taken the directory offline.
+                let _ = self.set_nameless_aside(&log, now);
+                Ok(None)
+            }
             Ok(log) => Ok(Some(log)),
             Err(StorageError::Io { .. } | StorageError::Offline { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -258,8 +264,7 @@ impl LogDirs {
         let Some(log) = self.open_found(found, (loading.config)(&found.topic), now)? else {
             return Ok(());
         };
-        let is_nameless_copy = found.is_future && log.topic_id().is_none();
-        if is_nameless_copy || !(loading.known)(&log, &found.topic, found.partition) {
+        if !(loading.known)(&log, &found.topic, found.partition) {
             // An error has taken the directory offline.
             let _ = self.stray(&log);
             return Ok(());
@@ -276,11 +281,10 @@ impl LogDirs {
 
     fn insert(&self, found: &Found, log: Arc<Log>) -> Result<Arc<Log>, StorageError> {
         let mut logs = self.write_logs();
-        let partition = found.partition;
-        let other = match (log.topic_id(), found.is_future) {
-            (Some(id), true) => logs.futures.insert((id, partition), Arc::clone(&log)),
-            (Some(id), false) => logs.by_id.insert((id, partition), Arc::clone(&log)),
-            (None, _) => logs.by_name.insert((found.topic.clone(), partition), Arc::clone(&log)),
+        let key = (log.topic_id().expect("others were set aside"), found.partition);
+        let other = match found.is_future {
+            true => logs.futures.insert(key, Arc::clone(&log)),
+            false => logs.by_id.insert(key, Arc::clone(&log)),
         };
         match other {
             None => Ok(log),

@@ -22,15 +22,10 @@ impl LogDirs {
         self.read_logs().by_id.get(&(topic, partition)).cloned()
     }
 
-    /// All logs whose topic is known, by topic id and partition.
+    /// All logs by topic id and partition.
     pub fn logs(&self) -> Vec<((TopicId, PartitionIndex), Arc<Log>)> {
         let logs = self.read_logs();
         logs.by_id.iter().map(|(key, log)| (*key, Arc::clone(log))).collect()
-    }
-
-    /// The logs whose directory does not tell a topic id.
-    pub fn nameless(&self) -> Vec<Arc<Log>> {
-        self.read_logs().by_name.values().cloned().collect()
     }
 
     /// The log of a partition, made where it is not there: where AlterReplicaLogDirs said, in the
@@ -50,12 +45,6 @@ impl LogDirs {
             return Ok(Arc::clone(log));
         }
         let key = (name.to_owned(), partition);
-        if let Some(log) = logs.by_name.remove(&key) {
-            log.assign_topic_id(topic)?;
-            log.configure(config);
-            logs.by_id.insert((topic, partition), Arc::clone(&log));
-            return Ok(log);
-        }
         let mut refused = None;
         for dir in self.places(&mut logs, &key, place)? {
             match self.make(dir, topic, &key, &config, now) {
@@ -140,7 +129,6 @@ impl LogDirs {
     pub fn stray(&self, log: &Arc<Log>) -> Result<(), StorageError> {
         let mut logs = self.write_logs();
         logs.by_id.retain(|_, known| !Arc::ptr_eq(known, log));
-        logs.by_name.retain(|_, known| !Arc::ptr_eq(known, log));
         logs.futures.retain(|_, known| !Arc::ptr_eq(known, log));
         drop(logs);
         self.set_aside(log, DirKind::Stray)?;
@@ -148,6 +136,19 @@ impl LogDirs {
         tracing::warn!(log = log.name(), dir = %log.home.path().display(),
             "partition is not in the metadata: it is set aside; remove the directory when nobody \
              misses it");
+        Ok(())
+    }
+
+    /// Sets a directory aside that does not tell its topic, which may be an older one of the same
+    /// name; one without a record is removed.
+    pub(super) fn set_nameless_aside(&self, log: &Log, now: Timestamp) -> Result<(), StorageError> {
+        if log.size() == 0 {
+            return self.remove_later(log, now);
+        }
+        self.set_aside(log, DirKind::Stray)?;
+        tracing::warn!(log = log.name(), dir = %log.home.path().display(),
+            "directory does not tell whose records these are: it is set aside, as by Apache Kafka; \
+             remove it when nobody misses it, or let ottla log repair write the topic's id");
         Ok(())
     }
 

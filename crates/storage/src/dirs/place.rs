@@ -103,7 +103,7 @@ impl Logs {
         if let Some((_, count)) = counts.iter().find(|(known, _)| is_it(known)) {
             return *count;
         }
-        let all = self.by_id.values().chain(self.by_name.values()).chain(self.futures.values());
+        let all = self.by_id.values().chain(self.futures.values());
         let count = all.filter(|log| is_it(log.directory())).count();
         counts.push((Arc::clone(directory), count));
         count

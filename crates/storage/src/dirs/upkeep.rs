@@ -142,7 +142,7 @@ impl LogDirs {
     /// The logs of one directory, those that are yet to take another's place too.
     pub(super) fn logs_in(&self, dir: &Dir) -> Vec<Arc<Log>> {
         let logs = self.read_logs();
-        let all = logs.by_id.values().chain(logs.by_name.values()).chain(logs.futures.values());
+        let all = logs.by_id.values().chain(logs.futures.values());
         all.filter(|log| Arc::ptr_eq(log.directory(), &dir.directory)).cloned().collect()
     }
 

@@ -36,6 +36,9 @@ pub(super) struct Walk {
     /// What `leader-epoch-checkpoint` says, and where the batches first say something else.
     pub(super) history: Option<Epochs>,
     pub(super) contradiction: Option<String>,
+    /// The first offset that is served, and the first of those of whose epoch the file is silent.
+    pub(super) start: Offset,
+    pub(super) untold: Option<Offset>,
 }
 
 /// Where a log is torn.
@@ -87,9 +90,14 @@ impl Verifier<'_> {
             epochs: Epochs::default(),
             history: None,
             contradiction: None,
+            start: Offset(0),
+            untold: None,
         };
         let mut listed = self.list(&dir, name, &mut walk)?;
         walk.begin = listed.segments.keys().next().copied().unwrap_or_default();
+        let live = parse_dir(name).filter(|dir| dir.kind == DirKind::Live);
+        let start = live.and_then(|dir| self.starts.get(&(dir.topic, dir.partition)).copied());
+        walk.start = start.unwrap_or_default().max(walk.begin);
         let before = self.found.batches;
         let last = listed.segments.keys().next_back().copied();
         let in_use =
@@ -105,7 +113,7 @@ impl Verifier<'_> {
         walk.is_closed = is_closed && self.is_clean && walk.torn.is_none();
         self.remedy_of_torn(&dir, &listed, &walk);
         self.snapshots(&dir, &mut listed, &walk);
-        self.history(&dir, name, listed.has_history, has_batches, &walk);
+        self.history(&dir, listed.has_history, has_batches, &walk);
         if has_batches && !listed.has_topic_id {
             let what = "is missing: Apache Kafka sets a partition without it aside";
             self.topic_id_is_wrong(&dir.join(partition_metadata::FILE), name, what.to_owned());
@@ -207,13 +215,11 @@ impl Verifier<'_> {
     }
 
     /// What the epochs' file says against what the batches say.
-    fn history(&mut self, dir: &Path, name: &str, has_file: bool, has_batches: bool, walk: &Walk) {
-        let live = parse_dir(name).filter(|dir| dir.kind == DirKind::Live);
-        let start = live.and_then(|dir| self.starts.get(&(dir.topic, dir.partition)).copied());
-        let start = start.filter(|start| *start <= walk.end).unwrap_or_default().max(walk.begin);
+    fn history(&mut self, dir: &Path, has_file: bool, has_batches: bool, walk: &Walk) {
+        let start = if walk.start <= walk.end { walk.start } else { walk.begin };
         let newest = walk.history.as_ref().and_then(Epochs::latest_start);
         let oldest = walk.history.as_ref().and_then(|history| history.entries().first());
-        let oldest = oldest.filter(|oldest| walk.is_closed && has_batches && oldest.start > start);
+        let untold = walk.untold.zip(oldest).filter(|_| walk.is_closed);
         let what = match (&walk.contradiction, newest) {
             (Some(what), _) => what.clone(),
             (None, Some(start)) if start > walk.end && walk.torn.is_none() => {
@@ -223,8 +229,8 @@ impl Verifier<'_> {
                 true => "knows no epoch, and the batches have one".to_owned(),
                 false => "is missing".to_owned(),
             },
-            _ => match oldest {
-                Some(oldest) => format!("knows nothing from {start} to {}", oldest.start),
+            _ => match untold {
+                Some((from, oldest)) => format!("knows nothing from {from} to {}", oldest.start),
                 None => return,
             },
         };

@@ -200,6 +200,10 @@ fn note_epoch(header: &BatchHeader<'_>, walk: &mut Walk) {
     }
     // Below its first entry the history was forgotten when the log's start rose.
     let Some(history) = walk.history.as_ref() else { return };
+    let served = first.max(walk.start);
+    if served <= header.last_offset() && history.epoch_of(served).is_none() {
+        walk.untold.get_or_insert(served);
+    }
     let known = history.epoch_of(first);
     if known.is_some_and(|known| known != epoch) && walk.contradiction.is_none() {
         let known = known.map_or(-1, |known| known.0);

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_records::{BatchView, batches};
 use ottla_sim::{Broken, World};
-use ottla_storage::{Log, LogConfig, LogDirs};
-use ottla_wire::{BrokerEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
+use ottla_storage::{Log, LogConfig, LogDirs, Origin};
+use ottla_wire::{BrokerEpoch, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 
 use crate::support::{
     NOW, batch, contents, coordinate, format, lead, marker, producer, start, topic,
@@ -64,6 +64,59 @@ fn what_a_failed_sync_left_in_memory_alone_is_synced_after_the_next_start() {
         let values: Vec<&str> = found.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["one", "two", "three"], "seed {seed}");
     }
+}
+
+#[test]
+fn indexes_that_a_start_made_anew_are_on_the_disk_after_a_clean_stop() {
+    for seed in 0..20 {
+        let world = World::new(seed);
+        let env = world.node(1);
+        format(env.disk(), "/logs", 7);
+        let dirs = start(&env, &["/logs"], &config());
+        let log = dirs.create(topic(1), "orders", P0, None, Arc::new(config()), NOW).unwrap();
+        log.append(&batch(None, false, &["one"]), lead()).unwrap();
+        log.sync().unwrap();
+        dirs.write_recovery_points();
+        world.crash(1);
+        let dirs = start(&world.boot(1), &["/logs"], &config());
+        // What the start wrote is synced, but for the indexes of the active segment.
+        dirs.background_sync(NOW + i64::MAX / 2);
+        dirs.get(topic(1), P0).unwrap().sync().unwrap();
+        dirs.close(BrokerEpoch(1));
+        world.crash(1);
+        let dirs = start(&world.boot(1), &["/logs"], &config());
+        let log = dirs.get(topic(1), P0).unwrap();
+        let found = log.offset_for_time(NOW).unwrap().map(|found| found.offset);
+        assert_eq!(found, Some(Offset(0)), "seed {seed}");
+    }
+}
+
+#[test]
+fn records_that_come_back_below_a_lost_start_have_their_epoch() {
+    let world = World::new(1);
+    let env = world.node(1);
+    format(env.disk(), "/logs", 7);
+    let dirs = start(&env, &["/logs"], &config());
+    let log = dirs.create(topic(1), "orders", P0, None, Arc::new(config()), NOW).unwrap();
+    let say = |epoch: i32, value: &str| {
+        let lead = Origin::Leader { epoch: LeaderEpoch(epoch), now: NOW };
+        log.append(&batch(None, false, &[value]), lead).unwrap();
+    };
+    (say(2, "one"), say(3, "two"), say(3, "three"), say(5, "four"));
+    log.set_high_watermark(log.end());
+    log.sync().unwrap();
+    dirs.write_recovery_points();
+    log.delete_records(Offset(3)).unwrap();
+    let told = |log: &Log| -> Vec<(i32, i64)> {
+        log.epoch_entries().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect()
+    };
+    assert_eq!(told(&log), [(5, 3)]);
+    // The start that was raised is told to the disk once a minute.
+    world.kill(1);
+    let dirs = start(&world.boot(1), &["/logs"], &config());
+    let log = dirs.get(topic(1), P0).unwrap();
+    assert_eq!(log.start(), Offset(0));
+    assert_eq!(told(&log), [(2, 0), (3, 1), (5, 3)]);
 }
 
 /// A life of a log and what it must still know.

@@ -339,7 +339,7 @@ fn all_logs_are_opened_in_parallel() {
 }
 
 #[test]
-fn a_topic_id_that_a_power_cut_emptied_is_told_anew() {
+fn a_directory_without_a_topic_id_is_set_aside_with_its_records_and_removed_without() {
     with_dirs(async |_, env| {
         let disk: &Disk = env.disk();
         let dirs = start(&env, &["/a"], &LogConfig::default());
@@ -347,12 +347,52 @@ fn a_topic_id_that_a_power_cut_emptied_is_told_anew() {
         drop(dirs);
         disk.write(Path::new("/a/orders-0/partition.metadata"), b"").unwrap();
         let dirs = start(&env, &["/a"], &LogConfig::default());
-        assert_eq!(dirs.nameless().len(), 1);
-        assert_eq!(contents(&create(&dirs, 1, "orders")).len(), 1);
-        assert!(dirs.nameless().is_empty());
-        let text = disk.read(Path::new("/a/orders-0/partition.metadata")).unwrap();
-        assert!(text.starts_with(b"version: 0\ntopic_id: "));
+        assert!(dirs.logs().is_empty());
+        assert_eq!(contents(&create(&dirs, 2, "orders")), []);
+        let aside = |kind: &str| {
+            let names = disk.list(Path::new("/a")).unwrap();
+            names.into_iter().filter(|entry| entry.name.ends_with(kind)).count()
+        };
+        assert_eq!((aside("-stray"), aside("-delete")), (1, 0));
+        drop(dirs);
+        disk.create_dir_all(Path::new("/a/fish-0")).unwrap();
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        assert!(dirs.logs().is_empty());
+        assert_eq!((aside("-stray"), aside("-delete")), (1, 1));
     });
+}
+
+#[test]
+fn records_of_a_deleted_topic_never_come_back_under_one_of_the_same_name() {
+    let config = || LogConfig { segment_index_bytes: 96, ..LogConfig::default() };
+    let create = |dirs: &LogDirs, id: u8| {
+        dirs.create(topic(id), "orders", P0, None, Arc::new(config()), NOW).unwrap()
+    };
+    for seed in 0..300 {
+        World::new(seed).run(async |world: World| {
+            let env = world.node(1);
+            format(env.disk(), "/a", 0xaa);
+            let dirs = start(&env, &["/a"], &config());
+            let old = create(&dirs, 1);
+            old.append(&batch(None, false, &["old"]), lead()).unwrap();
+            if seed % 2 == 0 {
+                old.sync().unwrap();
+            }
+            dirs.delete(topic(1), P0, NOW).unwrap();
+            dirs.remove_due(NOW + 60_000);
+            let new = create(&dirs, 2);
+            if seed % 3 == 0 {
+                new.append(&batch(None, false, &["new"]), lead()).unwrap();
+            }
+            world.crash(1);
+            let dirs = start(&world.boot(1), &["/a"], &config());
+            if let Some(log) = dirs.get(topic(1), P0) {
+                dirs.stray(&log).unwrap();
+            }
+            let found = contents(&create(&dirs, 2));
+            assert!(found.iter().all(|(_, value)| value == "new"), "seed {seed}: {found:?}");
+        });
+    }
 }
 
 /// What reads from the disk, one after the other.

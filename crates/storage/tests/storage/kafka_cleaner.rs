@@ -14,7 +14,9 @@ use bytes::Bytes;
 use ottla_env::Disk;
 use ottla_records::{BatchView, Codec, TimestampType, batches, read_batch};
 use ottla_sim::World;
-use ottla_storage::{Cleaning, LogConfig, LogDirs, Progress, transaction_index};
+use ottla_storage::{
+    Cleaning, LogConfig, LogDirs, Progress, partition_metadata, transaction_index,
+};
 use ottla_wire::{Offset, PartitionIndex, Timestamp};
 
 use crate::support::{NOW, format, inflate, start, topic, unpack_below};
@@ -50,6 +52,8 @@ fn replay(world: &World, logs: &[u8], history: &str) -> usize {
     let folder = Path::new("/logs").join(&name);
     env.disk().create_dir_all(&folder).unwrap();
     unpack_below(logs, &format!("logs/{name}/"), env.disk(), &folder);
+    let id = partition_metadata::format(topic(1));
+    env.disk().write(&folder.join("partition.metadata"), id.as_bytes()).unwrap();
     let config = LogConfig {
         segment_bytes: u32::try_from(field(head, "segment")).unwrap(),
         segment_index_bytes: 8192,

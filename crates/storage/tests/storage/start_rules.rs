@@ -35,9 +35,8 @@ async fn begin(env: &Env) -> Result<Arc<LogDirs>, String> {
         threads_per_dir: 2,
         delete_delay_ms: 1_000,
         config: Arc::new(|_: &str| Arc::default()),
-        known: Arc::new(move |log, name, partition| match log.topic_id() {
-            Some(id) => partition == P0 && known.contains_key(&id),
-            None => partition == P0 && known.values().any(|known| *known == name),
+        known: Arc::new(move |log, _, partition| {
+            partition == P0 && log.topic_id().is_some_and(|id| known.contains_key(&id))
         }),
         opened: Arc::new(|_| {}),
     };
@@ -75,12 +74,10 @@ fn check(what: &str, make: fn(&Env), expect: &str) {
                 let serves = dirs.logs().into_iter().map(|(_, log)| (place(&log), log));
                 let serves = serves.map(|(dir, log)| format!("{dir}/{}@{}", log.name(), log.end()));
                 let serves: Vec<String> = serves.collect();
-                let named = dirs.nameless().into_iter();
-                let named: Vec<String> = named.map(|log| format!("?{}", log.name())).collect();
                 let moves = dirs.futures().into_iter().map(|(_, log)| log);
                 let moves: Vec<String> =
                     moves.map(|log| format!(">{}/{}", place(&log), log.name())).collect();
-                let all = [serves, named, moves].concat().join(" ");
+                let all = [serves, moves].concat().join(" ");
                 let before = folders(&env);
                 dirs.remove_due(NOW + 1_000_000_000_000);
                 format!("{all} | {before} | {}", folders(&env))
@@ -197,9 +194,18 @@ fn partitions_that_the_metadata_does_not_know_are_set_aside() {
     let forgotten = |env: &Env| {
         env.disk().remove_file(Path::new("/a/orders-0/partition.metadata")).unwrap();
     };
-    // Apache Kafka sets it aside, and serves an empty partition in its place: its leaders write
-    // the topic id before the first record. A power cut may take ours, but not the records.
-    check("no topic id, a known name", forgotten, "?orders-0 | /a/orders-0 |");
+    check("no topic id, a known name", forgotten, " | /a/orders-0-stray | /a/orders-0-stray");
+    // Apache Kafka does not start on it.
+    check(
+        "a topic id that a power cut emptied",
+        |env| env.disk().write(Path::new("/a/orders-0/partition.metadata"), b"").unwrap(),
+        " | /a/orders-0-stray | /a/orders-0-stray",
+    );
+    check(
+        "no topic id and no record",
+        |env| env.disk().create_dir_all(Path::new("/b/fish-0")).unwrap(),
+        "/a/orders-0@1 | /a/orders-0 /b/fish-0-delete | /a/orders-0",
+    );
     check(
         "no topic id, an unknown name",
         |env| {
