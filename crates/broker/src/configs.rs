@@ -24,6 +24,21 @@ use crate::share_partitions::Terms;
 /// The name of the config of all brokers.
 const ALL_BROKERS: &str = "";
 
+/// The level of share.version from which on groups have dead-letter queues.
+const DEAD_LETTERS: i16 = 2;
+
+/// What holds for the dead-letter queue of a share group.
+pub(crate) struct DeadLetterTerms {
+    /// `errors.deadletterqueue.topic.name`
+    pub(crate) topic: String,
+    /// `errors.deadletterqueue.copy.record.enable`
+    pub(crate) copies: bool,
+    /// `errors.deadletterqueue.topic.name.prefix`
+    pub(crate) prefix: String,
+    /// `errors.deadletterqueue.auto.create.topics.enable`
+    pub(crate) may_create: bool,
+}
+
 /// The configs of one broker.
 pub(crate) struct Configs {
     me: BrokerId,
@@ -56,9 +71,7 @@ impl Configs {
 
     /// What a share group's configs say of its share partitions.
     pub(crate) fn share_terms(&self, image: &Image, group: &str) -> Terms {
-        let overrides = image.configs(ResourceType::GROUP, group);
-        let overrides = overrides.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let config = GroupConfig::resolve(&self.now(), overrides);
+        let config = group_config(&self.now(), image, group);
         Terms {
             rules: Rules {
                 lock_ms: config.share_record_lock_duration_ms.into(),
@@ -66,12 +79,26 @@ impl Configs {
                     .unwrap_or(i16::MAX),
                 in_flight_max: config.share_partition_max_record_locks.into(),
                 may_renew: config.share_renew_acknowledge_enable,
+                has_dead_letters: image.features().level("share.version") >= DEAD_LETTERS
+                    && !config.errors_deadletterqueue_topic_name.is_empty(),
             },
             isolation: match config.share_isolation_level.as_str() {
                 "read_committed" => Isolation::ReadCommitted,
                 _ => Isolation::ReadUncommitted,
             },
             reset: config.share_auto_offset_reset,
+        }
+    }
+
+    /// What holds for the dead-letter queue of a share group.
+    pub(crate) fn dead_letter_terms(&self, image: &Image, group: &str) -> DeadLetterTerms {
+        let now = self.now();
+        let config = group_config(&now, image, group);
+        DeadLetterTerms {
+            topic: config.errors_deadletterqueue_topic_name,
+            copies: config.errors_deadletterqueue_copy_record_enable,
+            prefix: now.log.errors_deadletterqueue_topic_name_prefix.clone(),
+            may_create: now.log.errors_deadletterqueue_auto_create_topics_enable,
         }
     }
 
@@ -82,6 +109,12 @@ impl Configs {
         let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
         TopicConfig::resolve(&now.topic_defaults(), overrides)
     }
+}
+
+fn group_config(now: &Settings, image: &Image, group: &str) -> GroupConfig {
+    let overrides = image.configs(ResourceType::GROUP, group);
+    let overrides = overrides.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    GroupConfig::resolve(now, overrides)
 }
 
 /// What a topic's configs mean for its logs.

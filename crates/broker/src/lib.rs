@@ -26,6 +26,7 @@ mod cleaner;
 mod configs;
 mod context;
 mod coordinated;
+mod dead_letters;
 mod fetch_sessions;
 mod forward;
 mod gauges;

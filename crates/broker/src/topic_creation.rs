@@ -37,6 +37,15 @@ impl TopicCreation {
 
     /// Asks for `name`, unless that is under way already.
     pub(crate) fn begin(&self, name: &str, settings: &Settings) {
+        self.ask(name, || creatable(name, settings));
+    }
+
+    /// The same for a dead-letter queue of share groups.
+    pub(crate) fn begin_dead_letters(&self, name: &str) {
+        self.ask(name, || dead_letter_queue(name));
+    }
+
+    fn ask(&self, name: &str, topic: impl FnOnce() -> CreatableTopic) {
         {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
             if under_way.len() >= UNDER_WAY_MAX || !under_way.insert(name.to_owned()) {
@@ -44,7 +53,7 @@ impl TopicCreation {
             }
         }
         let request = CreateTopicsRequest {
-            topics: vec![creatable(name, settings)],
+            topics: vec![topic()],
             timeout_ms: TIMEOUT_MS,
             ..Default::default()
         };
@@ -142,6 +151,20 @@ fn share_group_home(settings: &Settings) -> CreatableTopic {
             ("min.insync.replicas", shares.share_coordinator_state_topic_min_isr.to_string()),
             ("retention.ms", "-1".to_owned()),
             ("segment.bytes", shares.share_coordinator_state_topic_segment_bytes.to_string()),
+        ]),
+        ..Default::default()
+    }
+}
+
+/// A topic that takes what share groups have given up (ShareGroupDLQStateManager).
+fn dead_letter_queue(name: &str) -> CreatableTopic {
+    CreatableTopic {
+        name: StrBytes::copied(name),
+        num_partitions: -1,
+        replication_factor: -1,
+        configs: configs([
+            ("errors.deadletterqueue.group.enable", "true".to_owned()),
+            ("message.timestamp.type", "CreateTime".to_owned()),
         ]),
         ..Default::default()
     }

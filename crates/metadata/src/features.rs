@@ -182,7 +182,7 @@ pub const FEATURES: &[Feature] = &[
         level_max: 2,
         defaults: &[(MetadataVersion(28), 1), (MetadataVersion(31), 2)],
         needs: &[],
-        level_served: 1,
+        level_served: 2,
     },
     Feature {
         name: "streams.version",

@@ -44,8 +44,6 @@ const JAVA: &str = "a class of Java cannot run here";
 const INFLATED: &str = "batches are bounded as they arrive (max.message.bytes), not decompressed";
 /// Why connections are not counted by address or by second.
 const LIMIT: &str = "connections are limited by max.connections alone";
-/// Why nobody takes what share groups cannot deliver.
-const SHARE_GROUPS: &str = "there are no dead-letter queues here";
 
 /// Why nobody may believe that ACLs guard the node.
 const NO_ACLS: &str = "there are no ACLs here, everybody may do everything";
@@ -53,7 +51,6 @@ const NO_ACLS: &str = "there are no ACLs here, everybody may do everything";
 #[rustfmt::skip]
 /// Every value that is refused or warned of, by scope.
 const UNSERVED: &[Unserved] = &[
-    topic("errors.deadletterqueue.group.enable", is_true, SHARE_GROUPS),
     topic("max.decompressed.message.bytes", is_bounded, INFLATED),
     broker("alter.config.policy.class.name", is_given, JAVA),
     broker("authorizer.class.name", is_given, NO_ACLS),
@@ -64,7 +61,6 @@ const UNSERVED: &[Unserved] = &[
     broker("principal.builder.class", is_other_builder, JAVA),
     broker("remote.log.storage.system.enable", is_true, "there is no remote store here"),
     warned("delegation.token.secret.key", is_given, "there are no delegation tokens here"),
-    warned("errors.deadletterqueue.auto.create.topics.enable", is_true, SHARE_GROUPS),
     warned("kafka.metrics.reporters", is_given, JAVA),
     warned("max.connection.creation.rate", is_bounded, LIMIT),
     warned("max.connections.per.ip", is_bounded, LIMIT),

@@ -16,7 +16,7 @@ pub struct StateBatch {
     pub first: Offset,
     /// The last offset.
     pub last: Offset,
-    /// Kafka's number of the state: 0 available, 2 acknowledged, 4 archived.
+    /// Kafka's number of the state: 0 available, 2 acknowledged, 3 archiving, 4 archived.
     pub state: i8,
     /// How often the records were delivered.
     pub count: i16,

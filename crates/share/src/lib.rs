@@ -11,8 +11,6 @@
 //! only `replay` changes [`ShareStates`]; no record is acknowledged or archived in a
 //! [`SharePartition`] before that is written, and none is acquired by two members.
 //!
-//! Not served: dead-letter queues (KIP-1191).
-//!
 //! ```
 //! use ottla_share::{Acquiring, Fetched, Mode, ReadState, Rules, SharePartition, Span};
 //! use ottla_wire::{LeaderEpoch, Offset, Timestamp};
@@ -45,8 +43,8 @@ mod tests;
 pub use ask::{Ask, Settings};
 pub use batches::StateBatch;
 pub use partition::{
-    Acknowledgement, Acquired, Acquiring, Fetched, Mode, ReadState, Rules, SharePartition, Span,
-    Verdict, Write, WriteId,
+    Acknowledgement, Acquired, Acquiring, DeadLetters, Fetched, Mode, ReadState, Reason, Rules,
+    SharePartition, Span, Verdict, Write, WriteId,
 };
 pub use records::{RecordError, ShareRecord};
 pub use reply::ShareReply;

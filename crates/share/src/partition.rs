@@ -4,12 +4,14 @@
 //! state (runs.rs). acquire.rs gives records to members, acknowledge.rs takes their verdicts, this
 //! file loads, moves the start on and settles writes. A change of state is told as a [`Write`]; it
 //! counts when [`SharePartition::settle`] says that it was written, and is taken back otherwise.
+//! What is given up may have to go to a dead-letter queue first (dead.rs).
 //!
 //! Not here: reading the log, waiting, talking to the coordinator. Must hold: runs cover
 //! `start..end` without gap or overlap; a run that is being written is nobody's to change.
 
 mod acknowledge;
 mod acquire;
+mod dead;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use runs::{Runs, Standing};
 
 pub use acknowledge::{Acknowledgement, Verdict};
 pub use acquire::{Acquired, Acquiring, Fetched, Mode, Span};
+pub use dead::{DeadLetters, Reason};
 
 /// What the group's configs say of its share partitions.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,12 +36,21 @@ pub struct Rules {
     pub in_flight_max: i64,
     /// `share.renew.acknowledge.enable`
     pub may_renew: bool,
+    /// Whether what is given up goes to a dead-letter queue: the group names a topic for it
+    /// (`errors.deadletterqueue.topic.name`) and the cluster has them (share.version 2).
+    pub has_dead_letters: bool,
 }
 
 impl Default for Rules {
     /// Kafka's defaults.
     fn default() -> Self {
-        Rules { lock_ms: 30_000, delivery_count_max: 5, in_flight_max: 2_000, may_renew: true }
+        Rules {
+            lock_ms: 30_000,
+            delivery_count_max: 5,
+            in_flight_max: 2_000,
+            may_renew: true,
+            has_dead_letters: false,
+        }
     }
 }
 
@@ -156,8 +168,11 @@ impl SharePartition {
     }
 
     /// A write has come to its end. What was written counts; what was not is as it was before, and
-    /// a lock that ran out meanwhile runs out at the next look.
-    pub fn settle(&mut self, id: WriteId, is_written: bool) {
+    /// a lock that ran out meanwhile runs out at the next look. The answer is what goes to the
+    /// dead-letter queue now, and is to be [archived](Self::archive) after that.
+    #[must_use]
+    pub fn settle(&mut self, id: WriteId, is_written: bool) -> Vec<DeadLetters> {
+        let dead = if is_written { self.dead_of(id) } else { Vec::new() };
         self.runs.change_all(|run| match &run.standing {
             Standing::Writing { write, after, member, until } if *write == id => {
                 let standing = match is_written {
@@ -170,6 +185,7 @@ impl SharePartition {
         });
         self.advance();
         self.runs.join_done();
+        dead
     }
 
     /// Gives up all locks of a member whose session ends. Nothing is counted as delivered less.
@@ -225,14 +241,18 @@ impl SharePartition {
         if batches.is_empty() {
             return None;
         }
-        Some(Write {
+        Some(self.write_of(id, batches))
+    }
+
+    fn write_of(&self, id: WriteId, batches: Vec<StateBatch>) -> Write {
+        Write {
             id,
             state_epoch: self.state_epoch,
             leader_epoch: self.leader_epoch,
             start: self.start,
             delivery_complete_count: i32::try_from(self.complete()).unwrap_or(i32::MAX),
             batches,
-        })
+        }
     }
 
     /// How many records from the start on are done with, what is being written included.

@@ -14,8 +14,8 @@ use ottla_coordination::Answer;
 use ottla_env::{Env, Instant};
 use ottla_net::{Parking, Wait};
 use ottla_share::{
-    Acknowledgement, Acquired, Acquiring, Fetched, Key, ReadState, Rules, SharePartition,
-    StateBatch, Write,
+    Acknowledgement, Acquired, Acquiring, DeadLetters, Fetched, Key, ReadState, Rules,
+    SharePartition, StateBatch, Write,
 };
 use ottla_wire::messages::{
     ReadShareGroupStateRequest, WriteShareGroupStateRequest, WriteShareGroupStateResponse,
@@ -26,6 +26,7 @@ use tokio::sync::{OnceCell, oneshot};
 
 use super::{Reading, Terms};
 use crate::context::Rooms;
+use crate::dead_letters;
 use crate::partition::{Isolation, Partition};
 use crate::share_groups::existing;
 
@@ -127,7 +128,7 @@ impl HostedShare {
             let fetched = Fetched { from, batches: &reading.spans, skipped: &reading.skipped };
             let acquired = self.state()?.acquire(steady(&rooms.env), &terms.rules, asked, &fetched);
             if !acquired.is_empty() {
-                self.watch(rooms, &terms.rules);
+                self.watch(rooms);
                 return Ok(Got { records: reading.holding(&acquired), acquired });
             }
         }
@@ -185,8 +186,9 @@ impl HostedShare {
     }
 
     /// Reads what the coordinator knows, once.
-    async fn load(&self, rooms: &Arc<Rooms>, terms: &Terms) -> Result<(), ErrorCode> {
-        let load = || async {
+    async fn load(self: &Arc<Self>, rooms: &Arc<Rooms>, terms: &Terms) -> Result<(), ErrorCode> {
+        let mut unsent = Vec::new();
+        let load = async || {
             let request = self.to_read();
             let response = rooms.shares.read_state(&request, &existing(rooms)).await;
             let topic = response.results.into_iter().next();
@@ -207,9 +209,13 @@ impl HostedShare {
             });
             let state =
                 ReadState { state_epoch: told.state_epoch, start, batches: batches.collect() };
-            Ok(Mutex::new(SharePartition::load(&state, self.epoch)))
+            let loaded = SharePartition::load(&state, self.epoch);
+            unsent = loaded.unsent(&terms.rules);
+            Ok(Mutex::new(loaded))
         };
-        self.state.get_or_try_init(load).await.map(|_| ())
+        self.state.get_or_try_init(load).await?;
+        self.bury(rooms, unsent);
+        Ok(())
     }
 
     /// Where a group begins that has never been anywhere.
@@ -237,15 +243,16 @@ impl HostedShare {
         match rooms.shares.write_state(&self.to_write(write), &existing(rooms)) {
             Answer::Now(response) => {
                 let written = written(&response);
-                self.settle(state, write, written);
+                self.settle(rooms, state, write, written);
                 let _ = sender.send(written);
             }
             Answer::Later(response) => {
-                let (share, write) = (Arc::clone(self), write.clone());
-                rooms.share_partitions.tasks.spawn("share state write", async move {
+                let (share, rooms, write) = (Arc::clone(self), Arc::clone(rooms), write.clone());
+                let tasks = rooms.share_partitions.tasks.clone();
+                tasks.spawn("share state write", async move {
                     let written = written(&response.await);
                     if let Ok(mut state) = share.state() {
-                        share.settle(&mut state, &write, written);
+                        share.settle(&rooms, &mut state, &write, written);
                     }
                     // Whoever acknowledged may have gone.
                     let _ = sender.send(written);
@@ -255,8 +262,15 @@ impl HostedShare {
         receiver
     }
 
-    fn settle(&self, state: &mut SharePartition, write: &Write, written: Result<(), ErrorCode>) {
-        state.settle(write.id, written.is_ok());
+    fn settle(
+        self: &Arc<Self>,
+        rooms: &Arc<Rooms>,
+        state: &mut SharePartition,
+        write: &Write,
+        written: Result<(), ErrorCode>,
+    ) {
+        let dead = state.settle(write.id, written.is_ok());
+        self.bury(rooms, dead);
         if let Err(error) = written {
             let (group, topic, partition) =
                 (&*self.key.group, &self.partition.topic, self.partition.index);
@@ -269,12 +283,33 @@ impl HostedShare {
         self.parking.disturb();
     }
 
+    /// Brings records to the group's dead-letter queue, and archives them whatever comes of it.
+    fn bury(self: &Arc<Self>, rooms: &Arc<Rooms>, dead: Vec<DeadLetters>) {
+        if dead.is_empty() {
+            return;
+        }
+        let (share, rooms) = (Arc::clone(self), Arc::clone(rooms));
+        let tasks = rooms.share_partitions.tasks.clone();
+        tasks.spawn("dead letters", async move {
+            let (group, source) = (&*share.key.group, &share.partition);
+            if let Err(why) = dead_letters::bring(&rooms, source, group, &dead).await {
+                let (topic, partition) = (&source.topic, source.index);
+                tracing::warn!(group, %topic, %partition, why, "dead letters were not written");
+            }
+            if let Ok(mut state) = share.state()
+                && let Some(write) = state.archive(&dead)
+            {
+                drop(share.begin_write(&rooms, &mut state, &write));
+            }
+        });
+    }
+
     /// Sees to it that locks run out.
-    fn watch(self: &Arc<Self>, rooms: &Arc<Rooms>, rules: &Rules) {
+    fn watch(self: &Arc<Self>, rooms: &Arc<Rooms>) {
         if self.watched.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (share, rules) = (Arc::downgrade(self), rules.clone());
+        let share = Arc::downgrade(self);
         let rooms = Arc::downgrade(rooms);
         let Some(env) = rooms.upgrade().map(|rooms| rooms.env.clone()) else { return };
         let Some(strong) = rooms.upgrade() else { return };
@@ -284,7 +319,7 @@ impl HostedShare {
                     let (Some(share), Some(rooms)) = (share.upgrade(), rooms.upgrade()) else {
                         return;
                     };
-                    match share.expire(&rooms, &rules) {
+                    match share.expire(&rooms) {
                         Some(wait) => wait,
                         None => return,
                     }
@@ -296,10 +331,11 @@ impl HostedShare {
 
     /// Gives up locks that have run out; answers how long it is until the next one does. None when
     /// there is no lock, and nobody watches any more.
-    fn expire(self: &Arc<Self>, rooms: &Arc<Rooms>, rules: &Rules) -> Option<Duration> {
+    fn expire(self: &Arc<Self>, rooms: &Arc<Rooms>) -> Option<Duration> {
+        let terms = rooms.configs.share_terms(&rooms.image.borrow(), &self.key.group);
         let mut state = self.state().ok()?;
         let now = steady(&rooms.env);
-        if let Some(write) = state.release_expired(now, rules) {
+        if let Some(write) = state.release_expired(now, &terms.rules) {
             drop(self.begin_write(rooms, &mut state, &write));
         }
         let Some(deadline) = state.deadline() else {

@@ -6,6 +6,7 @@
 mod compaction;
 mod configs;
 mod consumers;
+mod dead_letters;
 mod denied;
 mod durability;
 mod fetch;

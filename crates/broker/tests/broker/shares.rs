@@ -18,7 +18,7 @@ fn house() -> House {
     house
 }
 
-fn initialize(house: &House, start: i64) {
+pub(crate) fn initialize(house: &House, start: i64) {
     use initialize_share_group_state_request::{InitializeStateData, PartitionData};
     let partition =
         PartitionData { state_epoch: 1, start_offset: Offset(start), ..Default::default() };
@@ -36,7 +36,7 @@ fn initialize(house: &House, start: i64) {
     assert_eq!(told.results[0].partitions[0].error_code, ErrorCode::NONE);
 }
 
-fn summary(house: &House) -> (i64, i32) {
+pub(crate) fn summary(house: &House) -> (i64, i32) {
     use read_share_group_state_summary_request::{PartitionData, ReadStateSummaryData};
     let topic = ReadStateSummaryData {
         topic_id: id_of("t"),
@@ -53,7 +53,7 @@ fn summary(house: &House) -> (i64, i32) {
 }
 
 /// A ShareFetch of a member; `said` are ranges and a type for each.
-fn request(member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> ShareFetchRequest {
+pub(crate) fn request(member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> ShareFetchRequest {
     let batches = said.iter().map(|(first, last, kind)| AcknowledgementBatch {
         first_offset: Offset(*first),
         last_offset: Offset(*last),
@@ -79,7 +79,7 @@ fn request(member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> ShareFetchReque
 }
 
 /// What came of a ShareFetch: errors, or what was acquired and the values in it.
-fn told(response: &ShareFetchResponse) -> String {
+pub(crate) fn told(response: &ShareFetchResponse) -> String {
     if response.error_code != ErrorCode::NONE {
         return response.error_code.name().to_owned();
     }
@@ -110,11 +110,16 @@ fn told(response: &ShareFetchResponse) -> String {
     words.join(" ")
 }
 
-fn fetch(house: &House, member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> String {
+pub(crate) fn fetch(house: &House, member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> String {
     told(&house.ask(2, request(member, epoch, said)))
 }
 
-fn acknowledge(house: &House, member: &str, epoch: i32, said: &[(i64, i64, i8)]) -> String {
+pub(crate) fn acknowledge(
+    house: &House,
+    member: &str,
+    epoch: i32,
+    said: &[(i64, i64, i8)],
+) -> String {
     use share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic, AcknowledgementBatch};
     let batches = said.iter().map(|(first, last, kind)| AcknowledgementBatch {
         first_offset: Offset(*first),
@@ -148,12 +153,12 @@ fn acknowledge(house: &House, member: &str, epoch: i32, said: &[(i64, i64, i8)])
     codes.join(" ")
 }
 
-const ACCEPT: i8 = 1;
-const RELEASE: i8 = 2;
-const REJECT: i8 = 3;
+pub(crate) const ACCEPT: i8 = 1;
+pub(crate) const RELEASE: i8 = 2;
+pub(crate) const REJECT: i8 = 3;
 const RENEW: i8 = 4;
 
-fn put(house: &House, values: &[&str]) {
+pub(crate) fn put(house: &House, values: &[&str]) {
     let records: Vec<(Option<&str>, &str)> = values.iter().map(|value| (None, *value)).collect();
     house.ask(9, produce("t", 1, batch(&records)));
 }

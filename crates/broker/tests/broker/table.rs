@@ -161,7 +161,7 @@ fn api_versions_tells_features_from_version_three_on() {
     let groups = ("group.version".to_owned(), 0, 1);
     let transactions = ("transaction.version".to_owned(), 0, 2);
     let kraft = ("kraft.version".to_owned(), 0, 1);
-    let shares = ("share.version".to_owned(), 0, 1);
+    let shares = ("share.version".to_owned(), 0, 2);
     let all = [replicas, groups, kraft, metadata.clone(), shares, transactions];
     assert_eq!(supported(&told), all);
     let finalized: Vec<_> = told

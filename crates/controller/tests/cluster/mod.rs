@@ -645,7 +645,7 @@ pub(crate) const FEATURES: &[(&str, i16, i16)] = &[
     ("group.version", 0, 1),
     ("transaction.version", 0, 2),
     ("eligible.leader.replicas.version", 0, 1),
-    ("share.version", 0, 1),
+    ("share.version", 0, 2),
     ("streams.version", 0, 1),
     ("kraft.version", 0, 1),
 ];

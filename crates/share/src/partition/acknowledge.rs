@@ -6,6 +6,7 @@
 
 use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp};
 
+use super::dead::Reason;
 use super::runs::{After, Run, Standing};
 use super::{Rules, SharePartition, Write};
 
@@ -40,13 +41,21 @@ impl Verdict {
     /// How a record stands after it that was delivered `count` times; none when it stays locked.
     pub(super) fn after(self, count: i16, rules: &Rules) -> Option<After> {
         match self {
-            Verdict::Gap | Verdict::Reject => Some(After::Archived),
+            Verdict::Gap => Some(After::Archived),
+            Verdict::Reject => Some(given_up(rules, Reason::Rejected)),
             Verdict::Accept => Some(After::Acknowledged),
-            Verdict::Release if count >= rules.delivery_count_max => Some(After::Archived),
+            Verdict::Release if count >= rules.delivery_count_max => {
+                Some(given_up(rules, Reason::DeliveredTooOften))
+            }
             Verdict::Release => Some(After::Available),
             Verdict::Renew => None,
         }
     }
+}
+
+/// Where a record goes that nobody is to try again.
+fn given_up(rules: &Rules, reason: Reason) -> After {
+    if rules.has_dead_letters { After::Archiving(reason) } else { After::Archived }
 }
 
 /// Verdicts on a range of offsets.

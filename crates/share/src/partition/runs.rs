@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use ottla_wire::{Offset, StrBytes, Timestamp};
 
 use super::WriteId;
+use super::dead::Reason;
 
 /// Where a record's life ends, for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Available,
     Acknowledged,
+    /// To the dead-letter queue first, then archived.
+    Archiving(Reason),
     Archived,
 }
 
@@ -23,6 +26,7 @@ impl After {
         match self {
             After::Available => 0,
             After::Acknowledged => 2,
+            After::Archiving(_) => 3,
             After::Archived => 4,
         }
     }
@@ -31,6 +35,7 @@ impl After {
         match self {
             After::Available => Standing::Available,
             After::Acknowledged => Standing::Acknowledged,
+            After::Archiving(_) => Standing::Archiving,
             After::Archived => Standing::Archived,
         }
     }
@@ -47,6 +52,8 @@ pub(super) enum Standing {
     Writing { write: WriteId, after: After, member: StrBytes, until: Timestamp },
     /// Done with.
     Acknowledged,
+    /// Given up, on the way to the dead-letter queue.
+    Archiving,
     /// Given up.
     Archived,
 }
@@ -56,6 +63,7 @@ impl Standing {
     pub(super) fn of_state(state: i8) -> Standing {
         match state {
             2 => Standing::Acknowledged,
+            3 => Standing::Archiving,
             4 => Standing::Archived,
             _ => Standing::Available,
         }
@@ -67,7 +75,9 @@ impl Standing {
 
     pub(super) fn is_done_soon(&self) -> bool {
         match self {
-            Standing::Writing { after, .. } => *after != After::Available,
+            Standing::Writing { after, .. } => {
+                matches!(after, After::Acknowledged | After::Archived)
+            }
             standing => standing.is_done(),
         }
     }

@@ -185,6 +185,43 @@ a: 4-5/1 6-6/3 7-9/1",
 }
 
 #[test]
+fn what_is_given_up_goes_to_the_dead_letters_and_is_archived_after_that() {
+    check(
+        "dead letters | limit 2 | log 0-3 | a takes 4 \
+         | a says 0-3 reject,accept,release,reject | written 1 | show | buried | show | written 2 \
+         | a takes 4 | a says 2-2 release | written 3 | buried | buried | written 4 | written 5",
+        "a: 0-3/1
+write 1: start 0, 1 done, 0-0:3/1 1-1:2/1 2-2:0/1 3-3:3/1
+0..4 settled dead: 0-0/1 Rejected, 3-3/1 Rejected
+0..4 in flight 3: 0-0 archiving, 1-1 acknowledged, 2-2 available, 3-3 archiving
+write 2: start 0, 2 done, 0-0:4/1
+2..4 in flight 2: 2-2 available, 3-3 archiving
+not settled
+a: 2-2/2
+write 3: start 2, 0 done, 2-2:3/2
+2..4 settled dead: 2-2/2 DeliveredTooOften
+write 4: start 2, 1 done, 3-3:4/1
+write 5: start 2, 2 done, 2-2:4/2
+not settled
+not settled",
+    );
+}
+
+#[test]
+fn what_a_former_leader_had_not_brought_to_the_dead_letters_is_brought_by_the_next() {
+    check(
+        "dead letters | limit 2 | log 0-5 | load 0 0-1:3/1 2-2:3/2 3-3:4/2 5-5:2/1 | show \
+         | buried | starts 3 | buried | a takes 9 limit",
+        "dead: 0-1/1 Rejected, 2-2/2 DeliveredTooOften
+0..6 in flight 4: 0-1 archiving, 2-2 archiving, 3-3 archived, 4-4 available, 5-5 acknowledged
+write 1: start 0, 4 done, 0-1:4/1
+4..6 in flight 1: 4-4 available, 5-5 acknowledged
+nothing
+a: 4-4/1",
+    );
+}
+
+#[test]
 fn a_session_that_ends_gives_its_records_back() {
     check(
         "log 0-1 2-3 | a takes 2 | b takes 2 | a ends | written 1 | b takes 2",

@@ -8,8 +8,8 @@ use ottla_machine::Prng;
 use ottla_wire::{LeaderEpoch, Offset, StrBytes, Timestamp};
 
 use super::super::{
-    Acknowledgement, Acquiring, Fetched, Mode, ReadState, Rules, SharePartition, Span, Verdict,
-    Write, WriteId,
+    Acknowledgement, Acquiring, DeadLetters, Fetched, Mode, ReadState, Rules, SharePartition, Span,
+    Verdict, Write, WriteId,
 };
 use crate::batches::{StateBatch, combine};
 
@@ -34,6 +34,8 @@ struct Life {
     log: Vec<Span>,
     now: i64,
     under_way: Vec<Write>,
+    /// What goes to the dead-letter queue.
+    dead: Vec<DeadLetters>,
     /// What the coordinator holds.
     kept: (Offset, Vec<StateBatch>),
 }
@@ -53,12 +55,18 @@ pub(super) fn live(seed: u64) {
     }
     let state = ReadState { state_epoch: 1, start: Offset(0), batches: Vec::new() };
     let mut life = Life {
-        rules: Rules { in_flight_max: 30, delivery_count_max: 4, ..Rules::default() },
+        rules: Rules {
+            in_flight_max: 30,
+            delivery_count_max: 4,
+            has_dead_letters: seed % 2 == 1,
+            ..Rules::default()
+        },
         partition: SharePartition::load(&state, LeaderEpoch(0)),
         records: BTreeMap::new(),
         log,
         now: 0,
         under_way: Vec::new(),
+        dead: Vec::new(),
         kept: (Offset(0), Vec::new()),
         random,
     };
@@ -70,7 +78,7 @@ pub(super) fn live(seed: u64) {
 
 impl Life {
     fn step(&mut self) {
-        match self.random.below(12) {
+        match self.random.below(14) {
             0..=3 => self.acquire(),
             4..=6 => self.acknowledge(),
             7 => {
@@ -85,6 +93,7 @@ impl Life {
                 self.released(write, |record| record.holder == member);
             }
             9 | 10 => self.settle(),
+            11 | 12 => self.bury(),
             _ if self.random.below(6) == 0 => self.lose_leader(),
             _ => {}
         }
@@ -142,6 +151,7 @@ impl Life {
         let own = (first.max(start)..=last).all(|at| is_held(&self.records[&at]));
         assert_eq!(taken.is_ok(), own || last < start, "{first}-{last} of {member}");
         let Ok(write) = taken else { return };
+        let given_up_as = self.given_up();
         for (at, verdict) in (first..=last).zip(asked.verdicts) {
             let Some(record) = self.records.get_mut(&at).filter(|_| at >= start) else { continue };
             let given_up = record.count >= self.rules.delivery_count_max;
@@ -152,7 +162,8 @@ impl Life {
                 }
                 Verdict::Accept => 2,
                 Verdict::Release if !given_up => 0,
-                _ => 4,
+                Verdict::Gap => 4,
+                _ => given_up_as,
             };
             record.writing = write.as_ref().map(|write| (write.id, after));
         }
@@ -160,11 +171,11 @@ impl Life {
     }
 
     fn released(&mut self, write: Option<Write>, of: impl Fn(&Record) -> bool) {
-        let max = self.rules.delivery_count_max;
+        let (max, given_up) = (self.rules.delivery_count_max, self.given_up());
         let held = self.records.values_mut();
         let released = held.filter(|record| record.state == 1 && record.writing.is_none());
         for record in released.filter(|record| of(record)) {
-            let after = if record.count >= max { 4 } else { 0 };
+            let after = if record.count >= max { given_up } else { 0 };
             record.writing = Some((write.as_ref().expect("it is to be written").id, after));
         }
         self.under_way.extend(write);
@@ -177,7 +188,9 @@ impl Life {
         // Writes of one share partition come to their ends in order.
         let write = self.under_way.remove(0);
         let is_written = self.random.below(4) != 0;
-        self.partition.settle(write.id, is_written);
+        let dead = self.partition.settle(write.id, is_written);
+        assert!(is_written || dead.is_empty());
+        self.dead.extend(dead);
         if is_written {
             let start = write.start.max(self.kept.0);
             self.kept = (start, combine(&self.kept.1, &write.batches, start));
@@ -211,6 +224,26 @@ impl Life {
         }
         let end = self.partition.end().0;
         self.records.retain(|offset, _| *offset < end);
+        self.dead = self.partition.unsent(&self.rules);
+    }
+
+    /// The state of what nobody is to try again.
+    fn given_up(&self) -> i8 {
+        if self.rules.has_dead_letters { 3 } else { 4 }
+    }
+
+    /// What was brought to the queue, in any order, is archived.
+    fn bury(&mut self) {
+        if self.dead.is_empty() {
+            return;
+        }
+        let letters = self.dead.swap_remove(self.random.below(self.dead.len()));
+        for offset in letters.first.0..=letters.last.0 {
+            let record = self.records.get_mut(&offset).expect("it was acquired once");
+            assert_eq!((record.state, record.count), (3, letters.count), "{offset} is archiving");
+            record.state = 4;
+        }
+        self.under_way.extend(self.partition.archive(&[letters]));
     }
 
     fn compare(&self, seed: u64, step: usize) {
@@ -230,8 +263,11 @@ impl Life {
         assert_eq!(self.partition.next_fetch().0, next, "{place}");
         let in_flight = self.records.range(start..).filter(|(_, record)| {
             let state = record.writing.map_or(record.state, |(_, after)| after);
-            matches!(state, 0 | 1)
+            matches!(state, 0 | 1 | 3)
         });
+        let archiving = self.records.values().filter(|record| record.state == 3).count();
+        let waiting: i64 = self.dead.iter().map(|it| it.last.next() - it.first).sum();
+        assert_eq!(i64::try_from(archiving).unwrap(), waiting, "{place}: nothing is left out");
         assert_eq!(
             self.partition.in_flight(),
             i64::try_from(in_flight.count()).unwrap(),

@@ -4,8 +4,8 @@ use ottla_wire::{LeaderEpoch, Offset, StrBytes, Timestamp};
 
 use super::super::runs::Standing;
 use super::super::{
-    Acknowledgement, Acquiring, Fetched, Mode, ReadState, Rules, SharePartition, Span, Verdict,
-    Write, WriteId,
+    Acknowledgement, Acquiring, DeadLetters, Fetched, Mode, ReadState, Rules, SharePartition, Span,
+    Verdict, Write, WriteId,
 };
 use crate::batches::StateBatch;
 
@@ -16,6 +16,8 @@ struct Scene {
     skipped: Vec<Span>,
     batch_size: i64,
     now: Timestamp,
+    /// What nobody has brought to the queue.
+    dead: Vec<DeadLetters>,
 }
 
 /// Plays a script and compares what it tells.
@@ -28,6 +30,7 @@ pub(super) fn check(script: &str, expect: &str) {
         skipped: Vec::new(),
         batch_size: 1_000,
         now: Timestamp(0),
+        dead: Vec::new(),
     };
     let told: Vec<String> = script.split('|').filter_map(|line| scene.obey(line.trim())).collect();
     assert_eq!(told.join("\n"), expect);
@@ -72,6 +75,12 @@ fn told(write: Option<Write>) -> String {
     format!("write {}: start {start}, {done} done, {}", write.id.0, batches.join(" "))
 }
 
+fn letters(dead: &[DeadLetters]) -> String {
+    let told =
+        dead.iter().map(|it| format!("{}-{}/{} {:?}", it.first, it.last, it.count, it.reason));
+    format!("dead: {}", told.collect::<Vec<_>>().join(", "))
+}
+
 impl Scene {
     fn obey(&mut self, line: &str) -> Option<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -83,12 +92,19 @@ impl Scene {
                 return None;
             }
             ["limit", count] => self.rules.delivery_count_max = count.parse().unwrap(),
+            ["dead", "letters"] => self.rules.has_dead_letters = true,
+            ["buried"] => {
+                let letters = self.dead.remove(0);
+                return Some(told(self.partition.archive(&[letters])));
+            }
             ["room", count] => self.rules.in_flight_max = count.parse().unwrap(),
             ["batch", count] => self.batch_size = count.parse().unwrap(),
             ["load", start, ..] => {
                 let batches = words[2..].iter().map(|word| batch(word)).collect();
                 let state = ReadState { state_epoch: 1, start: offset(start), batches };
                 self.partition = SharePartition::load(&state, LeaderEpoch(0));
+                self.dead = self.partition.unsent(&self.rules);
+                return (!self.dead.is_empty()).then(|| letters(&self.dead));
             }
             [member, "takes", count] => {
                 return Some(self.take(member, count, Mode::BatchOptimized));
@@ -153,8 +169,11 @@ impl Scene {
         if !is_under_way(&self.partition) {
             return "not settled".to_owned();
         }
-        self.partition.settle(id, is_written);
-        format!("{}..{} settled", self.partition.start(), self.partition.end())
+        let dead = self.partition.settle(id, is_written);
+        let dead_told = if dead.is_empty() { String::new() } else { letters(&dead) };
+        self.dead.extend(dead);
+        let (start, end) = (self.partition.start(), self.partition.end());
+        format!("{start}..{end} settled {dead_told}").trim_end().to_owned()
     }
 
     fn show(&self) -> String {
@@ -164,6 +183,7 @@ impl Scene {
                 Standing::Acquired { member, .. } => member,
                 Standing::Writing { .. } => "writing",
                 Standing::Acknowledged => "acknowledged",
+                Standing::Archiving => "archiving",
                 Standing::Archived => "archived",
             };
             format!("{}-{} {standing}", run.first, run.last)
