@@ -107,7 +107,10 @@ impl Groups {
         match (&group.consumers, &group.shares, &group.streams) {
             (Some(consumers), _, _) => records.extend(forget_group(id, consumers)),
             (None, Some(shares), _) => records.extend(forget_shares(id, shares)),
-            (None, None, Some(streams)) => records.extend(forget_streams(id, streams)),
+            (None, None, Some(streams)) => {
+                soft.streams.remove(id);
+                records.extend(forget_streams(id, streams));
+            }
             (None, None, None) => {
                 records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
             }

@@ -32,7 +32,7 @@ pub(crate) use draft::ConsumerDraft;
 pub(crate) use offsets::{Committer, May};
 pub use records::{ConsumerEntry, ConsumerRecord};
 pub(crate) use regex::TopicRegex;
-pub(crate) use sessions::MemberTimes;
+pub(crate) use sessions::{MemberTimes, Rebalance, TimeUp};
 pub use settings::{ConsumerSettings, ConsumerTimes};
 pub(crate) use state::{ConsumerGroup, ConsumerUndo};
 pub(crate) use subscription::{hash_of, names_of_group};

@@ -10,6 +10,7 @@ use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp};
 
 use crate::classic::{Out, Session};
 use crate::consumer::MemberTimes;
+use crate::streams::SoftStreams;
 use crate::{Decided, Groups, Now, Settings};
 
 /// The soft state beside one [`Groups`].
@@ -19,6 +20,8 @@ pub struct Soft {
     wakes: BTreeSet<(Timestamp, StrBytes)>,
     /// The times of members of KIP-848 groups.
     pub(crate) consumers: MemberTimes,
+    /// What is known of streams groups.
+    pub(crate) streams: SoftStreams,
     /// The times of members of share groups.
     pub(crate) sharers: MemberTimes,
     /// When share groups last asked for the states of partitions to be begun.
@@ -40,7 +43,7 @@ impl Soft {
     /// The earliest time at which [`Groups::tick`] has something to do.
     pub fn wake(&self) -> Option<Timestamp> {
         let session = self.wakes.first().map(|(at, _)| *at);
-        [session, self.consumers.wake(), self.sharers.wake(), self.cleanup_at]
+        [session, self.consumers.wake(), self.sharers.wake(), self.streams.wake(), self.cleanup_at]
             .into_iter()
             .flatten()
             .min()
@@ -91,6 +94,9 @@ impl Groups {
             if let Some(shares) = &group.shares {
                 Self::restart_sharers(soft, id, shares, now.steady, &settings.share);
             }
+            if let Some(streams) = &group.streams {
+                Self::restart_streamers(soft, id, streams, now, settings);
+            }
             if let Some(session) = self.restore(soft, id, now) {
                 session.shrink_if_over_capacity(&mut out);
                 soft.settle(id);
@@ -123,6 +129,8 @@ impl Groups {
         if out.records.len() < TICK_RECORDS_MAX {
             self.end_consumers(soft, &mut out);
             self.end_sharers(soft, &mut out);
+            self.end_streamers(soft, &mut out);
+            self.end_delays(soft, &mut out);
         }
         if soft.cleanup_at.is_some_and(|at| at <= now.steady)
             && out.records.len() < TICK_RECORDS_MAX
@@ -154,6 +162,12 @@ impl Groups {
         if let Some(shares) = self.share_group(group) {
             let id = StrBytes::copied(group);
             Self::restart_sharers(soft, &id, shares, now.steady, &settings.share);
+        }
+        if let Some(streams) = self.streams_group(group) {
+            let id = StrBytes::copied(group);
+            Self::restart_streamers(soft, &id, streams, now, settings);
+        } else {
+            soft.streams.remove(&StrBytes::copied(group));
         }
         Decided { replies, wake: soft.wake(), ..Decided::default() }
     }

@@ -1,24 +1,31 @@
 //! Streams groups (KIP-1071): members of one Kafka Streams application, who are given its tasks.
 //!
-//! heartbeat.rs takes a heartbeat from its checks to its answer. state.rs is what survives,
-//! records.rs its bytes, tasks.rs what tasks are; offsets.rs says who may commit, describe.rs tells
-//! of groups.
+//! heartbeat.rs takes a heartbeat from its checks (membership.rs) to its answer, by way of
+//! topology.rs (which topics must be there), target.rs and sticky.rs (who shall have which tasks)
+//! and reconcile.rs (the member's next step). leave.rs ends memberships, endpoints.rs tells who
+//! serves what, describe.rs tells of groups, offsets.rs says who may commit. state.rs is what
+//! survives, records.rs its bytes, soft.rs what need not survive.
 //!
 //! Not here: the making of internal topics, which the caller does with what an answer brings along.
 //! Must hold: nothing waits in here, every request is answered by the decision that it leads to.
 
+mod copartition;
 mod describe;
-#[expect(dead_code, reason = "used by heartbeats")]
 mod draft;
+mod endpoints;
 mod heartbeat;
+mod leave;
+mod membership;
 mod offsets;
+mod reconcile;
 mod records;
-#[expect(dead_code, reason = "used by heartbeats")]
 mod settings;
-#[expect(dead_code, reason = "used by heartbeats")]
+mod soft;
 mod state;
-#[expect(dead_code, reason = "used by heartbeats")]
+mod sticky;
+mod target;
 mod tasks;
+mod topology;
 
 use ottla_wire::ErrorCode;
 
@@ -28,6 +35,7 @@ pub use heartbeat::{InternalTopic, StreamsAnswer};
 pub(crate) use offsets::OlderEpoch;
 pub use records::{StreamsEntry, StreamsRecord};
 pub use settings::{StreamsRules, StreamsSettings};
+pub(crate) use soft::SoftStreams;
 pub(crate) use state::{StreamsGroup, StreamsUndo};
 
 /// Why a request is not served, by a code and in words.

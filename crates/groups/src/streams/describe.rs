@@ -4,6 +4,8 @@
 //! has. Must hold: a topology is told with the partitions that its topics have once they are known,
 //! and as the client sent it before that.
 
+use std::collections::BTreeMap;
+
 use ottla_wire::messages::StreamsGroupTopologyValue;
 use ottla_wire::messages::streams_group_describe_response::{
     Assignment, DescribedGroup, Endpoint, KeyValue, Member, Subtopology, TaskIds, TopicInfo,
@@ -15,7 +17,8 @@ use ottla_wire::{ErrorCode, StrBytes};
 use super::records::StreamsEntry;
 use super::state::{MemberValue, StreamsGroup};
 use super::tasks::{Tasks, lists_of};
-use super::{Refusal, StreamsDraft};
+use super::topology::Configured;
+use super::{InternalTopic, Refusal, StreamsDraft};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
 
 impl Groups {
@@ -35,7 +38,7 @@ impl Groups {
         let described = match (self.group(id), self.streams_group(id)) {
             (None, _) => refused(format!("Group {id} not found.")),
             (Some(_), None) => refused(format!("Group {id} is not a streams group.")),
-            (Some(_), Some(group)) => described(id, group),
+            (Some(_), Some(group)) => described(soft, id, group),
         };
         let mut decided = Decided::reply(ask.ticket, GroupReply::StreamsDescribe(described));
         decided.wake = soft.wake();
@@ -43,14 +46,18 @@ impl Groups {
     }
 }
 
-fn described(id: &StrBytes, group: &StreamsGroup) -> DescribedGroup {
+fn described(soft: &Soft, id: &StrBytes, group: &StreamsGroup) -> DescribedGroup {
+    let topology = group.topology().map(|topology| {
+        let configured = soft.streams.configured(id, topology);
+        told(topology, configured.filter(|it| it.is_ready()).map(|it| &**it))
+    });
     let members = group.members().iter().map(|(id, value)| member(group, id, value));
     DescribedGroup {
         group_id: id.clone(),
         group_state: StrBytes::from(group.state()),
         group_epoch: group.epochs().epoch(),
         assignment_epoch: group.epochs().target_epoch(),
-        topology: group.topology().map(|topology| as_sent(topology)),
+        topology,
         members: members.collect(),
         ..DescribedGroup::default()
     }
@@ -102,43 +109,52 @@ fn sorted(names: &[StrBytes]) -> Vec<StrBytes> {
     names
 }
 
-/// The topology as the client sent it.
-fn as_sent(topology: &StreamsGroupTopologyValue) -> Topology {
+/// The topology as the client sent it, but for the numbers of partitions when they are known.
+fn told(topology: &StreamsGroupTopologyValue, configured: Option<&Configured>) -> Topology {
+    let known = configured.and_then(|configured| configured.subtopologies.as_ref());
     let mut subtopologies: Vec<Subtopology> = topology
         .subtopologies
         .iter()
-        .map(|subtopology| Subtopology {
-            subtopology_id: subtopology.subtopology_id.clone(),
-            source_topics: sorted(&subtopology.source_topics),
-            repartition_sink_topics: sorted(&subtopology.repartition_sink_topics),
-            state_changelog_topics: topics(&subtopology.state_changelog_topics),
-            repartition_source_topics: topics(&subtopology.repartition_source_topics),
-            ..Subtopology::default()
+        .map(|it| {
+            let known = known.and_then(|known| known.get(&it.subtopology_id));
+            let changelogs = known.map(|known| &known.changelogs);
+            let repartition = known.map(|known| &known.repartition_sources);
+            Subtopology {
+                subtopology_id: it.subtopology_id.clone(),
+                source_topics: sorted(&it.source_topics),
+                repartition_sink_topics: sorted(&it.repartition_sink_topics),
+                state_changelog_topics: topics(&it.state_changelog_topics, changelogs),
+                repartition_source_topics: topics(&it.repartition_source_topics, repartition),
+                ..Subtopology::default()
+            }
         })
         .collect();
     subtopologies.sort_by(|a, b| a.subtopology_id.cmp(&b.subtopology_id));
     Topology { epoch: topology.epoch, subtopologies: Some(subtopologies), ..Topology::default() }
 }
 
-fn topics(sent: &[sent::TopicInfo]) -> Vec<TopicInfo> {
+fn topics(
+    sent: &[sent::TopicInfo],
+    known: Option<&BTreeMap<StrBytes, InternalTopic>>,
+) -> Vec<TopicInfo> {
+    let topic = |sent: &sent::TopicInfo| {
+        let configs = sent.topic_configs.iter().map(|config| KeyValue {
+            key: config.key.clone(),
+            value: config.value.clone(),
+            ..KeyValue::default()
+        });
+        let known = known.and_then(|known| known.get(&sent.name));
+        TopicInfo {
+            name: sent.name.clone(),
+            partitions: known.map_or(sent.partitions, |known| known.partitions),
+            replication_factor: sent.replication_factor,
+            topic_configs: configs.collect(),
+            ..TopicInfo::default()
+        }
+    };
     let mut topics: Vec<TopicInfo> = sent.iter().map(topic).collect();
     topics.sort_by(|a, b| a.name.cmp(&b.name));
     topics
-}
-
-fn topic(sent: &sent::TopicInfo) -> TopicInfo {
-    let configs = sent.topic_configs.iter().map(|config| KeyValue {
-        key: config.key.clone(),
-        value: config.value.clone(),
-        ..KeyValue::default()
-    });
-    TopicInfo {
-        name: sent.name.clone(),
-        partitions: sent.partitions,
-        replication_factor: sent.replication_factor,
-        topic_configs: configs.collect(),
-        ..TopicInfo::default()
-    }
 }
 
 /// The tombstones of a group that nobody is in.

@@ -40,11 +40,6 @@ impl Tasks {
             && others.standby.is_subset(&self.standby)
             && others.warmup.is_subset(&self.warmup)
     }
-
-    /// Every task, in whatever role.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &TaskId> {
-        self.active.keys().chain(&self.standby).chain(&self.warmup)
-    }
 }
 
 /// Tasks from a list by sub-topology, as messages and records have them.
