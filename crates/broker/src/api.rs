@@ -34,26 +34,37 @@ pub enum ResourceKind {
 pub struct Api {
     /// Which one.
     pub key: ApiKey,
-    /// The versions that are served.
+    /// The versions that are served, whatever the configs say.
     pub versions: RangeInclusive<i16>,
-    /// The versions that ApiVersions announces.
-    pub announced: RangeInclusive<i16>,
+    /// The first version that ApiVersions announces.
+    pub announced: i16,
+    /// A last version that is not final in Kafka: served with `unstable.api.versions.enable`.
+    pub draft: Option<i16>,
     /// What the handler asks for, per item.
     pub needs: (Operation, ResourceKind),
     /// Decodes, handles, encodes.
     pub(crate) start: fn(Ctx, Frame) -> BoxFuture<'static, Outcome>,
 }
 
+impl Api {
+    /// The last version that is served and announced.
+    pub fn last(&self, with_drafts: bool) -> i16 {
+        self.draft.filter(|_| with_drafts).unwrap_or(*self.versions.end())
+    }
+}
+
 macro_rules! apis {
     ($(
-        $key:ident $first:literal..$last:literal $(announced $announced:literal)?,
+        $key:ident $first:literal..$last:literal $(announced $announced:literal)?
+        $(draft $draft:literal)?,
         $operation:ident $kind:ident => $($handle:ident)::+ $(<$request:ident>)?;
     )*) => {
         /// Every API that is served, by key.
         pub static APIS: &[Api] = &[$(Api {
             key: ApiKey::$key,
             versions: $first..=$last,
-            announced: announced!($first $($announced)?)..=$last,
+            announced: announced!($first $($announced)?),
+            draft: draft!($($draft)?),
             needs: (Operation::$operation, ResourceKind::$kind),
             start: start!($($handle)::+ $(<$request>)?),
         },)*];
@@ -66,6 +77,15 @@ macro_rules! announced {
     };
     ($first:literal $announced:literal) => {
         $announced
+    };
+}
+
+macro_rules! draft {
+    () => {
+        None
+    };
+    ($draft:literal) => {
+        Some($draft)
     };
 }
 
@@ -101,7 +121,7 @@ apis! {
     CreateTopics 2..7, Create Topic => forward<CreateTopicsRequest>;
     DeleteTopics 1..6, Delete Topic => forward<DeleteTopicsRequest>;
     DeleteRecords 0..2, Delete Topic => delete_records::handle;
-    InitProducerId 0..5, IdempotentWrite Cluster => init_producer_id::handle;
+    InitProducerId 0..5 draft 6, IdempotentWrite Cluster => init_producer_id::handle;
     OffsetForLeaderEpoch 2..4, Describe Topic => offset_for_leader_epoch::handle;
     AddPartitionsToTxn 0..5, Write TransactionalId => add_partitions_to_txn::handle;
     AddOffsetsToTxn 0..4, Write TransactionalId => add_offsets_to_txn::handle;
@@ -178,8 +198,9 @@ mod tests {
             let name = api.key.name();
             assert!(readable.contains(*api.versions.start()), "{name}");
             assert!(readable.contains(*api.versions.end()), "{name}");
-            assert!(api.announced.start() <= api.versions.start(), "{name}");
-            assert_eq!(api.announced.end(), api.versions.end(), "{name}");
+            assert!(api.announced <= *api.versions.start(), "{name}");
+            assert!(readable.contains(api.last(true)), "{name}");
+            assert!(api.draft.is_none_or(|draft| draft == api.versions.end() + 1), "{name}");
         }
     }
 }

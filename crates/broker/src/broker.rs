@@ -90,6 +90,7 @@ impl Broker {
             telemetry: telemetry(&settings),
             fetch_bytes_max: usize::try_from(settings.log.fetch_max_bytes).unwrap_or(0),
             fetch_sessions: FetchSessions::new(usize::try_from(sessions).unwrap_or(0)),
+            serves_drafts: settings.node.unstable_api_versions_enable,
             configs: Configs::new(id, settings),
             image,
             partitions: Arc::new(Partitions::new(Arc::clone(&parts.metrics.traffic))),

@@ -38,6 +38,8 @@ pub(crate) struct Rooms {
     pub(crate) configs: Configs,
     /// `fetch.max.bytes`, which cannot change at run time.
     pub(crate) fetch_bytes_max: usize,
+    /// `unstable.api.versions.enable`, which cannot change at run time.
+    pub(crate) serves_drafts: bool,
     pub(crate) image: watch::Receiver<Arc<Image>>,
     pub(crate) partitions: Arc<Partitions>,
     pub(crate) dirs: Arc<LogDirs>,

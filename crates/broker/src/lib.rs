@@ -13,7 +13,7 @@
 //! use ottla_wire::ApiKey;
 //!
 //! let produce = api(ApiKey::Produce).expect("served");
-//! assert_eq!((*produce.announced.start(), *produce.versions.start()), (0, 3));
+//! assert_eq!((produce.announced, *produce.versions.start()), (0, 3));
 //! assert!(APIS.iter().all(|api| api.key != ApiKey::InitProducerId || *api.versions.end() == 5));
 //! ```
 

@@ -53,7 +53,8 @@ impl BrokerService {
         let Some(api) = ApiKey::from_i16(key).and_then(api::api) else {
             return Err(close(format!("api key {key} is not served")));
         };
-        if !api.versions.contains(&version) {
+        let last = api.last(self.0.serves_drafts);
+        if !(*api.versions.start()..=last).contains(&version) {
             if api.key == ApiKey::ApiVersions {
                 return Err(api_versions::unsupported(connection, &frame));
             }

@@ -60,6 +60,8 @@ pub enum Operation {
     AlterConfigs = 11,
     /// Write with an idempotent producer.
     IdempotentWrite = 12,
+    /// Have transactions that something else decides (KIP-939).
+    TwoPhaseCommit = 15,
 }
 
 /// What it is to be done to.
@@ -93,7 +95,7 @@ impl Resource<'_> {
                 AlterConfigs,
                 IdempotentWrite,
             ],
-            Resource::TransactionalId(_) => &[Write, Describe],
+            Resource::TransactionalId(_) => &[Write, Describe, TwoPhaseCommit],
         }
     }
 }

@@ -68,8 +68,6 @@ const UNSERVED: &[Unserved] = &[
     warned("metric.reporters", is_other_reporter, JAVA),
     warned("replica.selector.class", is_given, JAVA),
     warned("security.providers", is_given, JAVA),
-    warned("transaction.two.phase.commit.enable", is_true, "producers decide their transactions"),
-    warned("unstable.api.versions.enable", is_true, "only versions that are final are served"),
     warned("unstable.feature.versions.enable", is_true, "only levels that are final are served"),
 ];
 

@@ -130,6 +130,9 @@ fn lacking(sources: &Sources, api: &Known) -> Vec<String> {
         if let Some(first) = served.announced {
             found.push(format!("announced from {first}, as in Kafka"));
         }
+        if let Some(draft) = served.draft {
+            found.push(format!("{draft} with `unstable.api.versions.enable`, as in Kafka"));
+        }
     }
     found
 }

@@ -23,6 +23,8 @@ pub(super) struct Served {
     pub(super) versions: (u32, u32),
     /// The first version that ApiVersions tells, where it is another.
     pub(super) announced: Option<u32>,
+    /// A version that is not final, served where a config says so.
+    pub(super) draft: Option<u32>,
 }
 
 /// A config, from its row.
@@ -182,17 +184,19 @@ fn known(line: &str) -> Option<Known> {
     })
 }
 
-/// `NAME FIRST..LAST [announced N], ... => ...;` of an `apis!` table.
+/// `NAME FIRST..LAST [announced N] [draft N], ... => ...;` of an `apis!` table.
 fn served(line: &str) -> Option<Served> {
     let (row, _) = line.strip_prefix("    ")?.split_once(" =>")?;
     let mut words = row.split([' ', ',']);
     let name = words.next().filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))?;
     let versions = range(&words.next()?.replace('=', ""), "..")?;
-    let announced = match words.next() {
-        Some("announced") => words.next()?.parse().ok(),
-        _ => None,
+    let more: Vec<&str> = words.collect();
+    let after = |word: &str| {
+        let at = more.iter().position(|it| *it == word)?;
+        more.get(at + 1)?.parse().ok()
     };
-    Some(Served { name: name.to_owned(), versions, announced })
+    let (announced, draft) = (after("announced"), after("draft"));
+    Some(Served { name: name.to_owned(), versions, announced, draft })
 }
 
 fn range(text: &str, between: &str) -> Option<(u32, u32)> {
@@ -287,6 +291,8 @@ mod tests {
         let row = "    Produce 3..13 announced 0, Write Topic => produce::handle;";
         let api = served(row).unwrap();
         assert_eq!((api.name.as_str(), api.versions, api.announced), ("Produce", (3, 13), Some(0)));
+        let row = "    InitProducerId 0..5 draft 6, IdempotentWrite Cluster => it::handle;";
+        assert_eq!(served(row).unwrap().draft, Some(6));
         let api = served("    Envelope 0..=0, DIRECT => envelope::handle;").unwrap();
         assert_eq!((api.name.as_str(), api.versions, api.announced), ("Envelope", (0, 0), None));
         let wrapped = served("    ListGroups 0..5, Describe Group =>").unwrap();

@@ -43,7 +43,7 @@ pub(crate) async fn handle(ctx: Ctx, request: ApiVersionsRequest) -> Answer<ApiV
     }
     let image = ctx.image();
     ApiVersionsResponse {
-        api_keys: api_keys(ctx.rooms.telemetry.is_some()),
+        api_keys: api_keys(ctx.rooms.telemetry.is_some(), ctx.rooms.serves_drafts),
         supported_features: supported(ctx.version),
         finalized_features: finalized(&image, ctx.rooms.kraft_version),
         finalized_features_epoch: image.provenance().offset.0,
@@ -104,7 +104,7 @@ pub(crate) fn unsupported(connection: &ConnectionInfo, frame: &Bytes) -> Outcome
     };
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UNSUPPORTED_VERSION,
-        api_keys: api_keys(false)
+        api_keys: api_keys(false, false)
             .into_iter()
             .filter(|api| api.api_key == ApiKey::ApiVersions as i16)
             .collect(),
@@ -120,14 +120,14 @@ pub(crate) fn unsupported(connection: &ConnectionInfo, frame: &Bytes) -> Outcome
 }
 
 /// What has a row; what takes metrics of clients only where something is there to take them.
-fn api_keys(has_receiver: bool) -> Vec<ApiVersion> {
+fn api_keys(has_receiver: bool, with_drafts: bool) -> Vec<ApiVersion> {
     let of_telemetry = [ApiKey::GetTelemetrySubscriptions, ApiKey::PushTelemetry];
     APIS.iter()
         .filter(|api| has_receiver || !of_telemetry.contains(&api.key))
         .map(|api| ApiVersion {
             api_key: api.key as i16,
-            min_version: *api.announced.start(),
-            max_version: *api.announced.end(),
+            min_version: api.announced,
+            max_version: api.last(with_drafts),
             ..Default::default()
         })
         .collect()

@@ -1,7 +1,8 @@
-//! InitProducerId (22), v0-5: gives a producer its id and epoch.
+//! InitProducerId (22), v0-6: gives a producer its id and epoch.
 //! v2 flexible; v3 the id and epoch that the producer has; v4 PRODUCER_FENCED; v5 errors of
-//! transactions v2 (KIP-890). With a transactional id its coordinator decides. Version 6 is not
-//! final in Kafka and not served.
+//! transactions v2 (KIP-890); v6 transactions that something else decides (KIP-939), which is not
+//! final in Kafka and served where `unstable.api.versions.enable` says so. With a transactional id
+//! its coordinator decides. Not served: keeping a prepared transaction, as in Kafka 4.4.
 
 use ottla_security::{Operation, Resource};
 use ottla_wire::messages::{InitProducerIdRequest, InitProducerIdResponse};
@@ -20,7 +21,7 @@ pub(crate) async fn handle(
         ..Default::default()
     };
     if let Some(id) = &request.transactional_id
-        && !ctx.allows(Operation::Write, Resource::TransactionalId(id))
+        && !may_have_transactions(&ctx, id, request.enable2_pc)
     {
         return refused(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED).into();
     }
@@ -41,6 +42,11 @@ pub(crate) async fn handle(
         }
         Err(error_code) => refused(error_code).into(),
     }
+}
+
+fn may_have_transactions(ctx: &Ctx, id: &str, is_two_phase: bool) -> bool {
+    let id = Resource::TransactionalId(id);
+    ctx.allows(Operation::Write, id) && (!is_two_phase || ctx.allows(Operation::TwoPhaseCommit, id))
 }
 
 /// Without a cluster-wide permission any topic that may be written to is enough (KIP-679).

@@ -309,6 +309,47 @@ fn a_transaction_that_takes_too_long_is_aborted() {
 }
 
 #[test]
+fn a_transaction_that_something_else_decides_waits_for_it_where_that_is_allowed() {
+    let init = |house: &House| {
+        let transactional_id = Some(ID.into());
+        let (producer_id, producer_epoch) = (ProducerId(-1), ProducerEpoch(-1));
+        let request = InitProducerIdRequest {
+            transactional_id,
+            producer_id,
+            producer_epoch,
+            enable2_pc: true,
+            ..Default::default()
+        };
+        house.send(6, request)
+    };
+    let reason = init(&house()).reason_to_close();
+    assert_eq!(reason, "InitProducerId v6 is not served", "it is not final");
+    let drafts = "unstable.api.versions.enable=true";
+    let told = init(&house_with(&[drafts])).answer();
+    assert_eq!(told.error_code, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+
+    let mut house = house_with(&[drafts, "transaction.two.phase.commit.enable=true"]);
+    let told = init(&house).answer();
+    assert_eq!(told.error_code, ErrorCode::NONE);
+    let who = (told.producer_id, told.producer_epoch);
+    add(&house, who, "t", &[0]);
+    assert_eq!(write(&house, who, 0, "a"), ErrorCode::NONE);
+    // More than transaction.max.timeout.ms.
+    house.pass_ms(1_000_000);
+    house.kill_and_restart();
+    house.pass_ms(20_000);
+    assert_eq!((stable_end(&house), &*state(&house)), (0, "Ongoing"), "nobody has decided");
+    let next = end(&house, 5, who, true).expect("it is decided");
+    house.pass_ms(500);
+    assert_eq!((stable_end(&house), &*state(&house)), (2, "CompleteCommit"));
+    assert_eq!(add(&house, next, "t", &[1]), [ErrorCode::NONE], "the next one is like it");
+
+    house.deny_everything();
+    let denied = init(&house).answer().error_code;
+    assert_eq!(denied, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+}
+
+#[test]
 fn what_was_decided_is_carried_out_after_a_kill() {
     for committed in [true, false] {
         let mut house = house();
