@@ -36,6 +36,8 @@ struct Places {
     cache: PathBuf,
     /// Data folders and logs of this run.
     scratch: PathBuf,
+    /// What cargo builds.
+    target: PathBuf,
 }
 
 impl Places {
@@ -46,14 +48,15 @@ impl Places {
         let scratch = cache.join(run);
         let _absent = fs::remove_dir_all(&scratch);
         fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
-        Ok(Self { root, cache, scratch })
+        Ok(Self { root, cache, scratch, target: target() })
     }
 
-    /// The words of a command line, `{root}`, `{cache}` and `{config}` filled in.
+    /// The words of a command line, `{root}`, `{cache}`, `{target}` and `{config}` filled in.
     fn words(&self, line: &str, config: &Path) -> Vec<String> {
         let fill = |word: &str| {
             word.replace("{root}", &self.root.to_string_lossy())
                 .replace("{cache}", &self.cache.to_string_lossy())
+                .replace("{target}", &self.target.to_string_lossy())
                 .replace("{config}", &config.to_string_lossy())
         };
         line.split_whitespace().map(fill).collect()
@@ -100,10 +103,15 @@ impl Asked {
     }
 }
 
+/// Where cargo builds.
+fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| crate::root().join("target"))
+}
+
 /// The newest build of the node.
 fn ottla() -> String {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| crate::root().join("target"));
+    let target = target();
     let built = |profile: &str| target.join(profile).join("ottla");
     let modified = |path: &PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let newest = [built("release"), built("debug")].into_iter().max_by_key(modified);

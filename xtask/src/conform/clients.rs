@@ -51,7 +51,8 @@ pub(crate) struct Client {
 /// What a language's own registry installs.
 pub(crate) struct Kit {
     name: &'static str,
-    /// Relative to the workspace. It is installed again when one of them changes.
+    /// Relative to the workspace. It is installed again when one of them changes; each time when
+    /// there is none.
     locks: &'static [&'static str],
     steps: &'static [&'static str],
 }
@@ -127,6 +128,14 @@ static TOOLS: Kit = Kit {
     steps: &["mvn --quiet --batch-mode --file {root}/conform/tools/pom.xml compile"],
 };
 
+/// This project's own client. Cargo knows when it has to be built again.
+static OWN: Kit = Kit {
+    name: "own",
+    locks: &[],
+    steps: &["cargo build --quiet --manifest-path {root}/Cargo.toml --package ottla-client \
+            --example exactly_once"],
+};
+
 /// Every client, one row each.
 #[rustfmt::skip]
 pub(crate) const CLIENTS: &[Client] = &[
@@ -191,6 +200,10 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client { name: "franz-go-transactions", needs: &["python3", "go"], kits: &[&PYTHON, &GO],
         command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py franz-go \
             {cache}/franz-go-worker",
+        features: TRANSACTIONS },
+    Client { name: "ottla-transactions", needs: &["python3"], kits: &[&PYTHON, &OWN],
+        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py ottla \
+            {target}/debug/examples/exactly_once",
         features: TRANSACTIONS },
     Client { name: "console-tools", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
         command: "{root}/conform/tools/suite {cache}/tools/libs", features: FEATURES },
@@ -262,7 +275,8 @@ fn install_kit(places: &Places, kit: &Kit) -> Result<(), String> {
     let locks: String =
         kit.locks.iter().map(read).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
     let stamp = places.cache.join(kit.name).with_extension("installed");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == locks) {
+    let is_same = |installed: String| installed == locks && !kit.locks.is_empty();
+    if fs::read_to_string(&stamp).is_ok_and(is_same) {
         return Ok(());
     }
     for step in kit.steps {
