@@ -20,7 +20,7 @@ use crate::applier::Applier;
 use crate::assignments::{self, Assignments};
 use crate::cleaner;
 use crate::configs::{Configs, group_settings, log_config, share_settings, transaction_settings};
-use crate::context::Rooms;
+use crate::context::{NewestTopics, Rooms};
 use crate::fetch_sessions::FetchSessions;
 use crate::moves::{self, Moves};
 use crate::partitions::Partitions;
@@ -74,7 +74,8 @@ impl Broker {
         let BrokerParts { env, id, cluster_id, settings, dirs, image, controller, .. } = parts;
         let tasks = env.tasks();
         let group_settings = group_settings(&settings, &image.borrow());
-        let groups = GroupCoordinator::start(env.clone(), group_settings, ());
+        let topics = Arc::new(NewestTopics(image.clone()));
+        let groups = GroupCoordinator::start(env.clone(), group_settings, topics);
         let shares = ShareCoordinator::start(env.clone(), share_settings(&settings), ());
         let transaction_settings = transaction_settings(&settings, image.borrow().features());
         let sessions = settings.log.max_incremental_fetch_session_cache_slots;

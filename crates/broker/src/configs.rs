@@ -8,7 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ottla_coordination::CoordinatorSettings;
 use ottla_groups::{
-    ConsumerSettings, ConsumerTimes, ShareSettings, ShareTimes, StreamsRules, StreamsSettings,
+    ConsumerSettings, ConsumerTimes, MigrationPolicy, ShareSettings, ShareTimes, StreamsRules,
+    StreamsSettings,
 };
 use ottla_metadata::{Features, Image, ResourceType};
 use ottla_records::validate::Compression;
@@ -268,6 +269,17 @@ fn consumer_settings(settings: &Settings, image: &Image) -> ConsumerSettings {
         size_max: usize::try_from(consumers.max_size).unwrap_or(0),
         assignors: consumers.assignors.clone(),
         regex_refresh_interval_ms: i64::from(consumers.regex_refresh_interval_ms),
+        migration: migration_policy(&consumers.migration_policy),
+    }
+}
+
+fn migration_policy(name: &str) -> MigrationPolicy {
+    match name.to_ascii_lowercase().as_str() {
+        "disabled" => MigrationPolicy::Disabled,
+        "upgrade" => MigrationPolicy::Upgrade,
+        "downgrade" => MigrationPolicy::Downgrade,
+        // The table of configs lets no other name through.
+        _ => MigrationPolicy::Bidirectional,
     }
 }
 

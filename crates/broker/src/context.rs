@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_coordination::{Caller, GroupCoordinator, ShareCoordinator, TransactionCoordinator};
+use ottla_coordination::{
+    Caller, ClusterTopics, GroupCoordinator, ShareCoordinator, TransactionCoordinator,
+};
 use ottla_env::Env;
 use ottla_metadata::{Broker, Endpoint, Image};
 use ottla_net::{Channel, ConnectionInfo};
@@ -156,7 +158,7 @@ impl Ctx {
 
     /// The topics of the cluster, as coordinators ask for them.
     pub(crate) fn topics(&self) -> ImageTopics {
-        ImageTopics { image: self.image(), asker: self.clone() }
+        ImageTopics { image: self.image(), asker: Some(self.clone()) }
     }
 
     /// Whether KIP-848 groups are served: the cluster has them and this broker may.
@@ -180,7 +182,17 @@ pub(crate) fn has_partition(image: &Image, topic: TopicId, partition: PartitionI
 /// The topics of an image, as far as somebody asks for them.
 pub(crate) struct ImageTopics {
     image: Arc<Image>,
-    asker: Ctx,
+    /// Whose rights count; none when nobody asks.
+    asker: Option<Ctx>,
+}
+
+/// The topics of the newest image.
+pub(crate) struct NewestTopics(pub(crate) watch::Receiver<Arc<Image>>);
+
+impl ClusterTopics for NewestTopics {
+    fn topics(&self) -> Box<dyn ottla_groups::Topics + '_> {
+        Box::new(ImageTopics { image: self.0.borrow().clone(), asker: None })
+    }
 }
 
 impl ottla_groups::Topics for ImageTopics {
@@ -214,8 +226,11 @@ impl ottla_groups::Topics for ImageTopics {
 
     fn each_name(&self, show: &mut dyn FnMut(&str)) {
         let names = self.image.topics().names().map(|(name, _)| name);
-        let describable =
-            names.filter(|name| self.asker.allows(Operation::Describe, Resource::Topic(name)));
+        let may_ask = |name: &str| match &self.asker {
+            Some(asker) => asker.allows(Operation::Describe, Resource::Topic(name)),
+            None => false,
+        };
+        let describable = names.filter(|name| may_ask(name));
         describable.for_each(|name| show(name));
     }
 

@@ -18,6 +18,7 @@ use ottla_wire::{ErrorCode, LeaderEpoch, ProducerId, Timestamp};
 
 use crate::log::{BoxFuture, PartitionLog};
 
+pub use groups::ClusterTopics;
 pub use transactions::{MarkerResults, TransactionEvent, TransactionWorld};
 
 /// A machine that a [`Coordinator`](crate::Coordinator) hosts on partitions of a topic.
@@ -65,7 +66,13 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
     fn loaded(&self, soft: &mut Self::Soft, now: Now, limits: &Self::Limits) -> DecidedOf<Self>;
 
     /// Does what is due.
-    fn tick(&self, soft: &mut Self::Soft, now: Now, limits: &Self::Limits) -> DecidedOf<Self>;
+    fn tick(
+        &self,
+        soft: &mut Self::Soft,
+        now: Now,
+        limits: &Self::Limits,
+        world: &Self::World,
+    ) -> DecidedOf<Self>;
 
     /// The earliest time at which something is due.
     fn wake(soft: &Self::Soft) -> Option<Timestamp>;

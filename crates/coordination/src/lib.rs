@@ -15,14 +15,17 @@
 //! leadership moves.
 //!
 //! ```
+//! use std::sync::Arc;
+//!
 //! use ottla_coordination::{Caller, CoordinatorSettings, GroupCoordinator};
+//! use ottla_groups::NoTopics;
 //! use ottla_wire::ErrorCode;
 //! use ottla_wire::messages::HeartbeatRequest;
 //!
 //! let world = ottla_sim::World::new(1);
 //! let response = world.run(async |world: ottla_sim::World| {
 //!     let settings = CoordinatorSettings::default();
-//!     let coordinator = GroupCoordinator::start(world.node(1), settings, ());
+//!     let coordinator = GroupCoordinator::start(world.node(1), settings, Arc::new(NoTopics));
 //!     let caller = Caller { client_id: "reader", client_host: "/127.0.0.1" };
 //!     let request = HeartbeatRequest { group_id: "payments".into(), ..Default::default() };
 //!     coordinator.heartbeat(caller, 4, &request).await
@@ -44,7 +47,9 @@ mod tests;
 
 pub use answer::Answer;
 pub use coordinator::{Caller, Coordinator, CoordinatorSettings};
-pub use hosted::{DecidedOf, Home, Hosted, MarkerResults, TransactionEvent, TransactionWorld};
+pub use hosted::{
+    ClusterTopics, DecidedOf, Home, Hosted, MarkerResults, TransactionEvent, TransactionWorld,
+};
 pub use load::LoadError;
 pub use log::{BoxFuture, PartitionLog};
 pub use place::partition_of;

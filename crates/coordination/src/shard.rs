@@ -287,7 +287,9 @@ impl<M: Hosted> Shard<M> {
 
     /// Does what the machine has asked to be woken for.
     pub(crate) fn tick(self: &Arc<Self>, shared: &Arc<Shared<M>>) {
-        self.tell(shared, |machine, soft, now, limits| machine.tick(soft, now, limits));
+        self.tell(shared, |machine, soft, now, limits| {
+            machine.tick(soft, now, limits, &shared.world)
+        });
     }
 
     fn obey(

@@ -152,7 +152,8 @@ const PARTITION: PartitionIndex = PartitionIndex(0);
 
 /// A coordinator of one partition on this log, loaded as far as it can be.
 async fn coordinator(env: &Env, log: &Arc<Memory>) -> Coordinator {
-    let coordinator = Coordinator::start(env.clone(), CoordinatorSettings::default(), ());
+    let coordinator =
+        Coordinator::start(env.clone(), CoordinatorSettings::default(), Arc::new(NoTopics));
     coordinator.partitions(Some(1));
     coordinator.lead(PARTITION, LeaderEpoch(0), log.clone());
     env.sleep(Duration::from_millis(100)).await;
@@ -177,7 +178,7 @@ fn join(coordinator: &Coordinator, member: &str) -> Answer<JoinGroupResponse> {
         }],
         ..JoinGroupRequest::default()
     };
-    coordinator.join_group(CALLER, 3, &request)
+    coordinator.join_group(CALLER, 3, &OneTopic, &request)
 }
 
 fn commit_request(offset: i64, partitions: i32) -> OffsetCommitRequest {
@@ -233,7 +234,7 @@ async fn settled(coordinator: &Coordinator) -> [StrBytes; 2] {
         ..SyncGroupRequest::default()
     };
     let follower = request(&second.member_id, Vec::new());
-    let follower = coordinator.sync_group(CALLER, 4, &follower);
+    let follower = coordinator.sync_group(CALLER, 4, &OneTopic, &follower);
     let leader = request(
         &first.member_id,
         vec![SyncGroupRequestAssignment {
@@ -242,7 +243,7 @@ async fn settled(coordinator: &Coordinator) -> [StrBytes; 2] {
             ..SyncGroupRequestAssignment::default()
         }],
     );
-    assert_eq!(coordinator.sync_group(CALLER, 4, &leader).await.assignment, "");
+    assert_eq!(coordinator.sync_group(CALLER, 4, &OneTopic, &leader).await.assignment, "");
     assert_eq!(follower.await.assignment, "all");
     [first.member_id, second.member_id]
 }

@@ -17,13 +17,15 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ottla_machine::Ticket;
 use ottla_wire::messages::GroupMetadataValue;
 use ottla_wire::{ErrorCode, Generation, StrBytes, Timestamp};
 
 use crate::{Decided, GroupRecord, GroupReply, Now, Settings, Soft};
-use member::{Member, Waits};
+use member::Waits;
 
+pub(crate) use member::Member;
 pub(crate) use subscription::topics_of as subscribed_topics;
 
 /// What a decision has gathered so far, and the time at which it is taken.
@@ -160,6 +162,47 @@ impl Session {
         session
     }
 
+    /// A settled group of consumers whose members spoke another protocol before; the first of them
+    /// leads. They have yet to be given what is theirs.
+    pub(crate) fn converted(
+        id: &str,
+        generation: Generation,
+        members: Vec<Member>,
+        now: Now,
+    ) -> Self {
+        let mut session = Session::new(id, now);
+        session.phase = Phase::Stable;
+        session.generation = generation;
+        session.protocol_type = Some(StrBytes::from(CONSUMERS));
+        session.leader = members.first().map(|member| member.id.clone());
+        for mut member in members {
+            member.order = session.joined;
+            member.extend(now);
+            session.joined += 1;
+            if let Some(instance) = &member.instance {
+                session.statics.insert(instance.clone(), member.id.clone());
+            }
+            session.members.insert(member.id.clone(), member);
+        }
+        session.protocol = session.select_protocol();
+        session
+    }
+
+    /// Gives each member what `assign` makes for its id and its metadata, if that can be made for
+    /// all of them.
+    pub(crate) fn give(&mut self, assign: &dyn Fn(&str, &Bytes) -> Option<Bytes>) -> bool {
+        let protocol = self.protocol.clone().unwrap_or_default();
+        self.members.values_mut().all(|member| {
+            let assignment =
+                member.metadata(&protocol).and_then(|metadata| assign(&member.id, metadata));
+            assignment.map(|assignment| member.assignment = assignment).is_some()
+        })
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
@@ -234,7 +277,7 @@ impl Session {
 
     /// Whether the members are Kafka consumers, whose metadata names the topics they want.
     pub(crate) fn is_of_consumers(&self) -> bool {
-        self.protocol_type.as_ref().is_some_and(|protocol_type| *protocol_type == "consumer")
+        self.protocol_type.as_ref().is_some_and(|protocol_type| *protocol_type == CONSUMERS)
     }
 
     /// The topics that members of a group of consumers subscribe to; `None` when it is not known.
@@ -259,7 +302,7 @@ impl Session {
     }
 
     /// The record that says who is in the group.
-    fn record(&self) -> GroupRecord {
+    pub(crate) fn record(&self) -> GroupRecord {
         let protocol = self.protocol.as_ref();
         let members = self.members_in_order().into_iter();
         GroupRecord::GroupMetadata {
@@ -289,3 +332,6 @@ impl Session {
         }
     }
 }
+
+/// The protocol type of Kafka consumers.
+pub(crate) const CONSUMERS: &str = "consumer";

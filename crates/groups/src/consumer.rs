@@ -1,10 +1,13 @@
-//! KIP-848 groups: the coordinator says who gets what, and members follow one heartbeat at a time.
+//! KIP-848 groups: the coordinator says who gets what, and members follow one heartbeat at a
+//! time.
 //!
 //! heartbeat.rs takes a heartbeat from its checks to its answer, by way of membership.rs (who it
-//! comes from), subscription.rs (which topics are wanted), target.rs (who shall have what: assign/)
-//! and reconcile.rs (the member's next step). leave.rs ends memberships, describe.rs tells of
-//! groups, offsets.rs checks who commits. state.rs is what survives, sessions.rs what need not.
-//! Must hold: nothing waits in here, every request is answered by the decision that it leads to.
+//! comes from), subscription.rs (which topics are wanted), target.rs (who shall have what:
+//! assign/) and reconcile.rs (the member's next step). leave.rs ends memberships, describe.rs
+//! tells of groups, offsets.rs checks who commits. mixed.rs has members of the classic protocol
+//! in such a group, and its change from and to that protocol. state.rs is what survives,
+//! sessions.rs what need not. Must hold: nothing waits in here, every request is answered by the
+//! decision that it leads to.
 
 mod assign;
 mod describe;
@@ -12,6 +15,7 @@ mod draft;
 mod heartbeat;
 mod leave;
 mod membership;
+mod mixed;
 mod offsets;
 mod partitions;
 mod reconcile;
@@ -29,11 +33,14 @@ use ottla_wire::ErrorCode;
 
 pub(crate) use describe::forget_group;
 pub(crate) use draft::ConsumerDraft;
+pub(crate) use mixed::subscription as subscription_of;
+#[cfg(test)]
+pub(crate) use mixed::{assignment, assignment_bytes};
 pub(crate) use offsets::{Committer, May};
 pub use records::{ConsumerEntry, ConsumerRecord};
 pub(crate) use regex::TopicRegex;
 pub(crate) use sessions::{MemberTimes, Rebalance, TimeUp};
-pub use settings::{ConsumerSettings, ConsumerTimes};
+pub use settings::{ConsumerSettings, ConsumerTimes, MigrationPolicy};
 pub(crate) use state::{ConsumerGroup, ConsumerUndo};
 pub(crate) use subscription::{hash_of, names_of_group};
 

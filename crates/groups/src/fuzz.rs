@@ -11,7 +11,7 @@ use ottla_wire::{Message, Offset, ProducerId, StrBytes, Timestamp};
 
 use crate::classic::subscribed_topics;
 use crate::consumer::TopicRegex;
-use crate::{GroupRecord, Groups, Now, Settings, Soft};
+use crate::{GroupRecord, Groups, NoTopics, Now, Settings, Soft};
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
@@ -41,7 +41,7 @@ fn replay(input: &[u8]) {
     for _ in 0..3 {
         let Some(at) = soft.wake() else { break };
         now.steady = at;
-        groups.tick(&mut soft, now, &settings);
+        groups.tick(&mut soft, now, &settings, &NoTopics);
     }
     groups.undo(undo);
     assert_eq!(groups, Groups::default());

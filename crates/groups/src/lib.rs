@@ -12,8 +12,7 @@
 //! changes [`Groups`], and dropping any part of [`Soft`] is no worse than a change of the
 //! coordinator.
 //!
-//! Not served: members of the classic protocol in KIP-848 groups. Records of unknown types are kept
-//! and counted ([`Groups::unserved`]).
+//! Records of unknown types are kept and counted ([`Groups::unserved`]).
 //!
 //! ```
 //! use ottla_groups::{Ask, Groups, Now, Settings, Soft};
@@ -63,7 +62,7 @@ mod transactional;
 
 pub use ask::{Ask, NoTopics, Settings, Topics};
 pub use consumer::{
-    ConsumerEntry, ConsumerRecord, ConsumerSettings, ConsumerTimes, assignor_names,
+    ConsumerEntry, ConsumerRecord, ConsumerSettings, ConsumerTimes, MigrationPolicy, assignor_names,
 };
 pub use offsets::CommittedOffset;
 pub use ottla_machine::Now;

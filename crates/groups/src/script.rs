@@ -4,8 +4,10 @@
 //! remember the member id and generation that they were told. What a command causes is printed in
 //! order, what still waits at the end. Every script also shows that replay gives the live state.
 
+mod classic;
 mod consumers;
 mod print;
+mod readers;
 mod topics;
 mod transactional;
 mod words;
@@ -14,12 +16,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use expect_test::Expect;
 use ottla_machine::Ticket;
 use ottla_machine::kit::Kit;
-use ottla_wire::messages::join_group_request::JoinGroupRequestProtocol;
-use ottla_wire::messages::leave_group_request::MemberIdentity;
 use ottla_wire::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -29,20 +28,17 @@ use ottla_wire::messages::offset_delete_request::{
 use ottla_wire::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
-use ottla_wire::messages::sync_group_request::SyncGroupRequestAssignment;
-use ottla_wire::messages::{
-    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
-};
-use ottla_wire::{
-    ErrorCode, Generation, Message, Offset, PartitionIndex, StrBytes, Timestamp, Writer,
-};
+use ottla_wire::messages::{ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest};
+use ottla_wire::{ErrorCode, Offset, PartitionIndex, StrBytes, Timestamp};
 
 use self::consumers::Consumer;
 use self::print::{outcome, summary};
+use self::readers::Reader;
 use self::topics::TwoTopics;
 use self::words::{Words, millis};
-use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
+use crate::{
+    Ask, Decided, GroupRecord, GroupReply, Groups, MigrationPolicy, Now, Settings, Soft, Topics,
+};
 
 pub(crate) fn check(script: &str, expect: Expect) {
     let mut world = World::new();
@@ -65,6 +61,7 @@ pub(crate) struct World {
     topics: TwoTopics,
     clients: BTreeMap<String, Client>,
     consumers: BTreeMap<String, Consumer>,
+    readers: BTreeMap<String, Reader>,
     tickets: BTreeMap<Ticket, String>,
     asked: u64,
     labels: BTreeMap<String, String>,
@@ -82,6 +79,7 @@ impl World {
             topics: TwoTopics::default(),
             clients: BTreeMap::new(),
             consumers: BTreeMap::new(),
+            readers: BTreeMap::new(),
             tickets: BTreeMap::new(),
             asked: 0,
             labels: BTreeMap::new(),
@@ -119,6 +117,7 @@ impl World {
         let words = Words::of(command);
         match words.plain[0] {
             "join" => self.join(&words),
+            "poll" => self.poll(&words),
             "sync" => self.sync(&words),
             "beat" => self.beat(&words),
             "leave" => self.leave(&words),
@@ -170,6 +169,15 @@ impl World {
                     Arc::make_mut(&mut self.settings.consumer).size_max = size;
                     self.settings.group_size_max = size;
                 }
+                "migration" => {
+                    let policy = match *value {
+                        "up" => MigrationPolicy::Upgrade,
+                        "down" => MigrationPolicy::Downgrade,
+                        "no" => MigrationPolicy::Disabled,
+                        other => panic!("no such policy: {other}"),
+                    };
+                    Arc::make_mut(&mut self.settings.consumer).migration = policy;
+                }
                 "interval" => {
                     let interval_ms = millis(value).try_into().expect("fits");
                     let consumer = Arc::make_mut(&mut self.settings.consumer);
@@ -187,106 +195,6 @@ impl World {
         self.tickets.insert(ticket, who.to_owned());
         let random = u128::from(self.asked).to_be_bytes();
         Asked { now: self.now, version, client_id: who.to_owned(), random, ticket }
-    }
-
-    fn join(&mut self, words: &Words<'_>) {
-        let name = words.client();
-        let known = self.clients.entry(name.clone()).or_default().member_id.clone();
-        let offered = words.text("protocols", "range").to_string();
-        let metadata = match words.keys.get("topics") {
-            Some(topics) => subscription(topics),
-            None => Bytes::copy_from_slice(words.text("meta", "m").as_bytes()),
-        };
-        let protocols = offered.split(',').filter(|name| !name.is_empty());
-        let request = JoinGroupRequest {
-            group_id: words.group(),
-            session_timeout_ms: words.millis("session", "10s").try_into().expect("fits"),
-            rebalance_timeout_ms: words.millis("rebalance", "60s").try_into().expect("fits"),
-            member_id: match words.keys.get("id") {
-                Some(&"none") => StrBytes::default(),
-                Some(id) => StrBytes::copied(id),
-                None => StrBytes::copied(&known),
-            },
-            group_instance_id: words.optional("static"),
-            protocol_type: words.text("type", "consumer"),
-            protocols: protocols
-                .map(|name| JoinGroupRequestProtocol {
-                    name: StrBytes::copied(name),
-                    metadata: metadata.clone(),
-                    ..JoinGroupRequestProtocol::default()
-                })
-                .collect(),
-            ..JoinGroupRequest::default()
-        };
-        let ask = self.ask(&name, words.version(3));
-        let decided = self.kit.live().join(&mut self.soft, &ask.of(&self.settings), &request);
-        self.obey(decided);
-    }
-
-    fn sync(&mut self, words: &Words<'_>) {
-        let name = words.client();
-        let client = self.clients.entry(name.clone()).or_default().clone();
-        let given = client.roster.iter().filter(|member| {
-            words.keys.get("omit").is_none_or(|omitted| self.label(member) != *omitted)
-        });
-        let assignments: Vec<SyncGroupRequestAssignment> = given
-            .map(|member| SyncGroupRequestAssignment {
-                member_id: StrBytes::copied(member),
-                assignment: Bytes::from(format!("{}@{}", self.label(member), client.generation)),
-                ..SyncGroupRequestAssignment::default()
-            })
-            .collect();
-        let request = SyncGroupRequest {
-            group_id: words.group(),
-            generation_id: generation(words, &client),
-            member_id: StrBytes::copied(&client.member_id),
-            group_instance_id: words.optional("static"),
-            protocol_type: words.optional("type"),
-            protocol_name: words.optional("protocol"),
-            assignments,
-            ..SyncGroupRequest::default()
-        };
-        let ask = self.ask(&name, words.version(4));
-        let decided = self.kit.live().sync(&mut self.soft, &ask.of(&self.settings), &request);
-        self.obey(decided);
-    }
-
-    fn beat(&mut self, words: &Words<'_>) {
-        let name = words.client();
-        let client = self.clients.entry(name.clone()).or_default().clone();
-        let request = HeartbeatRequest {
-            group_id: words.group(),
-            generation_id: generation(words, &client),
-            member_id: StrBytes::copied(&client.member_id),
-            group_instance_id: words.optional("static"),
-            ..HeartbeatRequest::default()
-        };
-        let ask = self.ask(&name, words.version(4));
-        let decided = self.kit.live().heartbeat(&mut self.soft, &ask.of(&self.settings), &request);
-        self.obey(decided);
-    }
-
-    fn leave(&mut self, words: &Words<'_>) {
-        let version = words.version(5);
-        let name = words.plain.get(1).map_or("admin", |name| name).to_owned();
-        let member_id = match words.plain.get(1) {
-            Some(name) => self.clients.entry((*name).to_owned()).or_default().member_id.clone(),
-            None => String::new(),
-        };
-        let member_id = StrBytes::from(member_id);
-        let mut request =
-            LeaveGroupRequest { group_id: words.group(), ..LeaveGroupRequest::default() };
-        if version < 3 {
-            request.member_id = member_id;
-        } else {
-            let group_instance_id = words.optional("static");
-            let identity =
-                MemberIdentity { member_id, group_instance_id, ..MemberIdentity::default() };
-            request.members.push(identity);
-        }
-        let ask = self.ask(&name, version);
-        let decided = self.kit.live().leave(&mut self.soft, &ask.of(&self.settings), &request);
-        self.obey(decided);
     }
 
     fn commit(&mut self, words: &Words<'_>) {
@@ -383,7 +291,10 @@ impl World {
         let end = self.now.steady + ms;
         while let Some(at) = self.soft.wake().filter(|at| *at <= end) {
             self.pass_until(at);
-            let decided = self.kit.live().tick(&mut self.soft, self.now, &self.settings);
+            let decided = {
+                let (now, settings, topics) = (self.now, &self.settings, &self.topics);
+                self.kit.live().tick(&mut self.soft, now, settings, topics)
+            };
             self.obey(decided);
         }
         self.pass_until(end);
@@ -471,23 +382,28 @@ impl World {
     }
 
     /// Member ids print as the client or instance that they were made for, later ones numbered.
-    fn learn(&mut self, id: &str) {
-        if self.labels.contains_key(id) || id.len() <= 37 {
+    fn learn(&mut self, id: &str, client: &str) {
+        // In groups of KIP-848 ids do not name the client.
+        let of_group = id.len() == UUID_LEN;
+        if self.labels.contains_key(id) || id.len() <= 37 && !of_group {
             return;
         }
-        let prefix = &id[..id.len() - 37];
-        let same = self.labels.keys().filter(|known| known[..known.len() - 37] == *prefix).count();
+        let prefix = if of_group { client } else { &id[..id.len() - 37] };
+        let is_same = |label: &&String| label.split('#').next() == Some(prefix);
+        let same = self.labels.values().filter(is_same).count();
         let label = if same == 0 { prefix.to_owned() } else { format!("{prefix}#{}", same + 1) };
         self.labels.insert(id.to_owned(), label);
     }
 
     fn answer(&mut self, ticket: Ticket, reply: &GroupReply) {
         let name = self.tickets.remove(&ticket).expect("every ticket is answered once");
+        let read = self.read(&name, reply);
         let line = match reply {
+            GroupReply::Sync(_) if read.is_some() => read.unwrap_or_default(),
             GroupReply::Join(response) => {
-                self.learn(&response.member_id);
+                self.learn(&response.member_id, &name);
                 for member in &response.members {
-                    self.learn(&member.member_id);
+                    self.learn(&member.member_id, "");
                 }
                 let client = self.clients.entry(name.clone()).or_default();
                 if response.error_code == ErrorCode::MEMBER_ID_REQUIRED {
@@ -541,6 +457,9 @@ impl World {
     }
 }
 
+/// The length of the ids that members of KIP-848 groups are given.
+const UUID_LEN: usize = 22;
+
 /// An [`Ask`] that owns its texts.
 struct Asked {
     now: Now,
@@ -564,25 +483,9 @@ impl Asked {
     }
 }
 
-fn generation(words: &Words<'_>, client: &Client) -> Generation {
-    let number = words.number("gen", client.generation.into());
-    Generation(number.try_into().expect("fits"))
-}
-
 fn place_of(place: &str) -> (&str, PartitionIndex) {
     let (topic, partition) = place.split_once(':').expect("topic:partition");
     (topic, PartitionIndex(partition.parse().expect("a partition")))
-}
-
-fn subscription(topics: &str) -> Bytes {
-    let subscription = ConsumerProtocolSubscription {
-        topics: topics.split('+').map(StrBytes::copied).collect(),
-        ..ConsumerProtocolSubscription::default()
-    };
-    let mut writer = Writer::new();
-    writer.raw(&3_i16.to_be_bytes());
-    subscription.encode(&mut writer, 3).expect("every field is in version 3");
-    writer.into_bytes().expect("nothing is in a file")
 }
 
 /// The record as it comes back from a log, where its batch tells the producer.

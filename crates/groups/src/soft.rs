@@ -11,7 +11,7 @@ use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp};
 use crate::classic::{Out, Session};
 use crate::consumer::MemberTimes;
 use crate::streams::SoftStreams;
-use crate::{Decided, Groups, Now, Settings};
+use crate::{Decided, Groups, Now, Settings, Topics};
 
 /// The soft state beside one [`Groups`].
 #[derive(Debug, Default)]
@@ -116,7 +116,13 @@ impl Groups {
     }
 
     /// Does what is due at `now`: ends sessions and rebalances, expires offsets.
-    pub fn tick(&self, soft: &mut Soft, now: Now, settings: &Settings) -> Decided {
+    pub fn tick(
+        &self,
+        soft: &mut Soft,
+        now: Now,
+        settings: &Settings,
+        topics: &dyn Topics,
+    ) -> Decided {
         let mut out = Out::new(now, settings);
         while out.records.len() < TICK_RECORDS_MAX
             && let Some(id) = soft.due(now.steady)
@@ -127,7 +133,7 @@ impl Groups {
             soft.settle(&id);
         }
         if out.records.len() < TICK_RECORDS_MAX {
-            self.end_consumers(soft, &mut out);
+            self.end_consumers(soft, topics, &mut out);
             self.end_sharers(soft, &mut out);
             self.end_streamers(soft, &mut out);
             self.end_delays(soft, &mut out);

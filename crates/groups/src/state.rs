@@ -139,6 +139,11 @@ impl Groups {
         self.groups.get(id)
     }
 
+    /// The KIP-848 group of this id.
+    pub(crate) fn consumers(&self, id: &str) -> Option<&ConsumerGroup> {
+        self.groups.get(id)?.consumers.as_deref()
+    }
+
     /// Changes a group and forgets it when nothing is left of it.
     fn change<T>(&mut self, id: &str, change: impl FnOnce(&mut Group) -> T) -> T {
         if let Some(group) = self.groups.get_mut(id) {

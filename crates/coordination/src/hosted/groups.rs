@@ -3,9 +3,10 @@
 //! Not here: a thing that is done outside; groups only decide.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_groups::{GroupRecord, GroupReply, Groups, Settings, Soft};
+use ottla_groups::{GroupRecord, GroupReply, Groups, NoTopics, Settings, Soft, Topics};
 use ottla_machine::{Now, Ticket};
 use ottla_records::{BatchSettings, Codec, Producer};
 use ottla_wire::{ErrorCode, ProducerEpoch, ProducerId, Timestamp};
@@ -13,11 +14,23 @@ use ottla_wire::{ErrorCode, ProducerEpoch, ProducerId, Timestamp};
 use crate::hosted::{DecidedOf, Home, Hosted};
 use crate::log::BoxFuture;
 
+/// The topics of the cluster, for what is decided without anybody having asked for it.
+pub trait ClusterTopics: Send + Sync {
+    /// The topics as they are.
+    fn topics(&self) -> Box<dyn Topics + '_>;
+}
+
+impl ClusterTopics for NoTopics {
+    fn topics(&self) -> Box<dyn Topics + '_> {
+        Box::new(NoTopics)
+    }
+}
+
 impl Hosted for Groups {
     type Soft = Soft;
     type Reply = GroupReply;
     type Limits = Settings;
-    type World = ();
+    type World = Arc<dyn ClusterTopics>;
     type Event = ();
 
     const THINGS: &str = "groups";
@@ -56,8 +69,14 @@ impl Hosted for Groups {
         Groups::loaded(self, soft, now, limits)
     }
 
-    fn tick(&self, soft: &mut Soft, now: Now, limits: &Settings) -> DecidedOf<Self> {
-        Groups::tick(self, soft, now, limits)
+    fn tick(
+        &self,
+        soft: &mut Soft,
+        now: Now,
+        limits: &Settings,
+        world: &Self::World,
+    ) -> DecidedOf<Self> {
+        Groups::tick(self, soft, now, limits, world.topics().as_ref())
     }
 
     fn wake(soft: &Soft) -> Option<Timestamp> {
@@ -83,7 +102,11 @@ impl Hosted for Groups {
             .collect()
     }
 
-    fn effect((): &(), _home: &Home<'_>, _reply: GroupReply) -> Option<BoxFuture<'static, ()>> {
+    fn effect(
+        _world: &Self::World,
+        _home: &Home<'_>,
+        _reply: GroupReply,
+    ) -> Option<BoxFuture<'static, ()>> {
         None
     }
 

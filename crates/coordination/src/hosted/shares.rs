@@ -55,7 +55,13 @@ impl Hosted for ShareStates {
         ShareStates::loaded(self, soft, now, limits)
     }
 
-    fn tick(&self, soft: &mut Soft, now: Now, limits: &Settings) -> DecidedOf<Self> {
+    fn tick(
+        &self,
+        soft: &mut Soft,
+        now: Now,
+        limits: &Settings,
+        _world: &Self::World,
+    ) -> DecidedOf<Self> {
         ShareStates::tick(self, soft, now, limits)
     }
 

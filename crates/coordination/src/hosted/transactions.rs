@@ -90,7 +90,13 @@ impl Hosted for Transactions {
         Transactions::loaded(self, soft, now, limits)
     }
 
-    fn tick(&self, soft: &mut Soft, now: Now, limits: &Settings) -> DecidedOf<Self> {
+    fn tick(
+        &self,
+        soft: &mut Soft,
+        now: Now,
+        limits: &Settings,
+        _world: &Self::World,
+    ) -> DecidedOf<Self> {
         Transactions::tick(self, soft, now, limits)
     }
 

@@ -1,9 +1,10 @@
 //! JoinGroup, SyncGroup, Heartbeat and LeaveGroup.
 //!
 //! JoinGroup and SyncGroup may wait for other members; everything else is answered at once, but
-//! for a log whose commits take time. Not here: the rules, which are those of groups::classic.
+//! for a log whose commits take time. Not here: the rules, which are those of groups::classic, and
+//! of groups::consumer where the group is one of KIP-848.
 
-use ottla_groups::{GroupReply, Groups};
+use ottla_groups::{GroupReply, Groups, Topics};
 use ottla_wire::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
     LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
@@ -63,6 +64,7 @@ impl Coordinator<Groups> {
         &self,
         caller: Caller<'_>,
         version: i16,
+        topics: &dyn Topics,
         request: &JoinGroupRequest,
     ) -> Answer<JoinGroupResponse> {
         if request.group_id.is_empty() {
@@ -71,7 +73,7 @@ impl Coordinator<Groups> {
         }
         let answer =
             self.ask(&request.group_id, caller, version, request, &JOIN, |groups, soft, ask| {
-                groups.join(soft, ask, request)
+                groups.join(soft, ask, topics, request)
             });
         answer.map(move |response| in_version(version, response))
     }
@@ -81,6 +83,7 @@ impl Coordinator<Groups> {
         &self,
         caller: Caller<'_>,
         version: i16,
+        topics: &dyn Topics,
         request: &SyncGroupRequest,
     ) -> Answer<SyncGroupResponse> {
         if request.group_id.is_empty() {
@@ -88,7 +91,7 @@ impl Coordinator<Groups> {
         }
         let answer =
             self.ask(&request.group_id, caller, version, request, &SYNC, |groups, soft, ask| {
-                groups.sync(soft, ask, request)
+                groups.sync(soft, ask, topics, request)
             });
         answer.map(|mut response| {
             // A coordinator that loads has forgotten the rebalance: the member joins again.
@@ -119,13 +122,14 @@ impl Coordinator<Groups> {
         &self,
         caller: Caller<'_>,
         version: i16,
+        topics: &dyn Topics,
         request: &LeaveGroupRequest,
     ) -> Answer<LeaveGroupResponse> {
         if request.group_id.is_empty() {
             return Answer::Now((LEAVE.refused)(request, ErrorCode::INVALID_GROUP_ID));
         }
         self.ask(&request.group_id, caller, version, request, &LEAVE, |groups, soft, ask| {
-            groups.leave(soft, ask, request)
+            groups.leave(soft, ask, topics, request)
         })
     }
 }

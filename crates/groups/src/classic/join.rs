@@ -11,13 +11,19 @@ use ottla_wire::{ErrorCode, StrBytes};
 use crate::classic::member::{Member, Waits};
 use crate::classic::{Out, Phase, Session};
 use crate::consumer::forget_group;
-use crate::{Ask, Decided, GroupReply, Groups, Soft};
+use crate::{Ask, Decided, GroupReply, Groups, Soft, Topics};
 
 impl Groups {
     /// JoinGroup, v0 to v9. The answer may come with a later decision.
-    pub fn join(&self, soft: &mut Soft, ask: &Ask<'_>, request: &JoinGroupRequest) -> Decided {
+    pub fn join(
+        &self,
+        soft: &mut Soft,
+        ask: &Ask<'_>,
+        topics: &dyn Topics,
+        request: &JoinGroupRequest,
+    ) -> Decided {
         let mut out = Out::new(ask.now, ask.settings);
-        if let Err(error) = self.join_or_refuse(soft, ask, request, &mut out) {
+        if let Err(error) = self.join_or_refuse(soft, ask, topics, request, &mut out) {
             out.reply(ask.ticket, refused(request, error));
         }
         soft.settle(&request.group_id);
@@ -28,6 +34,7 @@ impl Groups {
         &self,
         soft: &mut Soft,
         ask: &Ask<'_>,
+        topics: &dyn Topics,
         request: &JoinGroupRequest,
         out: &mut Out<'_>,
     ) -> Result<(), ErrorCode> {
@@ -40,11 +47,10 @@ impl Groups {
         }
         let mut known = self.group(&request.group_id);
         let replaced = known.and_then(|group| group.consumers.as_deref());
-        let may_join = replaced.map_or_else(
-            || known.is_none_or(|group| group.is_classic()),
-            |consumers| consumers.may_go().is_ok(),
-        );
-        if !may_join {
+        if let Some(consumers) = replaced.filter(|consumers| consumers.may_go().is_err()) {
+            return Groups::join_consumers(soft, ask, topics, request, consumers, out);
+        }
+        if replaced.is_none() && known.is_some_and(|group| !group.is_classic()) {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
         known = known.filter(|_| replaced.is_none());

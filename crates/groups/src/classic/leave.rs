@@ -8,13 +8,19 @@ use ottla_wire::messages::leave_group_response::MemberResponse;
 use ottla_wire::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use crate::classic::{Out, Session};
-use crate::{Ask, Decided, GroupReply, Groups, Soft};
+use crate::{Ask, Decided, GroupReply, Groups, Soft, Topics};
 
 impl Groups {
     /// LeaveGroup, v0 to v5.
-    pub fn leave(&self, soft: &mut Soft, ask: &Ask<'_>, request: &LeaveGroupRequest) -> Decided {
+    pub fn leave(
+        &self,
+        soft: &mut Soft,
+        ask: &Ask<'_>,
+        topics: &dyn Topics,
+        request: &LeaveGroupRequest,
+    ) -> Decided {
         let mut out = Out::new(ask.now, ask.settings);
-        let response = self.leave_or_refuse(soft, ask, request, &mut out);
+        let response = self.leave_or_refuse(soft, ask, topics, request, &mut out);
         out.reply(ask.ticket, GroupReply::Leave(response));
         soft.settle(&request.group_id);
         out.decided(soft)
@@ -24,6 +30,7 @@ impl Groups {
         &self,
         soft: &mut Soft,
         ask: &Ask<'_>,
+        topics: &dyn Topics,
         request: &LeaveGroupRequest,
         out: &mut Out<'_>,
     ) -> LeaveGroupResponse {
@@ -42,9 +49,18 @@ impl Groups {
         } else {
             &request.members[..]
         };
-        let members = match soft.sessions.get_mut(&request.group_id) {
-            Some(session) => session.leave(leaving, out),
-            None => leaving.iter().map(|one| left(one, ErrorCode::UNKNOWN_MEMBER_ID)).collect(),
+        let id = &request.group_id;
+        let members = match (soft.sessions.get_mut(id), self.consumers(id)) {
+            (Some(session), _) => session.leave(leaving, out),
+            (None, Some(group)) => {
+                let at = (id, group);
+                let left_by_name = Groups::leave_consumers_by_name(soft, topics, leaving, at, out);
+                let results = leaving.iter().zip(left_by_name);
+                results.map(|(one, it)| left(one, it.err().unwrap_or(ErrorCode::NONE))).collect()
+            }
+            (None, None) => {
+                leaving.iter().map(|one| left(one, ErrorCode::UNKNOWN_MEMBER_ID)).collect()
+            }
         };
         if ask.version < 3 {
             let error = members.first().map_or(ErrorCode::NONE, |member| member.error_code);

@@ -6,7 +6,9 @@
 use bytes::Bytes;
 use ottla_machine::Ticket;
 use ottla_wire::messages::group_metadata_value::MemberMetadata;
-use ottla_wire::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
+use ottla_wire::messages::{
+    ConsumerGroupMemberMetadataValue, JoinGroupRequest, JoinGroupResponse, SyncGroupResponse,
+};
 use ottla_wire::{ErrorCode, StrBytes, Timestamp};
 
 use crate::{Ask, GroupReply, Now};
@@ -83,6 +85,30 @@ impl Member {
             deadline: None,
             order: 0,
         }
+    }
+
+    /// A member of a KIP-848 group that speaks the classic protocol; none for one that does not.
+    pub(crate) fn converted(
+        id: &StrBytes,
+        value: &ConsumerGroupMemberMetadataValue,
+    ) -> Option<Self> {
+        let classic = value.classic_member_metadata.as_ref()?;
+        let protocols = classic.supported_protocols.iter();
+        Some(Member {
+            id: id.clone(),
+            instance: value.instance_id.clone(),
+            client_id: value.client_id.clone(),
+            client_host: value.client_host.clone(),
+            rebalance_timeout_ms: value.rebalance_timeout_ms,
+            session_timeout_ms: classic.session_timeout_ms,
+            protocols: protocols.map(|it| (it.name.clone(), it.metadata.clone())).collect(),
+            assignment: Bytes::new(),
+            waits: Waits::Nothing,
+            is_new: false,
+            synced: true,
+            deadline: None,
+            order: 0,
+        })
     }
 
     /// Takes over what a member says of itself when it joins again.

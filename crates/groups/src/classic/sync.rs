@@ -13,11 +13,17 @@ use ottla_wire::{ErrorCode, Generation, StrBytes};
 
 use crate::classic::member::Waits;
 use crate::classic::{Out, Phase, Session};
-use crate::{Ask, Decided, GroupReply, Groups, Soft};
+use crate::{Ask, Decided, GroupReply, Groups, Soft, Topics};
 
 impl Groups {
     /// SyncGroup, v0 to v5. A follower's answer comes with the leader's request.
-    pub fn sync(&self, soft: &mut Soft, ask: &Ask<'_>, request: &SyncGroupRequest) -> Decided {
+    pub fn sync(
+        &self,
+        soft: &mut Soft,
+        ask: &Ask<'_>,
+        topics: &dyn Topics,
+        request: &SyncGroupRequest,
+    ) -> Decided {
         let mut out = Out::new(ask.now, ask.settings);
         let result = if request.group_id.is_empty() {
             Err(ErrorCode::INVALID_GROUP_ID)
@@ -26,9 +32,11 @@ impl Groups {
         {
             Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
         } else {
-            match soft.sessions.get_mut(&request.group_id) {
-                Some(session) => session.sync(ask, request, &mut out),
-                None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            match (soft.sessions.get_mut(&request.group_id), self.consumers(&request.group_id)) {
+                (Some(session), _) => session.sync(ask, request, &mut out),
+                (None, Some(group)) => Groups::sync_consumers(soft, ask, topics, request, group)
+                    .map(|response| out.reply(ask.ticket, GroupReply::Sync(response))),
+                (None, None) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
             }
         };
         if let Err(error_code) = result {
@@ -49,7 +57,10 @@ impl Groups {
         } else {
             match soft.sessions.get_mut(&request.group_id) {
                 Some(session) => session.heartbeat(ask, request),
-                None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                None => match self.consumers(&request.group_id) {
+                    Some(group) => Groups::beat_consumers(soft, ask, request, group),
+                    None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                },
             }
         };
         let error_code = result.err().unwrap_or(ErrorCode::NONE);

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use ottla_wire::messages::consumer_group_heartbeat_request::TopicPartitions as OwnedPartitions;
 use ottla_wire::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use ottla_wire::{ErrorCode, StrBytes, Uuid};
@@ -17,11 +18,14 @@ use crate::classic::{Out, Phase};
 use crate::consumer::Refusal;
 use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::membership::{JOINING, LEAVING, LEAVING_FOR_A_WHILE, known_member};
+use crate::consumer::mixed::{check_upgrade, upgrade};
 use crate::consumer::partitions::Partitions;
 use crate::consumer::reconcile::Reconciliation;
 use crate::consumer::records::ConsumerEntry;
 use crate::consumer::sessions::Rebalance;
-use crate::consumer::state::{Current, MemberState, MemberValue, Subscription, epoch_entry};
+use crate::consumer::state::{
+    Current, MemberState, MemberValue, Subscription, epoch_entry, session_ms, unsaid,
+};
 use crate::consumer::subscription::{change_regex, metadata_hash, refresh_regexes, topics_of};
 use crate::consumer::target::{preferred_assignor, retarget, wait_ms};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
@@ -59,8 +63,9 @@ impl Groups {
         out: &mut Out<'_>,
     ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
         let joins = request.member_epoch == JOINING;
-        let mut draft = self.consumers_for(soft, &request.group_id, joins)?;
-        has_room(&draft, ask, request)?;
+        let (mut draft, upgrades) =
+            self.consumers_for(soft, ask, topics, &request.group_id, joins)?;
+        has_room(&draft, ask, &request.member_id, request.instance_id.as_deref())?;
         let member = match request.member_id.is_empty() {
             true => StrBytes::from(Uuid(ask.random).to_string()),
             false => StrBytes::copied(&request.member_id),
@@ -83,8 +88,13 @@ impl Groups {
         bump_if_changed(&mut draft, soft, ask, topics, bump);
         retarget(&mut draft, soft, ask, topics, &member);
         let changed = names_changed || regex.changed;
-        let current =
-            reconcile(&mut draft, soft, ask, topics, (&member, &value), request, changed)?;
+        let owned = request.topic_partitions.as_deref();
+        let current = reconcile(&mut draft, soft, ask, topics, (&member, &value), owned, changed)?;
+        if upgrades {
+            soft.upgraded(&draft, out);
+        } else if before.is_some_and(|before| before.classic_member_metadata.is_some()) {
+            soft.consumers.rebalance(&draft.id, &member, None);
+        }
         let times = ask.settings.consumer.times_of(&draft.id);
         soft.consumers.heard(&draft.id, &member, out.after(times.session_timeout_ms));
         if let Some(times) = soft.consumers.group(&draft.id) {
@@ -103,35 +113,53 @@ impl Groups {
         })
     }
 
-    /// The group to decide on; a joining member may make it, in place of a classic group that
-    /// nobody is in.
+    /// The group to decide on; a joining member may make it, or make it out of a classic group.
+    /// Answers whether members of that one are in it.
     fn consumers_for(
         &self,
         soft: &mut Soft,
+        ask: &Ask<'_>,
+        topics: &dyn Topics,
         id: &StrBytes,
         joins: bool,
-    ) -> Result<ConsumerDraft<'_>, Refusal> {
+    ) -> Result<(ConsumerDraft<'_>, bool), Refusal> {
         let Some(group) = self.group(id) else {
             if joins {
-                return Ok(ConsumerDraft::new(id, Vec::new()));
+                return Ok((ConsumerDraft::new(id, Vec::new()), false));
             }
             let message = format!("Consumer group {id} not found.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
         };
         if let Some(consumers) = &group.consumers {
-            return Ok(ConsumerDraft::of(id, consumers));
+            return Ok((ConsumerDraft::of(id, consumers), false));
         }
-        let session = soft.sessions.get(id);
-        let is_empty =
-            session.is_none_or(|session| session.phase() == Phase::Empty && !session.has_pending());
-        if !group.is_classic() || !joins || !is_empty {
+        if !group.is_classic() || !joins {
             let message = format!("Group {id} is not a consumer group.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
+        }
+        let session = soft.sessions.get(id);
+        if let Some(session) = session.filter(|session| session.phase() != Phase::Empty) {
+            check_upgrade(id, session, ask.settings)?;
+            return Ok((upgrade(id, session, topics)?, true));
         }
         soft.remove(id);
         let replaced = group.metadata.is_some();
         let gone = GroupRecord::GroupMetadata { group: StrBytes::copied(id), value: None };
-        Ok(ConsumerDraft::new(id, replaced.then_some(gone).into_iter().collect()))
+        Ok((ConsumerDraft::new(id, replaced.then_some(gone).into_iter().collect()), false))
+    }
+}
+
+impl Soft {
+    /// A classic group has become one of KIP-848: whoever waits has to join again, and all sessions
+    /// begin anew.
+    fn upgraded(&mut self, draft: &ConsumerDraft<'_>, out: &mut Out<'_>) {
+        if let Some(mut session) = self.remove(&draft.id) {
+            session.answer_all(ErrorCode::REBALANCE_IN_PROGRESS, &mut out.replies);
+        }
+        for (member, value) in draft.group().members() {
+            let until = out.now.steady + session_ms(value, out.settings, &draft.id);
+            self.consumers.heard(&draft.id, member, until);
+        }
     }
 }
 
@@ -185,16 +213,16 @@ fn preferred<'a>(draft: &'a ConsumerDraft<'_>, ask: &'a Ask<'_>) -> &'a str {
 }
 
 /// Whether the group takes one more member, if this is one more: a static one may replace itself.
-fn has_room(
+pub(crate) fn has_room(
     draft: &ConsumerDraft<'_>,
     ask: &Ask<'_>,
-    request: &ConsumerGroupHeartbeatRequest,
+    member: &str,
+    instance: Option<&str>,
 ) -> Result<(), Refusal> {
     let (group, max) = (draft.group(), ask.settings.consumer.size_max);
-    let is_known = |instance: &StrBytes| group.static_member(instance).is_some();
     if group.members().len() < max
-        || group.member(&request.member_id).is_some()
-        || request.instance_id.as_ref().is_some_and(is_known)
+        || group.member(member).is_some()
+        || instance.is_some_and(|instance| group.static_member(instance).is_some())
     {
         return Ok(());
     }
@@ -208,14 +236,7 @@ fn said(
     ask: &Ask<'_>,
     request: &ConsumerGroupHeartbeatRequest,
 ) -> MemberValue {
-    let mut value = before.as_deref().cloned().unwrap_or_else(|| MemberValue {
-        instance_id: None,
-        rack_id: None,
-        // As Kafka writes down that there is none.
-        subscribed_topic_regex: Some(StrBytes::default()),
-        server_assignor: None,
-        ..MemberValue::default()
-    });
+    let mut value = before.as_deref().cloned().unwrap_or_else(unsaid);
     let copied = |text: &StrBytes| StrBytes::copied(text);
     let replace = |place: &mut Option<StrBytes>, said: &Option<StrBytes>| {
         if said.is_some() && place != said {
@@ -246,7 +267,7 @@ fn said(
 }
 
 /// Gives the group its next epoch when its topics are others than those it was assigned by.
-fn bump_if_changed(
+pub(crate) fn bump_if_changed(
     draft: &mut ConsumerDraft<'_>,
     soft: &mut Soft,
     ask: &Ask<'_>,
@@ -271,13 +292,13 @@ fn bump_if_changed(
 }
 
 /// Takes the member one step towards its target.
-fn reconcile(
+pub(crate) fn reconcile(
     draft: &mut ConsumerDraft<'_>,
     soft: &mut Soft,
     ask: &Ask<'_>,
     topics: &dyn Topics,
     (member, value): (&StrBytes, &MemberValue),
-    request: &ConsumerGroupHeartbeatRequest,
+    owned: Option<&[OwnedPartitions]>,
     subscription_changed: bool,
 ) -> Result<Arc<Current>, Refusal> {
     let group = draft.group();
@@ -292,7 +313,7 @@ fn reconcile(
         target: &group.target(member),
         subscribed: &topics_of(group, value, topics),
         subscription_changed,
-        owned: request.topic_partitions.as_deref(),
+        owned,
         is_held: &|topic, partition| group.is_held(&current, topic, partition),
     };
     let next = reconciliation.next().map_err(|code| {
@@ -303,6 +324,10 @@ fn reconcile(
         return Ok(current);
     }
     draft.push(next.entry(member));
+    if value.classic_member_metadata.is_some() {
+        // It has to come back in time, whatever it is to do then.
+        return Ok(Arc::new(next));
+    }
     let rebalance = (next.state == MemberState::Unrevoked).then(|| Rebalance {
         until: ask.now.steady + i64::from(value.rebalance_timeout_ms.max(1)),
         epoch: next.epoch,

@@ -12,12 +12,13 @@ use crate::classic::Out;
 use crate::consumer::Refusal;
 use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::membership::{LEAVING_FOR_A_WHILE, fenced_or, remove, unknown_member};
+use crate::consumer::mixed::{downgrade, may_downgrade};
 use crate::consumer::partitions::Partitions;
 use crate::consumer::sessions::{Rebalance, TimeUp};
 use crate::consumer::state::{
-    ConsumerGroup, Current, MemberState, Subscription, epoch_entry, target_epoch_entry,
+    ConsumerGroup, Current, MemberState, Subscription, epoch_entry, session_ms, target_epoch_entry,
 };
-use crate::consumer::subscription::{forget_unsubscribed, metadata_hash, names_of_group};
+use crate::consumer::subscription::{forget_unsubscribed, metadata_hash};
 use crate::soft::TICK_RECORDS_MAX;
 use crate::{Groups, Now, Settings, Soft, Topics};
 
@@ -53,8 +54,7 @@ impl Groups {
             };
             draft.push(waiting.entry(&member));
         } else {
-            remove_members(&mut draft, std::slice::from_ref(&member), Some(topics));
-            soft.consumers.remove(&draft.id, &member);
+            fence(&mut draft, std::slice::from_ref(&member), soft, topics, out);
         }
         out.records.append(&mut draft.records);
         Ok(ConsumerGroupHeartbeatResponse {
@@ -65,17 +65,19 @@ impl Groups {
     }
 
     /// Removes the members whose time is up, as many as one decision takes.
-    pub(crate) fn end_consumers(&self, soft: &mut Soft, out: &mut Out<'_>) {
+    pub(crate) fn end_consumers(&self, soft: &mut Soft, topics: &dyn Topics, out: &mut Out<'_>) {
         let mut gone: BTreeMap<StrBytes, Vec<StrBytes>> = BTreeMap::new();
         let mut count = 0;
         while count < TICK_RECORDS_MAX / RECORDS_PER_MEMBER
             && let Some((id, member, up)) = soft.consumers.up(out.now.steady)
         {
             let group = self.group(&id).and_then(|group| group.consumers.as_deref());
-            let is_member = group.is_some_and(|group| group.member(&member).is_some());
+            let known = group.and_then(|group| Some((group, group.member(&member)?)));
+            let is_member = known.is_some();
             if let TimeUp::Rebalance(epoch) = up
-                && is_member
-                && group.is_some_and(|group| group.current(&member).epoch != epoch)
+                && let Some((group, value)) = known
+                && value.classic_member_metadata.is_none()
+                && group.current(&member).epoch != epoch
             {
                 // It has let go meanwhile.
                 continue;
@@ -89,9 +91,7 @@ impl Groups {
         for (id, members) in gone {
             let group = self.group(&id).and_then(|group| group.consumers.as_deref());
             let Some(group) = group else { continue };
-            let mut draft = ConsumerDraft::of(&id, group);
-            remove_members(&mut draft, &members, None);
-            out.records.append(&mut draft.records);
+            fence(&mut ConsumerDraft::of(&id, group), &members, soft, topics, out);
         }
     }
 
@@ -104,11 +104,12 @@ impl Groups {
         settings: &Settings,
     ) {
         soft.consumers.remove_group(id);
-        let session_ms = i64::from(settings.consumer.times_of(id).session_timeout_ms.max(1));
         for (member, value) in group.members() {
-            soft.consumers.heard(id, member, now.steady + session_ms);
+            let until = now.steady + session_ms(value, settings, id);
+            soft.consumers.heard(id, member, until);
             let current = group.current(member);
-            if current.state == MemberState::Unrevoked {
+            let speaks_classic = value.classic_member_metadata.is_some();
+            if current.state == MemberState::Unrevoked && !speaks_classic {
                 let until = now.steady + i64::from(value.rebalance_timeout_ms.max(1));
                 let rebalance = Rebalance { until, epoch: current.epoch };
                 soft.consumers.rebalance(id, member, Some(rebalance));
@@ -117,17 +118,30 @@ impl Groups {
     }
 }
 
-/// Removes members and gives the group its next epoch. Without a view of the topics the hash of
-/// those that are left is only known if they are the same; the next heartbeat sets it right.
-fn remove_members(
+/// Ends memberships. When only members of the classic protocol are left the group goes back to it.
+pub(crate) fn fence(
     draft: &mut ConsumerDraft<'_>,
     members: &[StrBytes],
-    topics: Option<&dyn Topics>,
+    soft: &mut Soft,
+    topics: &dyn Topics,
+    out: &mut Out<'_>,
 ) {
+    if may_downgrade(draft.group(), members, members.len(), out.settings)
+        && downgrade(draft, members, true, soft, topics, out)
+    {
+        return;
+    }
+    remove_members(draft, members, topics);
+    for member in members {
+        soft.consumers.remove(&draft.id, member);
+    }
+    out.records.append(&mut draft.records);
+}
+
+/// Removes members and gives the group its next epoch.
+fn remove_members(draft: &mut ConsumerDraft<'_>, members: &[StrBytes], topics: &dyn Topics) {
     let before = draft.group();
     let epoch = before.epochs().next();
-    let former_hash = before.epochs().metadata_hash();
-    let wanted_before = topics.is_none().then(|| names_of_group(before));
     let leaving = members.iter().filter_map(|member| before.member(member));
     let regexes: BTreeSet<StrBytes> =
         leaving.filter_map(|value| value.regex().map(StrBytes::copied)).collect();
@@ -138,14 +152,8 @@ fn remove_members(
         forget_unsubscribed(draft, &regex);
     }
     let after = draft.group();
-    let hash = match (topics, wanted_before) {
-        (Some(topics), _) => metadata_hash(after, topics),
-        (None, Some(before)) if before == names_of_group(after) => former_hash,
-        (None, _) if after.members().is_empty() => 0,
-        (None, _) => former_hash,
-    };
     let is_empty = after.members().is_empty();
-    draft.push(epoch_entry(epoch, hash));
+    draft.push(epoch_entry(epoch, metadata_hash(after, topics)));
     if is_empty {
         // Whoever comes next is assigned at once, whenever that is (Kafka 4.4).
         draft.push(target_epoch_entry(epoch, Timestamp(0)));

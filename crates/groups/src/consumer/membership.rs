@@ -1,7 +1,8 @@
 //! Who a heartbeat comes from: a new member, a known one, or a static one that comes back.
 //!
 //! A static member that left for a while (epoch -2) is replaced by whoever joins with its instance
-//! id, and hands over what it had. Not here: what the member says of itself (heartbeat.rs).
+//! id, and hands over what it had; so is one of the classic protocol, which cannot say so.
+//! Not here: what the member says of itself (heartbeat.rs).
 
 use std::sync::Arc;
 
@@ -86,23 +87,30 @@ fn replace_static(
 ) -> Result<(), Refusal> {
     let group = draft.group();
     let Some((former, value)) = group.static_member(instance) else { return Ok(()) };
-    let (former, value) = (former.clone(), value.clone());
-    let current = group.current(&former);
-    if current.epoch != LEAVING_FOR_A_WHILE {
+    let (former, speaks_classic) = (former.clone(), value.classic_member_metadata.is_some());
+    if !speaks_classic && group.current(&former).epoch != LEAVING_FOR_A_WHILE {
         let message = format!(
             "Static member {member} with instance id {instance} cannot join the group because the \
              instance id is owned by {former} member."
         );
         return Err((ErrorCode::UNRELEASED_INSTANCE_ID, message));
     }
-    let target = group.target(&former);
+    hand_over(draft, &former, member);
+    Ok(())
+}
+
+/// What a member was, shall have and has is another's.
+pub(crate) fn hand_over(draft: &mut ConsumerDraft<'_>, former: &StrBytes, member: &StrBytes) {
+    let group = draft.group();
+    let Some(value) = group.member(former).cloned() else { return };
+    let target = group.target(former);
+    let current = group.current(former);
     let taken_over =
         Current { epoch: JOINING, previous_epoch: MemberEpoch(0), ..current.as_ref().clone() };
-    remove(draft, &former);
+    remove(draft, former);
     draft.push(ConsumerEntry::Member(member.clone(), Some(value)));
     draft.push(target_entry(member, &target));
     draft.push(taken_over.entry(member));
-    Ok(())
 }
 
 /// Removes what is written down of a member.

@@ -80,6 +80,12 @@ impl MemberTimes {
         self.change(group, member, |times| times.rebalance = rebalance, until);
     }
 
+    /// Whether a member has to let go, or to come back, in time.
+    pub(crate) fn has_rebalance(&self, group: &str, member: &str) -> bool {
+        let times = self.groups.get(group).and_then(|group| group.members.get(member));
+        times.is_some_and(|times| times.rebalance.is_some())
+    }
+
     fn change(
         &mut self,
         group: &StrBytes,

@@ -17,6 +17,22 @@ pub struct ConsumerSettings {
     pub assignors: Vec<String>,
     /// `group.consumer.regex.refresh.interval.ms`
     pub regex_refresh_interval_ms: i64,
+    /// `group.consumer.migration.policy`
+    pub migration: MigrationPolicy,
+}
+
+/// Which way a group may change between the classic protocol and KIP-848 while members are in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MigrationPolicy {
+    /// Both ways.
+    #[default]
+    Bidirectional,
+    /// To KIP-848 only.
+    Upgrade,
+    /// To the classic protocol only.
+    Downgrade,
+    /// Neither way, and no classic member joins a KIP-848 group that has members.
+    Disabled,
 }
 
 /// The times of one group.
@@ -43,6 +59,7 @@ impl Default for ConsumerSettings {
             size_max: 2_147_483_647,
             assignors: vec!["uniform".to_owned(), "range".to_owned()],
             regex_refresh_interval_ms: 10 * 60 * 1_000,
+            migration: MigrationPolicy::Bidirectional,
         }
     }
 }

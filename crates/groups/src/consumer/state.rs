@@ -15,6 +15,7 @@ use ottla_wire::messages::{
 };
 use ottla_wire::{MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId};
 
+use crate::Settings;
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
 use crate::epochs::{Epochs, EpochsUndo};
@@ -317,6 +318,28 @@ impl Subscription for MemberValue {
     fn regex(&self) -> Option<&str> {
         self.subscribed_topic_regex.as_deref().filter(|regex| !regex.is_empty())
     }
+}
+
+/// A member that has said nothing yet.
+pub(crate) fn unsaid() -> MemberValue {
+    MemberValue {
+        instance_id: None,
+        rack_id: None,
+        // As Kafka writes down that there is none.
+        subscribed_topic_regex: Some(StrBytes::default()),
+        server_assignor: None,
+        ..MemberValue::default()
+    }
+}
+
+/// How long a member may be silent: one of the classic protocol says so itself.
+pub(crate) fn session_ms(value: &MemberValue, settings: &Settings, group: &str) -> i64 {
+    let classic = value.classic_member_metadata.as_ref();
+    let timeout_ms = classic.map_or_else(
+        || settings.consumer.times_of(group).session_timeout_ms,
+        |classic| classic.session_timeout_ms,
+    );
+    i64::from(timeout_ms.max(1))
 }
 
 /// The record of a group's epoch.

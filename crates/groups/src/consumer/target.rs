@@ -11,7 +11,7 @@ use ottla_wire::{StrBytes, Timestamp};
 use crate::consumer::assign::{Assignable, Candidate, assignor};
 use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::settings::ConsumerSettings;
-use crate::consumer::state::{ConsumerGroup, target_entry, target_epoch_entry};
+use crate::consumer::state::{ConsumerGroup, session_ms, target_entry, target_epoch_entry};
 use crate::consumer::subscription::topics_of_members;
 use crate::{Ask, Soft, Topics};
 
@@ -83,11 +83,10 @@ fn next_heartbeat(
     id: &StrBytes,
     member: &StrBytes,
 ) -> Timestamp {
-    let times = ask.settings.consumer.times_of(id);
-    let classic = group.member(member).and_then(|value| value.classic_member_metadata.as_ref());
-    let session_ms = classic.map_or(times.session_timeout_ms, |it| it.session_timeout_ms);
-    let Some(until) = soft.consumers.session(id, member) else { return Timestamp(i64::MAX) };
-    let next = until + (i64::from(times.heartbeat_interval_ms) - i64::from(session_ms));
+    let interval_ms = i64::from(ask.settings.consumer.times_of(id).heartbeat_interval_ms);
+    let known = group.member(member).zip(soft.consumers.session(id, member));
+    let Some((value, until)) = known else { return Timestamp(i64::MAX) };
+    let next = until + (interval_ms - session_ms(value, ask.settings, id));
     let is_late = ask.now.steady - next > HEARTBEAT_LATE_MS;
     if is_late { Timestamp(i64::MAX) } else { next }
 }

@@ -82,11 +82,12 @@ fn consumers(group: &DescribedGroup) -> String {
                 topics.iter().map(|topic| topic.partitions.len()).sum::<usize>()
             };
             format!(
-                "\n    {}@{} has={} shall={}",
+                "\n    {}@{} has={} shall={}{}",
                 member.member_id,
                 member.member_epoch,
                 count(&member.assignment.topic_partitions),
-                count(&member.target_assignment.topic_partitions)
+                count(&member.target_assignment.topic_partitions),
+                if member.member_type == 0 { " classic" } else { "" }
             )
         });
         let (state, epoch) = (&group.group_state, group.group_epoch);

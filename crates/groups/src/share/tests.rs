@@ -14,7 +14,7 @@ use ottla_wire::{
 };
 
 use super::{Initialize, Places, ShareEntry, ShareSettings, ShareTimes};
-use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, NoTopics, Settings, Soft, Topics};
 
 /// Topics with as many partitions as a script says.
 #[derive(Default)]
@@ -143,7 +143,7 @@ impl Scene {
             ["wait", ms] => {
                 self.now += ms.parse::<i64>().unwrap();
                 let steady = Timestamp(self.now);
-                groups.tick(&mut self.soft, Now { steady, ..now }, &settings)
+                groups.tick(&mut self.soft, Now { steady, ..now }, &settings, &NoTopics)
             }
             _ => panic!("no such command: {line}"),
         };
