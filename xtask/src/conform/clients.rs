@@ -108,6 +108,15 @@ static JAVA: Kit = Kit {
     ],
     steps: &["mvn --quiet --batch-mode --file {root}/conform/java/pom.xml compile"],
 };
+static JAVA_2_8: Kit = Kit {
+    name: "java-2.8",
+    locks: &[
+        "conform/java-2.8/pom.xml",
+        "conform/java/src/main/java/Story.java",
+        "conform/java/src/main/java/Transactions.java",
+    ],
+    steps: &["mvn --quiet --batch-mode --file {root}/conform/java-2.8/pom.xml compile"],
+};
 static STREAMS: Kit = Kit {
     name: "streams",
     locks: &[
@@ -172,6 +181,10 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Transactions",
+        features: &["atomic", "fenced", "offsets", "exactly-once"] },
+    Client { name: "java-2.8-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA_2_8],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java-2.8/classes:{cache}/java-2.8/libs/* Transactions",
         features: &["atomic", "fenced", "offsets", "exactly-once"] },
     Client { name: "java-exactly-once", needs: &["python3", "java", "javac", "mvn"],
         kits: &[&PYTHON, &JAVA],
