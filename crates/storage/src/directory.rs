@@ -124,6 +124,7 @@ impl Directory {
                 "log directory is offline until a restart: its partitions are not served; \
                  repair the disk, or take the directory out of log.dirs"
             );
+            self.unsynced.tell_fewer();
             if let Some(on_failure) = self.on_failure.get() {
                 on_failure();
             }

@@ -42,9 +42,10 @@ impl Log {
         }
         self.home.directory.check()?;
         let bytes = self.unsynced.swap(0, Ordering::AcqRel);
-        self.home.directory.unsynced.sub(bytes);
         let end = self.end();
         let synced = self.sync_to(end);
+        // Not before: until then they count for those who wait for the disk.
+        self.home.directory.unsynced.sub(bytes);
         if let Err(error) = &synced {
             self.home.directory.fail(&error.to_string());
         }

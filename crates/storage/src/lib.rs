@@ -101,3 +101,4 @@ pub use producers::Standing;
 pub use read::{ReadError, Slice, TimedOffset, bytes_of};
 pub use time_index::{TimeEntry, time_entries};
 pub use transaction_index::AbortedTransaction;
+pub use writeback::Admitted;

@@ -114,6 +114,13 @@ pub(crate) struct Loaded {
     pub(crate) now: Timestamp,
 }
 
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Nobody syncs them any more, and nobody should wait for it.
+        self.home.directory.unsynced.sub(*self.unsynced.get_mut());
+    }
+}
+
 impl Log {
     pub(crate) fn from_loaded(loaded: Loaded) -> Arc<Log> {
         let active = loaded.segments.last().expect("a log has a segment");
@@ -156,6 +163,7 @@ impl Log {
             let above = |segment: &&Arc<Segment>| segment.base >= loaded.recovery_point;
             let segments = log.segments();
             let bytes = segments.iter().filter(above).map(|segment| segment.size()).sum::<u64>();
+            log.home.directory.unsynced.note_found(bytes);
             log.note_unsynced(bytes.max(1), loaded.now);
         }
         log

@@ -3,10 +3,13 @@
 //! A system left to itself collects dirty pages for seconds, and while it then writes gigabytes
 //! all that needs the disk waits behind them, appends too: a page that gets its block waits for
 //! whoever gives blocks to the same file, and he for a block map from the disk.
-//! Not here: threads and timers (whoever drives the directories does). Must hold: only a sync
-//! moves a recovery point; a log with unsynced bytes is in its directory's list, once.
+//! Whoever writes more than the disk takes waits in `admit` before the append, so that a start
+//! after a crash never has more to read. Not here: threads and timers (whoever drives the
+//! directories does). Must hold: only a sync moves a recovery point; a log with unsynced bytes is
+//! in its directory's list, once; who waits is let in when syncs alone go on.
 
 use std::cmp::Reverse;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -18,12 +21,71 @@ use crate::error::StorageError;
 use crate::log::{Log, lock};
 
 /// What no sync has covered in one directory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Unsynced {
     bytes: AtomicU64,
+    /// What was let in and is not appended yet.
+    admitted: AtomicU64,
+    /// What of the bytes a start has found: nobody waits for it.
+    found: AtomicU64,
+    /// More than this no client's append makes of them.
+    bound: AtomicU64,
+    waiting: AtomicU64,
     logs: Mutex<Vec<Weak<Log>>>,
     much: Notify,
     many: Notify,
+    /// Told to those who wait when there are fewer.
+    fewer: Notify,
+}
+
+impl Default for Unsynced {
+    fn default() -> Unsynced {
+        Unsynced {
+            bytes: AtomicU64::new(0),
+            admitted: AtomicU64::new(0),
+            found: AtomicU64::new(0),
+            bound: AtomicU64::new(UNSYNCED_BYTES_BOUND),
+            waiting: AtomicU64::new(0),
+            logs: Mutex::default(),
+            much: Notify::new(),
+            many: Notify::new(),
+            fewer: Notify::new(),
+        }
+    }
+}
+
+/// Room for bytes that are about to be appended. It is given back after the append, which counts
+/// them by then.
+#[derive(Debug)]
+pub struct Admitted {
+    directory: Arc<Directory>,
+    bytes: u64,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let unsynced = &self.directory.unsynced;
+        unsynced.admitted.fetch_sub(self.bytes, Ordering::AcqRel);
+        unsynced.tell_fewer();
+    }
+}
+
+/// One who waits, as long as he does.
+struct Waiting<'a>(&'a Unsynced);
+
+impl Waiting<'_> {
+    fn begin(unsynced: &Unsynced) -> Waiting<'_> {
+        unsynced.waiting.fetch_add(1, Ordering::AcqRel);
+        // Syncs go on for him even if there is not much yet.
+        unsynced.many.notify_one();
+        Waiting(unsynced)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// How far a segment was given to the disk.
@@ -46,7 +108,36 @@ impl Unsynced {
     }
 
     pub(crate) fn sub(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if self.found.load(Ordering::Acquire) > 0 {
+            let rest = |found: u64| Some(found.saturating_sub(bytes));
+            // It always has a rest.
+            let _ = self.found.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
+        }
+        self.tell_fewer();
+    }
+
+    /// Counts bytes that a start has found among those above the recovery points.
+    pub(crate) fn note_found(&self, bytes: u64) {
+        self.found.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Lets those look again who wait.
+    pub(crate) fn tell_fewer(&self) {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            self.fewer.notify_waiters();
+        }
+    }
+
+    /// Lets `bytes` in if they stay below `limit`; and when syncs stop since so few are left.
+    fn try_admit(&self, bytes: u64, limit: u64) -> bool {
+        let low = self.bound.load(Ordering::Relaxed) / LOW_PART;
+        let limit = limit + self.found.load(Ordering::Acquire);
+        let admit = |admitted: u64| {
+            let there = admitted + self.bytes.load(Ordering::Acquire);
+            (there + bytes <= limit || there <= low).then_some(admitted + bytes)
+        };
+        self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok()
     }
 
     /// The logs with unsynced bytes; the others leave the list.
@@ -66,6 +157,31 @@ impl Unsynced {
 }
 
 impl Log {
+    /// Ends when `bytes` of a client may be appended without there being more unsynced bytes in
+    /// the log directory than a start after a crash should have to read: at once, unless the disk
+    /// is slower than those who write. Who writes little does not wait for those who write much.
+    pub async fn admit(&self, bytes: u64) -> Result<Admitted, StorageError> {
+        let directory = &self.home.directory;
+        let unsynced = &directory.unsynced;
+        let admitted = || Admitted { directory: Arc::clone(directory), bytes };
+        let bound = unsynced.bound.load(Ordering::Relaxed);
+        let is_little = self.unsynced_bytes() + bytes <= bound / LITTLE_PART;
+        let limit = if is_little { bound } else { bound / 4 * 3 };
+        if unsynced.try_admit(bytes, limit) {
+            return Ok(admitted());
+        }
+        loop {
+            let mut fewer = pin!(unsynced.fewer.notified());
+            fewer.as_mut().enable();
+            let _waiting = Waiting::begin(unsynced);
+            directory.check()?;
+            if unsynced.try_admit(bytes, limit) {
+                return Ok(admitted());
+            }
+            fewer.await;
+        }
+    }
+
     /// Enters the directory's list, unless the log is in it.
     pub(crate) fn list_unsynced(&self) {
         if !self.is_listed.swap(true, Ordering::SeqCst) {
@@ -105,6 +221,11 @@ impl Directory {
         self.unsynced.bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether who can wait for the disk should sync what he writes.
+    pub(crate) fn has_many_unsynced(&self) -> bool {
+        self.unsynced_bytes() > self.unsynced.bound.load(Ordering::Relaxed) / 2
+    }
+
     /// Whether a sync would find anything to do.
     pub fn has_unsynced(&self) -> bool {
         !self.unsynced.logs().is_empty()
@@ -135,7 +256,13 @@ impl Directory {
     pub(crate) fn sync_due(&self, now: Timestamp) -> Result<bool, StorageError> {
         let mut logs = self.unsynced.logs();
         logs.sort_by_key(|log| Reverse(log.unsynced_bytes()));
-        let mut low = self.unsynced_bytes() <= UNSYNCED_BYTES_MAX;
+        let bound = self.unsynced.bound.load(Ordering::Relaxed);
+        let is_low = || self.unsynced_bytes() <= bound / LOW_PART;
+        let anybody_waits = self.unsynced.waiting.load(Ordering::Acquire) > 0;
+        let mut low = match anybody_waits {
+            true => is_low(),
+            false => self.unsynced_bytes() <= bound / 8 * 3,
+        };
         let mut any = false;
         for log in logs {
             if low && !log.has_unsynced_segments() && !log.is_sync_due(now) {
@@ -143,7 +270,7 @@ impl Directory {
             }
             log.sync()?;
             any = true;
-            low = low || self.unsynced_bytes() <= UNSYNCED_BYTES_LOW;
+            low = low || is_low();
         }
         Ok(any)
     }
@@ -155,18 +282,23 @@ const WRITE_EACH: u64 = 8 << 20;
 const GRAIN: u64 = 1 << 20;
 /// After so many bytes it is looked at whether a sync is due.
 const SYNC_EACH: u64 = 32 << 20;
-/// A directory with more unsynced bytes is synced behind the writers. Far below the 256 MiB that
-/// may lie above the recovery points, since appends go on meanwhile.
-const UNSYNCED_BYTES_MAX: u64 = 96 << 20;
-/// Syncing stops when so few are left.
-const UNSYNCED_BYTES_LOW: u64 = 32 << 20;
+/// So many bytes may lie above the recovery points of a directory. It is synced behind the writers
+/// from three eighths of it on, who writes much waits from three quarters on, others at the bound.
+const UNSYNCED_BYTES_BOUND: u64 = 256 << 20;
+/// Syncing stops when this part of the bound is left.
+const LOW_PART: u64 = 8;
+/// A log with less than this part of the bound writes little.
+const LITTLE_PART: u64 = 256;
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::future::Future;
     use std::path::PathBuf;
     use std::pin::pin;
+    use std::rc::Rc;
     use std::task::{Context, Waker};
+    use std::time::Duration;
 
     use bytes::Bytes;
     use ottla_records::builder::{BatchBuilder, BatchSettings};
@@ -184,20 +316,25 @@ mod tests {
             disk.create_dir_all("/logs".as_ref()).unwrap();
             let id = DirectoryId::default();
             let directory = Directory::new(disk, PathBuf::from("/logs"), id);
-            let log = Log::open(Opening {
-                path: directory.path().join("t-0"),
-                directory: Arc::clone(&directory),
-                name: "t-0".to_owned(),
-                config: Arc::new(LogConfig::default()),
-                clean: true,
-                start: Offset(0),
-                recovery_point: Offset(0),
-                high_watermark: Offset(0),
-                now: NOW,
-                random: 0,
-            });
-            test(&directory, &log.unwrap());
+            test(&directory, &open(&directory, 0));
         });
+    }
+
+    fn open(directory: &Arc<Directory>, partition: i32) -> Arc<Log> {
+        let name = format!("t-{partition}");
+        let log = Log::open(Opening {
+            path: directory.path().join(&name),
+            directory: Arc::clone(directory),
+            name,
+            config: Arc::new(LogConfig { segment_index_bytes: 1 << 12, ..LogConfig::default() }),
+            clean: true,
+            start: Offset(0),
+            recovery_point: Offset(0),
+            high_watermark: Offset(0),
+            now: NOW,
+            random: 0,
+        });
+        log.unwrap()
     }
 
     fn append(log: &Log, bytes: usize) {
@@ -262,7 +399,125 @@ mod tests {
         });
     }
 
-    fn is_ready(told: impl Future<Output = ()>) -> bool {
+    /// With a bound of 2 MiB: three write as fast as they can, one writes a little now and then.
+    #[test]
+    fn a_slow_disk_holds_up_those_who_write_much_at_the_bound_and_nobody_else() {
+        const BOUND: u64 = 2 << 20;
+        World::new(3).run(async |world: World| {
+            let env = world.node(1);
+            env.disk().create_dir_all("/logs".as_ref()).unwrap();
+            let path = PathBuf::from("/logs");
+            let directory = Directory::new(env.disk().clone(), path, DirectoryId::default());
+            directory.unsynced.bound.store(BOUND, Ordering::Relaxed);
+            world.disk(1).slow_us(200_000..400_000);
+            let (most, waited) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+            let logs: Vec<Arc<Log>> = (0..4).map(|at| open(&directory, at)).collect();
+            let writers = logs[..3].iter().map(|log| {
+                let (log, directory) = (Arc::clone(log), Arc::clone(&directory));
+                let (most, waited) = (Rc::clone(&most), Rc::clone(&waited));
+                async move {
+                    for _ in 0..60 {
+                        let mut admitted = pin!(log.admit(76 << 10));
+                        let at_once = is_ready_in_place(&mut admitted).await;
+                        let admitted = match at_once {
+                            Some(admitted) => admitted,
+                            None => {
+                                waited.set(waited.get() + 1);
+                                admitted.await
+                            }
+                        };
+                        append(&log, 75 << 10);
+                        drop(admitted.unwrap());
+                        most.set(most.get().max(directory.unsynced_bytes()));
+                    }
+                }
+            });
+            let mut writers: Vec<_> = writers.map(Box::pin).collect();
+            let syncing = async {
+                loop {
+                    let _ =
+                        env.timeout(Duration::from_millis(250), directory.many_unsynced()).await;
+                    let directory = Arc::clone(&directory);
+                    env.blocking(move || directory.sync_due(NOW).unwrap()).await;
+                }
+            };
+            let little = async {
+                loop {
+                    let admitted = is_ready_in_place(&mut pin!(logs[3].admit(1 << 10))).await;
+                    assert!(admitted.is_some(), "who writes little waits");
+                    append(&logs[3], 500);
+                    logs[3].sync().unwrap();
+                    env.sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let all = std::future::poll_fn(|cx| {
+                writers.retain_mut(|writer| writer.as_mut().poll(cx).is_pending());
+                if writers.is_empty() {
+                    std::task::Poll::Ready(())
+                } else {
+                    std::task::Poll::Pending
+                }
+            });
+            tokio::select! {
+                biased;
+                () = all => {}
+                () = syncing => {}
+                () = little => {}
+            }
+            assert!(most.get() <= BOUND && most.get() > BOUND / 2, "{} bytes", most.get());
+            assert!(waited.get() > 5, "only {} appends have waited", waited.get());
+            assert_eq!(directory.unsynced.admitted.load(Ordering::Relaxed), 0);
+        });
+    }
+
+    #[test]
+    fn who_waits_is_let_in_whatever_he_brings_and_is_told_when_the_directory_fails() {
+        with_log(|directory, log| {
+            let bound = UNSYNCED_BYTES_BOUND;
+            let mut huge = pin!(log.admit(2 * bound));
+            let poll = |it: std::pin::Pin<&mut _>| {
+                Future::poll(it, &mut Context::from_waker(Waker::noop()))
+            };
+            directory.unsynced.add(bound / 2);
+            assert!(poll(huge.as_mut()).is_pending());
+            // Not because nobody would sync the rest: a waiting one makes syncs go on.
+            assert!(is_ready(directory.many_unsynced()));
+            directory.unsynced.sub(bound / 2 - bound / LOW_PART);
+            let admitted = poll(huge.as_mut());
+            assert!(matches!(admitted, std::task::Poll::Ready(Ok(_))));
+            let mut next = pin!(log.admit(bound));
+            assert!(poll(next.as_mut()).is_pending());
+            directory.fail("a test");
+            assert!(matches!(poll(next.as_mut()), std::task::Poll::Ready(Err(_))));
+        });
+    }
+
+    #[test]
+    fn what_a_start_has_found_holds_nobody_up() {
+        with_log(|directory, log| {
+            directory.unsynced.add(3 * UNSYNCED_BYTES_BOUND);
+            directory.unsynced.note_found(3 * UNSYNCED_BYTES_BOUND);
+            assert!(is_ready(log.admit(1 << 20)));
+            directory.unsynced.sub(2 * UNSYNCED_BYTES_BOUND);
+            assert!(is_ready(log.admit(1 << 20)));
+            directory.unsynced.add(UNSYNCED_BYTES_BOUND);
+            assert!(!is_ready(log.admit(1 << 20)));
+        });
+    }
+
+    /// What a future gives at its first poll, with the waker of the task, if it gives anything.
+    async fn is_ready_in_place<F: Future>(future: &mut std::pin::Pin<&mut F>) -> Option<F::Output> {
+        std::future::poll_fn(|cx| {
+            let polled = match future.as_mut().poll(cx) {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            };
+            std::task::Poll::Ready(polled)
+        })
+        .await
+    }
+
+    fn is_ready<T>(told: impl Future<Output = T>) -> bool {
         pin!(told).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 }

@@ -67,10 +67,10 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
     let leave = Leave { refusal, entries };
     // Kafka says nothing of a topic without partitions.
     let topics = request.topic_data.iter().filter(|topic| !topic.partition_data.is_empty());
-    let responses = (0..)
-        .zip(topics)
-        .map(|(at, topic)| append_topic(&ctx, &request, topic, &leave, at, &mut pending))
-        .collect();
+    let mut responses = Vec::new();
+    for (at, topic) in topics.enumerate() {
+        responses.push(append_topic(&ctx, &request, topic, &leave, at, &mut pending).await);
+    }
     let mut response = ProduceResponse { responses, ..Default::default() };
     name_leaders(&ctx, &mut response);
     let acks = request.acks;
@@ -138,7 +138,7 @@ fn first(data: &PartitionProduceData) -> Option<BatchHeader<'_>> {
     }
 }
 
-fn append_topic(
+async fn append_topic(
     ctx: &Ctx,
     request: &ProduceRequest,
     topic: &TopicProduceData,
@@ -153,7 +153,7 @@ fn append_topic(
         let result = match (leave.refusal, &found) {
             (Some(code), _) => Err(Refusal::from(code)),
             (None, Err(code)) => Err(Refusal::from(*code)),
-            (None, Ok(id)) => append(ctx, request.acks, *id, data, &leave.entries),
+            (None, Ok(id)) => append(ctx, request.acks, *id, data, &leave.entries).await,
         };
         partition_responses.push(match result {
             Ok((partition, appended)) => {
@@ -186,7 +186,7 @@ fn find_topic(ctx: &Ctx, topic: &TopicProduceData) -> Result<TopicId, ErrorCode>
     partitions.topic_id(&topic.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
 
-fn append(
+async fn append(
     ctx: &Ctx,
     acks: i16,
     topic: TopicId,
@@ -214,7 +214,10 @@ fn append(
             return Err(transactional::refusal_of_produce(support, *code));
         }
     };
+    // When the disk is slower than its clients, this one waits, and its next request behind it.
+    let admitted = partition.log().admit(records.len() as u64).await;
     let appended = partition.append(records, ctx.now(), acks == ACKS_ALL, entering)?;
+    drop(admitted);
     Ok((partition, appended))
 }
 

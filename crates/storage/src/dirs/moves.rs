@@ -134,6 +134,9 @@ impl LogDirs {
                 Err(ReadError::Cold) => return Ok(Some(Copied { bytes: 0, missing: 1 })),
             };
             bytes = records.len();
+            if future.directory().has_many_unsynced() {
+                future.sync()?;
+            }
             let appended = future.append(&records, Origin::Replica { now });
             appended.map_err(|error| StorageError::Refused(error.to_string()))?;
         }

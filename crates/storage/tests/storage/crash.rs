@@ -102,7 +102,9 @@ fn records_that_come_back_below_a_lost_start_have_their_epoch() {
         let lead = Origin::Leader { epoch: LeaderEpoch(epoch), now: NOW };
         log.append(&batch(None, false, &[value]), lead).unwrap();
     };
-    (say(2, "one"), say(3, "two"), say(3, "three"), say(5, "four"));
+    for (epoch, value) in [(2, "one"), (3, "two"), (3, "three"), (5, "four")] {
+        say(epoch, value);
+    }
     log.set_high_watermark(log.end());
     log.sync().unwrap();
     dirs.write_recovery_points();
