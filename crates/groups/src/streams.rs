@@ -14,6 +14,7 @@ mod describe;
 mod draft;
 mod endpoints;
 mod heartbeat;
+mod java_order;
 mod leave;
 mod membership;
 mod offsets;
@@ -25,6 +26,8 @@ mod state;
 mod sticky;
 mod target;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod topology;
 
 use ottla_wire::ErrorCode;

@@ -285,7 +285,7 @@ fn are_same(one: &StreamsGroupTopologyValue, other: &StreamsGroupTopologyValue) 
 }
 
 /// A topology as it is written down.
-fn recorded(topology: &sent::Topology) -> StreamsGroupTopologyValue {
+pub(super) fn recorded(topology: &sent::Topology) -> StreamsGroupTopologyValue {
     let copied = |names: &[StrBytes]| names.iter().map(|name| StrBytes::copied(name)).collect();
     let subtopologies = topology.subtopologies.iter().map(|it| Subtopology {
         subtopology_id: StrBytes::copied(&it.subtopology_id),

@@ -2,19 +2,22 @@
 //!
 //! Active tasks go to who had them, else to who had a copy, else to the least busy process; copies
 //! then likewise, never two of one task in a process. A member's share shrinks as others fill up
-//! theirs (Kafka's StickyTaskAssignor, but for the order of equally busy ones, which is by id here
-//! and by a hash there). Must hold: every task is active exactly once.
+//! theirs (Kafka's StickyTaskAssignor, whose choice between equals is that of Java's collections).
+//! Must hold: every task is active exactly once.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes};
 
+use super::java_order::{Heap, TABLE, hash_order};
 use super::tasks::{TaskId, Tasks};
 
 /// One member, as the assignor sees it.
 #[derive(Debug)]
 pub(crate) struct Candidate {
+    pub(crate) id: StrBytes,
     /// Where it runs: copies of one task are worth nothing in one process.
     pub(crate) process: StrBytes,
     /// What it had in the last assignment.
@@ -24,7 +27,7 @@ pub(crate) struct Candidate {
 /// A group to be assigned.
 #[derive(Debug)]
 pub(crate) struct Assignable {
-    /// Sorted by id, which decides between equals.
+    /// Sorted by id.
     pub(crate) members: Vec<Candidate>,
     /// How many tasks each sub-topology has, and whether they have state.
     pub(crate) subtopologies: BTreeMap<StrBytes, (i32, bool)>,
@@ -45,6 +48,7 @@ pub(crate) fn assign(group: &Assignable) -> Vec<Tasks> {
     work.given
 }
 
+/// The tasks by partition: the first ones are those that are sure to stay.
 fn tasks_of(group: &Assignable, with_state: bool) -> Vec<TaskId> {
     let subtopologies = group.subtopologies.iter().filter(|(_, (_, state))| !with_state || *state);
     let tasks = subtopologies.flat_map(|(id, (count, _))| {
@@ -52,23 +56,28 @@ fn tasks_of(group: &Assignable, with_state: bool) -> Vec<TaskId> {
             |partition| TaskId { subtopology: id.clone(), partition: PartitionIndex(partition) };
         (0..*count).map(of)
     });
-    tasks.collect()
+    let mut tasks: Vec<TaskId> = tasks.collect();
+    tasks.sort_by_key(|task| task.partition);
+    tasks
 }
 
 /// A member by its place in the list.
 type MemberAt = usize;
 
 struct Process {
+    /// In the order of a hash.
     members: Vec<MemberAt>,
     tasks: BTreeSet<TaskId>,
     /// With every copy that a member of it has.
     count: usize,
+    /// Its members by how busy they are, until one is given a task by name.
+    by_load: Option<Heap>,
 }
 
 impl Process {
-    /// Whether it has less to do for each of its members than the other one.
-    fn is_less_busy(&self, other: &Process) -> bool {
-        self.count * other.members.len() < other.count * self.members.len()
+    /// Which of two has less to do for each of its members.
+    fn busier(&self, other: &Process) -> Ordering {
+        (self.count * other.members.len()).cmp(&(other.count * self.members.len()))
     }
 }
 
@@ -98,11 +107,32 @@ impl Quota {
     }
 }
 
+/// The processes with their members, both in the order of a hash.
+fn processes_of(group: &Assignable, order: &[MemberAt]) -> Vec<Process> {
+    let mut ids: Vec<&str> = Vec::new();
+    let mut members: BTreeMap<&str, Vec<MemberAt>> = BTreeMap::new();
+    for at in order {
+        let id: &str = &group.members[*at].process;
+        let of_process = members.entry(id).or_default();
+        if of_process.is_empty() {
+            ids.push(id);
+        }
+        of_process.push(*at);
+    }
+    let processes = hash_order(&ids, order.len()).into_iter().map(|at| Process {
+        members: members.remove(ids[at]).unwrap_or_default(),
+        tasks: BTreeSet::new(),
+        count: 0,
+        by_load: None,
+    });
+    processes.collect()
+}
+
 struct Work {
     given: Vec<Tasks>,
     counts: Vec<usize>,
     process_of: Vec<usize>,
-    /// Sorted by id.
+    /// In the order of a hash.
     processes: Vec<Process>,
     was_active_at: BTreeMap<TaskId, MemberAt>,
     was_standby_at: BTreeMap<TaskId, Vec<MemberAt>>,
@@ -112,17 +142,16 @@ struct Work {
 
 impl Work {
     fn of(group: &Assignable) -> Self {
-        let ids: BTreeSet<&StrBytes> = group.members.iter().map(|it| &it.process).collect();
-        let places: BTreeMap<&StrBytes, usize> =
-            ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        let new = || Process { members: Vec::new(), tasks: BTreeSet::new(), count: 0 };
-        let mut processes: Vec<Process> = ids.iter().map(|_| new()).collect();
+        let ids: Vec<&str> = group.members.iter().map(|it| &*it.id).collect();
+        let order = hash_order(&ids, TABLE);
+        let mut processes = processes_of(group, &order);
         let (mut was_active_at, mut was_standby_at) = (BTreeMap::new(), BTreeMap::new());
-        let mut process_of = Vec::new();
-        for (at, member) in group.members.iter().enumerate() {
-            let process = places[&member.process];
-            process_of.push(process);
-            processes[process].members.push(at);
+        let mut process_of = vec![0; group.members.len()];
+        for (at, process) in processes.iter().enumerate() {
+            process.members.iter().for_each(|member| process_of[*member] = at);
+        }
+        for at in order {
+            let member = &group.members[at];
             was_active_at.extend(member.had.active.keys().map(|task| (task.clone(), at)));
             for task in &member.had.standby {
                 was_standby_at.entry(task.clone()).or_insert_with(Vec::new).push(at);
@@ -133,6 +162,11 @@ impl Work {
             counts.map(|(count, _)| usize::try_from(*count).unwrap_or(0)).sum()
         };
         let copies = usize::try_from(group.standbys).unwrap_or(0).saturating_mul(sum(true));
+        for process in &mut processes {
+            let ids: Vec<&str> = process.members.iter().map(|at| ids[*at]).collect();
+            let order = hash_order(&ids, TABLE).into_iter();
+            process.members = order.map(|at| process.members[at]).collect();
+        }
         let members = group.members.len();
         Work {
             given: vec![Tasks::default(); members],
@@ -153,6 +187,7 @@ impl Work {
     fn add(&mut self, member: MemberAt, task: TaskId, is_active: bool) {
         let process = &mut self.processes[self.process_of[member]];
         process.count += 1;
+        process.by_load = None;
         process.tasks.insert(task.clone());
         self.counts[member] += 1;
         let count = self.counts[member];
@@ -184,10 +219,12 @@ impl Work {
                 _ => homeless.push(task),
             }
         }
-        homeless.sort_by(|a, b| (a.partition, &a.subtopology).cmp(&(b.partition, &b.subtopology)));
+        homeless.sort();
+        let mut queue = self.queue();
         for task in homeless {
-            let Some(process) = self.least_busy(None) else { return };
-            self.add(self.least_busy_member(process), task, true);
+            let Some(process) = queue.pop(self.by_load()) else { return };
+            self.add_to_least_busy(process, task, true);
+            queue.push(process, self.by_load());
         }
     }
 
@@ -208,13 +245,54 @@ impl Work {
                 self.add(member, task.clone(), false);
             }
         }
+        left.sort_by(|a, b| b.cmp(a));
+        let mut queue = self.queue();
         for (task, copies) in left {
             for _ in 0..copies {
+                let mut seen = Vec::new();
+                while let Some(process) = queue.pop(self.by_load()) {
+                    seen.push(process);
+                    if !self.processes[process].tasks.contains(&task) {
+                        break;
+                    }
+                }
                 // There may be more copies wanted than there are processes.
-                let Some(process) = self.least_busy(Some(&task)) else { break };
-                self.add(self.least_busy_member(process), task.clone(), false);
+                let free = seen.last().copied();
+                let free = free.filter(|at| !self.processes[*at].tasks.contains(&task));
+                if let Some(process) = free {
+                    self.add_to_least_busy(process, task.clone(), false);
+                }
+                seen.into_iter().rev().for_each(|process| queue.push(process, self.by_load()));
+                if free.is_none() {
+                    break;
+                }
             }
         }
+    }
+
+    fn queue(&self) -> Heap {
+        let mut queue = Heap::default();
+        (0..self.processes.len()).for_each(|process| queue.push(process, self.by_load()));
+        queue
+    }
+
+    fn by_load(&self) -> impl Fn(usize, usize) -> Ordering {
+        |a, b| self.processes[a].busier(&self.processes[b])
+    }
+
+    /// Gives a task to the least busy member of a process.
+    fn add_to_least_busy(&mut self, process: usize, task: TaskId, is_active: bool) {
+        let by_count = |a: MemberAt, b: MemberAt| self.counts[a].cmp(&self.counts[b]);
+        let members = &self.processes[process].members;
+        let mut heap = self.processes[process].by_load.clone().unwrap_or_else(|| {
+            let mut heap = Heap::default();
+            members.iter().for_each(|member| heap.push(*member, by_count));
+            heap
+        });
+        let member = heap.pop(by_count).expect("a process has members");
+        self.add(member, task, is_active);
+        heap.push(member, |a, b| self.counts[a].cmp(&self.counts[b]));
+        self.processes[process].by_load = Some(heap);
     }
 
     fn has_room(&self, member: MemberAt) -> bool {
@@ -229,7 +307,7 @@ impl Work {
         let first = *former.first()?;
         let mut found = first;
         for member in former.iter().copied().skip(1) {
-            if self.process(member).is_less_busy(self.process(found))
+            if self.process(member).busier(self.process(found)).is_lt()
                 && is_free(member)
                 && self.counts[member] < self.counts[found]
             {
@@ -237,19 +315,5 @@ impl Work {
             }
         }
         is_free(first).then_some(found)
-    }
-
-    /// The least busy process, for a copy one that has none of the task.
-    fn least_busy(&self, for_copy_of: Option<&TaskId>) -> Option<usize> {
-        let is_free =
-            |process: &Process| for_copy_of.is_none_or(|task| !process.tasks.contains(task));
-        let free = self.processes.iter().enumerate().filter(|(_, process)| is_free(process));
-        free.reduce(|best, next| if next.1.is_less_busy(best.1) { next } else { best })
-            .map(|(at, _)| at)
-    }
-
-    fn least_busy_member(&self, process: usize) -> MemberAt {
-        let members = self.processes[process].members.iter().copied();
-        members.min_by_key(|member| self.counts[*member]).expect("a process has members")
     }
 }

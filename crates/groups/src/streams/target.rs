@@ -47,10 +47,11 @@ pub(crate) fn configs(rules: &StreamsRules) -> BTreeMap<StrBytes, StrBytes> {
 }
 
 fn assignable(group: &StreamsGroup, configured: &Configured) -> Assignable {
-    let members = group
-        .members()
-        .iter()
-        .map(|(id, value)| Candidate { process: value.process_id.clone(), had: group.target(id) });
+    let members = group.members().iter().map(|(id, value)| Candidate {
+        id: id.clone(),
+        process: value.process_id.clone(),
+        had: group.target(id),
+    });
     let subtopologies = configured.subtopologies.iter().flatten().map(|(id, subtopology)| {
         (id.clone(), (subtopology.tasks, !subtopology.changelogs.is_empty()))
     });

@@ -1,0 +1,750 @@
+//! The world of scripts for streams groups: clients, topics, time, and how answers are printed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use expect_test::Expect;
+use ottla_machine::kit::Kit;
+use ottla_machine::{Now, Ticket};
+use ottla_wire::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_wire::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use ottla_wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use ottla_wire::messages::streams_group_heartbeat_request::{
+    Endpoint, KeyValue, Subtopology, TaskIds, TopicInfo, Topology,
+};
+use ottla_wire::messages::streams_group_heartbeat_response as told;
+use ottla_wire::messages::{
+    ConsumerGroupHeartbeatRequest, JoinGroupRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    StreamsGroupHeartbeatRequest,
+};
+use ottla_wire::{
+    ErrorCode, MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId, Uuid,
+};
+
+use crate::streams::tasks::{TaskId, Tasks, lists_of, tasks_of};
+use crate::streams::{InternalTopic, StreamsAnswer, StreamsEntry, StreamsRecord, StreamsSettings};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
+
+/// Topics with as many partitions as a script says.
+pub(super) struct Cluster {
+    pub(super) counts: BTreeMap<String, i32>,
+    version: i64,
+}
+
+impl Cluster {
+    pub(super) fn of(counts: &[(&str, i32)]) -> Self {
+        let counts = counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
+        Cluster { counts: counts.collect(), version: 1 }
+    }
+}
+
+fn id_of(name: &str) -> TopicId {
+    let sum = name.bytes().fold(7_u128, |sum, byte| sum * 131 + u128::from(byte));
+    TopicId(Uuid::from_u128(sum))
+}
+
+impl Topics for Cluster {
+    fn id(&self, name: &str) -> Option<TopicId> {
+        self.counts.contains_key(name).then(|| id_of(name))
+    }
+    fn name(&self, id: TopicId) -> Option<StrBytes> {
+        self.counts.keys().find(|name| id_of(name) == id).map(|name| StrBytes::copied(name))
+    }
+    fn has_partition(&self, name: &str, partition: PartitionIndex) -> bool {
+        self.counts.get(name).is_some_and(|count| partition.0 < *count)
+    }
+    fn partition_count(&self, id: TopicId) -> i32 {
+        self.counts.iter().find(|(name, _)| id_of(name) == id).map_or(0, |(_, count)| *count)
+    }
+    fn racks(&self, _: TopicId, _: PartitionIndex) -> Vec<StrBytes> {
+        Vec::new()
+    }
+    fn each_name(&self, _: &mut dyn FnMut(&str)) {}
+    fn version(&self) -> Offset {
+        Offset(self.version)
+    }
+}
+
+/// What a client remembers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Client {
+    epoch: i32,
+    app: String,
+    pub(super) has: Tasks,
+    given: Tasks,
+    endpoints_seen: i32,
+}
+
+pub(super) struct World {
+    pub(super) kit: Kit<Groups, GroupReply>,
+    soft: Soft,
+    settings: Settings,
+    cluster: Cluster,
+    now: Now,
+    pub(super) clients: BTreeMap<String, Client>,
+    create: Vec<InternalTopic>,
+    fail_next: bool,
+}
+
+/// Plays commands and compares what each of them tells.
+pub(super) fn check(script: &str, expect: Expect) {
+    let mut world = World::new();
+    let told = script.split('|').map(|line| world.run(line.trim()));
+    let told = told.filter(|line| !line.is_empty()).map(|line| wrapped(&line));
+    let told: Vec<String> = told.collect();
+    expect.assert_eq(&told.join("\n"));
+    world.through_bytes();
+}
+
+/// A line as several that fit on a page.
+pub(super) fn wrapped(line: &str) -> String {
+    let mut wrapped = String::new();
+    let mut width = 0;
+    for word in line.split(' ') {
+        if width > 0 && width + word.len() > WIDTH {
+            wrapped += "\n   ";
+            width = 3;
+        }
+        if !wrapped.is_empty() {
+            wrapped.push(' ');
+        }
+        wrapped += word;
+        width += word.len() + 1;
+    }
+    wrapped
+}
+
+const WIDTH: usize = 80;
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mut streams = StreamsSettings::default();
+        (streams.rules.initial_rebalance_delay_ms, streams.rules.assignment_interval_ms) = (0, 0);
+        let mut world = World {
+            kit: Kit::default(),
+            soft: Soft::default(),
+            settings: Settings { streams: Arc::new(streams), ..Settings::default() },
+            cluster: Cluster::of(&[("t", 2), ("u", 2)]),
+            now: Now { steady: Timestamp(0), wall: Timestamp(1_900_000_000_000) },
+            clients: BTreeMap::new(),
+            create: Vec::new(),
+            fail_next: false,
+        };
+        let decided = world.kit.live().loaded(&mut world.soft, world.now, &world.settings);
+        world.kit.decide(decided);
+        world
+    }
+
+    /// Every record that was written is read again as the same.
+    pub(super) fn through_bytes(&self) {
+        for record in self.kit.log() {
+            let (key, value) = record.encode().expect("no marker");
+            assert_eq!(GroupRecord::decode(key, value, None).as_ref(), Ok(record), "round trip");
+        }
+    }
+
+    pub(super) fn run(&mut self, line: &str) -> String {
+        let words = Words::of(line);
+        match words.plain[..] {
+            ["hb", name, ..] => self.heartbeat(name, &words, None),
+            ["quit", name, ..] => self.heartbeat(name, &words, Some(-1)),
+            ["pause", name] => self.heartbeat(name, &words, Some(-2)),
+            ["keep", name, time] => {
+                let end = self.now.steady + millis(time);
+                while self.now.steady < end {
+                    self.heartbeat(name, &words, None);
+                    self.advance(40_000);
+                }
+                String::new()
+            }
+            ["advance", time] => {
+                self.advance(millis(time));
+                String::new()
+            }
+            [key @ ("delay" | "interval" | "standbys" | "size"), value] => self.set(key, value),
+            ["make", name, count] => {
+                self.cluster.counts.insert(name.to_owned(), count.parse().expect("a number"));
+                self.topics_changed("make")
+            }
+            ["drop", name] => {
+                self.cluster.counts.remove(name);
+                self.topics_changed("drop")
+            }
+            ["create"] => {
+                for topic in std::mem::take(&mut self.create) {
+                    self.cluster.counts.insert(topic.name.to_string(), topic.partitions);
+                }
+                self.topics_changed("create")
+            }
+            ["restart"] => self.restart(),
+            ["fail"] => {
+                self.fail_next = true;
+                String::new()
+            }
+            ["log"] => self.log(),
+            _ => self.admin(&words),
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> String {
+        let streams = Arc::make_mut(&mut self.settings.streams);
+        let number: i32 = value.parse().expect("a number");
+        match key {
+            "delay" => streams.rules.initial_rebalance_delay_ms = number,
+            "interval" => streams.rules.assignment_interval_ms = number,
+            "standbys" => streams.rules.num_standby_replicas = number,
+            _ => streams.size_max = number.try_into().expect("a size"),
+        }
+        String::new()
+    }
+
+    fn topics_changed(&mut self, command: &str) -> String {
+        self.cluster.version += 1;
+        let at = self.cluster.version();
+        let decided = self.kit.live().topics_changed(&mut self.soft, at);
+        self.kit.decide(decided);
+        command.to_owned()
+    }
+
+    fn ask<'a>(&self, settings: &'a Settings, name: &'a str, version: i16) -> Ask<'a> {
+        Ask {
+            now: self.now,
+            settings,
+            version,
+            client_id: name,
+            client_host: "/127.0.0.1",
+            random: [0; 16],
+            ticket: Ticket(1),
+        }
+    }
+
+    fn heartbeat(&mut self, name: &str, words: &Words<'_>, leaving: Option<i32>) -> String {
+        let keeps = words.plain.contains(&"keep");
+        let client = self.clients.entry(name.to_owned()).or_insert_with(|| Client {
+            app: "plain".to_owned(),
+            endpoints_seen: -1,
+            ..Client::default()
+        });
+        if let Some(app) = words.keys.get("app") {
+            client.app = (*app).to_owned();
+        }
+        if !keeps {
+            client.has = client.given.clone();
+        }
+        let given = words.keys.get("epoch").map(|epoch| epoch.parse().expect("an epoch"));
+        let epoch = leaving.or(given).unwrap_or(client.epoch);
+        if epoch == 0 {
+            client.has = Tasks::default();
+        }
+        let request = request(name, words, client, epoch);
+        let settings = self.settings.clone();
+        let ask = self.ask(&settings, name, 0);
+        let live = self.kit.live();
+        let decided = live.streams_heartbeat(&mut self.soft, &ask, &self.cluster, &request);
+        assert_eq!(decided.wake, self.soft.wake(), "a decision tells when to wake");
+        let Some(GroupReply::StreamsHeartbeat(answer)) = self.decide(decided) else {
+            panic!("a heartbeat is answered at once")
+        };
+        self.heard(name, *answer, keeps)
+    }
+
+    /// Appends what was decided, or what becomes of it when the log refuses.
+    fn decide(&mut self, decided: Decided) -> Option<GroupReply> {
+        if !std::mem::take(&mut self.fail_next) {
+            return self.kit.decide(decided).into_iter().map(|(_, reply)| reply).next();
+        }
+        let error = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+        for record in &decided.records {
+            let group = record.of_members().expect("of members");
+            let (soft, settings) = (&mut self.soft, &self.settings);
+            let again = self.kit.live().abandon(soft, self.now, settings, group, error);
+            self.kit.decide(again);
+        }
+        decided.replies.into_iter().map(|(_, reply)| reply.failed(error)).next()
+    }
+
+    /// What a client makes of an answer, and how it is printed.
+    fn heard(&mut self, name: &str, answer: StreamsAnswer, keeps: bool) -> String {
+        let StreamsAnswer { response, create } = answer;
+        let client = self.clients.get_mut(name).expect("it asked");
+        if response.error_code != ErrorCode::NONE {
+            let begins_anew = [
+                ErrorCode::FENCED_MEMBER_EPOCH,
+                ErrorCode::UNKNOWN_MEMBER_ID,
+                ErrorCode::GROUP_ID_NOT_FOUND,
+            ];
+            if begins_anew.contains(&response.error_code) {
+                let app = client.app.clone();
+                *client = Client { app, endpoints_seen: -1, ..Client::default() };
+            }
+            let message = response.error_message.unwrap_or_default();
+            return format!("{name}: {} {message}", response.error_code.name()).trim().to_owned();
+        }
+        let mut line = format!("{name}: epoch={}", response.member_epoch);
+        client.epoch = response.member_epoch.0.max(0);
+        if response.member_epoch.0 < 0 {
+            self.clients.remove(name);
+            return line;
+        }
+        if let (Some(active), Some(standby)) = (&response.active_tasks, &response.standby_tasks) {
+            let read = |lists: &[told::TaskIds]| -> Vec<TaskId> {
+                tasks_of(lists.iter().map(|it| (&it.subtopology_id, &*it.partitions))).collect()
+            };
+            client.given = Tasks {
+                active: read(active).into_iter().map(|task| (task, MemberEpoch(0))).collect(),
+                standby: read(standby).into_iter().collect(),
+                ..Tasks::default()
+            };
+            line += &format!(
+                " active=[{}] standby=[{}]",
+                names(client.given.active.keys()),
+                names(&client.given.standby)
+            );
+        }
+        // A client starts what it is given at once, and stops with its next heartbeat.
+        client.has.active.extend(client.given.active.clone());
+        client.has.standby.extend(client.given.standby.clone());
+        if !keeps {
+            client.has = client.given.clone();
+        }
+        client.endpoints_seen = response.endpoint_information_epoch;
+        line += &status(&response);
+        line += &endpoints(&response);
+        line += &created(&create);
+        self.create = create;
+        line
+    }
+
+    pub(super) fn advance(&mut self, ms: i64) {
+        let end = self.now.steady + ms;
+        while let Some(at) = self.soft.wake().filter(|at| *at <= end) {
+            self.pass_until(at);
+            let decided = self.kit.live().tick(&mut self.soft, self.now, &self.settings);
+            self.kit.decide(decided);
+        }
+        self.pass_until(end);
+    }
+
+    fn pass_until(&mut self, at: Timestamp) {
+        let passed = (at - self.now.steady).max(0);
+        self.now = Now { steady: self.now.steady + passed, wall: self.now.wall + passed };
+    }
+
+    /// The coordinator moves: only the log is left.
+    fn restart(&mut self) -> String {
+        let decided = Groups::unload(&mut self.soft, ErrorCode::NOT_COORDINATOR);
+        self.kit.decide(decided);
+        let records = self.kit.log().to_vec();
+        self.kit = Kit::default();
+        self.kit.decide(Decided { records, ..Decided::default() });
+        let decided = self.kit.live().loaded(&mut self.soft, self.now, &self.settings);
+        self.kit.decide(decided);
+        "restart".to_owned()
+    }
+
+    fn admin(&mut self, words: &Words<'_>) -> String {
+        let settings = self.settings.clone();
+        let version = words.keys.get("v").map_or(9, |version| version.parse().expect("a version"));
+        let ask = self.ask(&settings, "admin", version);
+        let group = StrBytes::from("g");
+        let live = self.kit.live();
+        let (soft, cluster) = (&mut self.soft, &self.cluster);
+        let decided = match words.plain[..] {
+            ["describe"] => live.streams_describe(soft, &ask, &group),
+            ["list"] => live.list(soft, &ask, &Default::default()),
+            ["delete"] => live.delete(soft, &ask, &group),
+            ["commit", member, place, epoch] => {
+                live.offset_commit(soft, &ask, cluster, &commit(member, place, epoch))
+            }
+            ["simple", _] => live.offset_commit(soft, &ask, cluster, &commit("-", "t:0", "-1")),
+            ["fetch", member, epoch] => {
+                let asked = OffsetFetchRequestGroup {
+                    group_id: group,
+                    member_id: (member != "-").then(|| StrBytes::copied(member)),
+                    member_epoch: MemberEpoch(epoch.parse().expect("an epoch")),
+                    topics: None,
+                    ..OffsetFetchRequestGroup::default()
+                };
+                live.offset_fetch(soft, &ask, cluster, &asked, false)
+            }
+            ["forget", place] => live.offset_delete(soft, &ask, cluster, &forget(place)),
+            ["consumer", _] => {
+                let request = ConsumerGroupHeartbeatRequest {
+                    group_id: group,
+                    member_id: "c".into(),
+                    rebalance_timeout_ms: 1_000,
+                    subscribed_topic_names: Some(vec!["t".into()]),
+                    topic_partitions: Some(Vec::new()),
+                    ..ConsumerGroupHeartbeatRequest::default()
+                };
+                live.consumer_heartbeat(soft, &ask, cluster, &request)
+            }
+            ["classic", _] => {
+                let request = JoinGroupRequest {
+                    group_id: group,
+                    session_timeout_ms: 10_000,
+                    protocol_type: "consumer".into(),
+                    protocols: vec![Default::default()],
+                    ..JoinGroupRequest::default()
+                };
+                live.join(soft, &ask, &request)
+            }
+            _ => panic!("no such command"),
+        };
+        self.kit.decide(decided).into_iter().map(|(_, reply)| printed(&reply)).collect()
+    }
+
+    fn log(&self) -> String {
+        let records = self.kit.log().iter().map(|record| match record {
+            GroupRecord::Streams(record) => entry(record),
+            other => format!("{other:?}"),
+        });
+        records.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn request(
+    name: &str,
+    words: &Words<'_>,
+    client: &Client,
+    epoch: i32,
+) -> StreamsGroupHeartbeatRequest {
+    let joins = epoch == 0;
+    let list =
+        |subtopology_id, partitions| TaskIds { subtopology_id, partitions, ..TaskIds::default() };
+    let rebalance = words.keys.get("rebalance").map_or(60_000, |text| millis(text));
+    let active: Vec<TaskId> = match words.keys.get("tasks") {
+        Some(tasks) => tasks.split(',').map(task).collect(),
+        None => client.has.active.keys().cloned().collect(),
+    };
+    let endpoint = words.keys.get("at").map(|at| {
+        let (host, port) = at.split_once(':').expect("host:port");
+        let port = port.parse().expect("a port");
+        Endpoint { host: StrBytes::copied(host), port, ..Endpoint::default() }
+    });
+    let mut topology = topology(&client.app);
+    if words.keys.contains_key("regex") {
+        topology.subtopologies[0].source_topic_regex.push("x.*".into());
+    }
+    if let Some(partitions) = words.keys.get("changelog") {
+        topology.subtopologies[0].state_changelog_topics.push(TopicInfo {
+            name: "c".into(),
+            partitions: partitions.parse().expect("a number"),
+            ..TopicInfo::default()
+        });
+    }
+    let group = words.keys.get("group").unwrap_or(&"g");
+    let process = words.keys.get("process").unwrap_or(&name);
+    StreamsGroupHeartbeatRequest {
+        group_id: StrBytes::copied(if words.plain.contains(&"blank") { " " } else { group }),
+        member_id: StrBytes::copied(name),
+        member_epoch: MemberEpoch(epoch),
+        endpoint_information_epoch: client.endpoints_seen,
+        instance_id: words.keys.get("static").map(|text| StrBytes::copied(text)),
+        rebalance_timeout_ms: if joins { rebalance.try_into().expect("fits") } else { -1 },
+        topology: joins.then_some(topology),
+        active_tasks: Some(lists_of(&active, list)),
+        standby_tasks: Some(lists_of(&client.has.standby, list)),
+        warmup_tasks: Some(Vec::new()),
+        process_id: joins.then(|| StrBytes::copied(process)),
+        user_endpoint: endpoint,
+        client_tags: joins.then(Vec::new),
+        shutdown_application: words.plain.contains(&"stop"),
+        ..StreamsGroupHeartbeatRequest::default()
+    }
+}
+
+pub(super) fn task(text: &str) -> TaskId {
+    let (subtopology, partition) = text.split_once(':').expect("subtopology:partition");
+    let partition = PartitionIndex(partition.parse().expect("a number"));
+    TaskId { subtopology: StrBytes::copied(subtopology), partition }
+}
+
+/// An application by name: `plain` reads t, `count` counts what it reads there, `join` joins t with
+/// v. A number behind a plus is the epoch of its topology.
+fn topology(app: &str) -> Topology {
+    let (app, epoch) = app.split_once('+').unwrap_or((app, "0"));
+    let text = match app {
+        "plain" => "0 src=t",
+        "count" => "0 src=t sink=count-r; 1 rep=count-r log=count-c",
+        "join" => "0 src=t,v cop=0+1",
+        other => panic!("no such application: {other}"),
+    };
+    Topology {
+        epoch: epoch.parse().expect("an epoch"),
+        subtopologies: subtopologies(text),
+        ..Topology::default()
+    }
+}
+
+/// Sub-topologies by their ids; `src` are topics of others, `rep` repartition topics that are read,
+/// with a number of partitions behind a slash, `sink` those that are written, `log` changelogs.
+/// `cop` are places in `src` and, after a slash, in `rep` that are read together.
+pub(super) fn subtopologies(text: &str) -> Vec<Subtopology> {
+    let parsed = text.split(';').map(|text| {
+        let words = Words::of(text);
+        let names = |key| -> Vec<&str> {
+            words.keys.get(key).map_or(Vec::new(), |text| text.split(',').collect())
+        };
+        let copied =
+            |key| -> Vec<StrBytes> { names(key).into_iter().map(StrBytes::copied).collect() };
+        let infos = |key, compact| -> Vec<TopicInfo> {
+            names(key).into_iter().map(|text| info(text, compact)).collect()
+        };
+        let groups = names("cop").into_iter().map(|group| {
+            let (sources, repartition) = group.split_once('/').unwrap_or((group, ""));
+            let places = |text: &str| -> Vec<i16> {
+                let places = text.split('+').filter(|place| !place.is_empty());
+                places.map(|place| place.parse().expect("a place")).collect()
+            };
+            ottla_wire::messages::streams_group_heartbeat_request::CopartitionGroup {
+                source_topics: places(sources),
+                repartition_source_topics: places(repartition),
+                ..Default::default()
+            }
+        });
+        Subtopology {
+            subtopology_id: StrBytes::copied(words.plain[0]),
+            source_topics: copied("src"),
+            repartition_sink_topics: copied("sink"),
+            repartition_source_topics: infos("rep", false),
+            state_changelog_topics: infos("log", true),
+            copartition_groups: groups.collect(),
+            ..Subtopology::default()
+        }
+    });
+    parsed.collect()
+}
+
+fn info(text: &str, compact: bool) -> TopicInfo {
+    let (name, partitions) = text.split_once('/').unwrap_or((text, "0"));
+    let configs = compact.then(|| KeyValue {
+        key: "cleanup.policy".into(),
+        value: "compact".into(),
+        ..KeyValue::default()
+    });
+    TopicInfo {
+        name: StrBytes::copied(name),
+        partitions: partitions.parse().expect("a number"),
+        topic_configs: configs.into_iter().collect(),
+        ..TopicInfo::default()
+    }
+}
+
+fn place_of(place: &str) -> (StrBytes, PartitionIndex) {
+    let (topic, partition) = place.split_once(':').expect("topic:partition");
+    (StrBytes::copied(topic), PartitionIndex(partition.parse().expect("a number")))
+}
+
+fn commit(member: &str, place: &str, epoch: &str) -> OffsetCommitRequest {
+    let (name, partition_index) = place_of(place);
+    let partition = OffsetCommitRequestPartition {
+        partition_index,
+        committed_offset: Offset(7),
+        ..OffsetCommitRequestPartition::default()
+    };
+    let partitions = vec![partition];
+    OffsetCommitRequest {
+        group_id: "g".into(),
+        generation_id_or_member_epoch: epoch.parse().expect("an epoch"),
+        member_id: StrBytes::copied(if member == "-" { "" } else { member }),
+        topics: vec![OffsetCommitRequestTopic {
+            name,
+            partitions,
+            ..OffsetCommitRequestTopic::default()
+        }],
+        ..OffsetCommitRequest::default()
+    }
+}
+
+fn forget(place: &str) -> OffsetDeleteRequest {
+    let (name, partition_index) = place_of(place);
+    let partitions = vec![OffsetDeleteRequestPartition { partition_index }];
+    let topics = vec![OffsetDeleteRequestTopic { name, partitions }];
+    OffsetDeleteRequest { group_id: "g".into(), topics }
+}
+
+pub(super) fn names<'a>(tasks: impl IntoIterator<Item = &'a TaskId>) -> String {
+    let names = tasks.into_iter().map(|task| format!("{}:{}", task.subtopology, task.partition));
+    names.collect::<Vec<_>>().join(" ")
+}
+
+fn status(response: &told::StreamsGroupHeartbeatResponse) -> String {
+    let status = response.status.as_deref().unwrap_or_default();
+    if status.is_empty() {
+        return String::new();
+    }
+    let status = status.iter().map(|it| format!("{} {}", it.status_code, it.status_detail));
+    format!(" status=[{}]", status.collect::<Vec<_>>().join(", "))
+}
+
+fn endpoints(response: &told::StreamsGroupHeartbeatResponse) -> String {
+    let told = response.partitions_by_user_endpoint.iter().flatten().map(|served| {
+        let topics = |topics: &[told::TopicPartition]| {
+            let topics = topics.iter().map(|it| {
+                let partitions: Vec<i32> = it.partitions.iter().map(|index| index.0).collect();
+                format!("{}{partitions:?}", it.topic)
+            });
+            topics.collect::<Vec<_>>().join(" ")
+        };
+        let (active, standby) =
+            (topics(&served.active_partitions), topics(&served.standby_partitions));
+        let at = &served.user_endpoint;
+        format!("{}:{} {active}/{standby}", at.host, at.port)
+    });
+    let told: Vec<String> = told.collect();
+    match told.is_empty() {
+        true => String::new(),
+        false => format!(" at={} [{}]", response.endpoint_information_epoch, told.join(", ")),
+    }
+}
+
+pub(super) fn created(create: &[InternalTopic]) -> String {
+    if create.is_empty() {
+        return String::new();
+    }
+    let topics = create.iter().map(|topic| {
+        let configs = topic.configs.iter().map(|(key, value)| format!(" {key}={value}"));
+        assert_eq!(topic.replication_factor, -1);
+        format!("{}/{}{}", topic.name, topic.partitions, configs.collect::<String>())
+    });
+    format!(" create=[{}]", topics.collect::<Vec<_>>().join(", "))
+}
+
+fn printed(reply: &GroupReply) -> String {
+    match reply {
+        GroupReply::StreamsDescribe(group) if group.error_code != ErrorCode::NONE => {
+            let message = group.error_message.clone().unwrap_or_default();
+            format!("{} {message}", group.error_code.name())
+        }
+        GroupReply::StreamsDescribe(group) => {
+            use ottla_wire::messages::streams_group_describe_response::TaskIds;
+            let tasks = |lists: &[TaskIds]| {
+                let lists = lists.iter().map(|it| (&it.subtopology_id, &*it.partitions));
+                names(&tasks_of(lists).collect::<Vec<_>>())
+            };
+            let both =
+                |assignment: &ottla_wire::messages::streams_group_describe_response::Assignment| {
+                    let standby = tasks(&assignment.standby_tasks);
+                    let standby = if standby.is_empty() { standby } else { format!(" +{standby}") };
+                    format!("[{}{standby}]", tasks(&assignment.active_tasks))
+                };
+            let members = group.members.iter().map(|it| {
+                let (has, shall) = (both(&it.assignment), both(&it.target_assignment));
+                format!(" {}@{} {has} shall {shall}", it.member_id, it.member_epoch)
+            });
+            let members: Vec<String> = members.collect();
+            let (epoch, target) = (group.group_epoch, group.assignment_epoch);
+            format!("{} epoch={epoch}/{target}{}", group.group_state, members.join(","))
+        }
+        GroupReply::List(groups) => {
+            let groups = groups.iter().map(|it| {
+                format!("{} {} {} {}", it.group_id, it.group_type, it.group_state, it.protocol_type)
+            });
+            groups.collect::<Vec<_>>().join(", ")
+        }
+        GroupReply::Delete(result) => format!("delete: {}", result.error_code.name()),
+        GroupReply::OffsetCommit(response) => {
+            let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+            let errors: Vec<&str> = partitions.map(|one| one.error_code.name()).collect();
+            format!("commit: {}", errors.join(" "))
+        }
+        GroupReply::OffsetFetch(group) => {
+            let topics = group.topics.iter().map(|it| it.name.to_string());
+            let topics = topics.collect::<Vec<_>>().join(" ");
+            format!("fetch: {} [{topics}]", group.error_code.name())
+        }
+        GroupReply::OffsetDelete(response) => {
+            let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+            let errors: Vec<&str> = partitions.map(|one| one.error_code.name()).collect();
+            format!("forget: {}", errors.join(" "))
+        }
+        GroupReply::ConsumerHeartbeat(response) => {
+            format!("consumer: {}", response.error_code.name())
+        }
+        GroupReply::Join(response) => format!("join: {}", response.error_code.name()),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A record as scripts show it.
+fn entry(record: &StreamsRecord) -> String {
+    let gone = || "gone".to_owned();
+    match &record.entry {
+        StreamsEntry::Epoch(value) => {
+            let text = value
+                .as_ref()
+                .map(|it| format!("{} validated {}", it.epoch, it.validated_topology_epoch));
+            format!("epoch {}", text.unwrap_or_else(gone))
+        }
+        StreamsEntry::Member(id, value) => match value {
+            Some(_) => format!("member {id}"),
+            None => format!("member {id} gone"),
+        },
+        StreamsEntry::TargetEpoch(value) => {
+            let text = value.as_ref().map(|value| value.assignment_epoch.to_string());
+            format!("target epoch {}", text.unwrap_or_else(gone))
+        }
+        StreamsEntry::Target(id, value) => {
+            let text = value.as_ref().map(|value| {
+                let lists = value.active_tasks.iter();
+                let lists = lists.map(|it| (&it.subtopology_id, &*it.partitions));
+                format!("[{}]", names(&tasks_of(lists).collect::<Vec<_>>()))
+            });
+            format!("target {id} {}", text.unwrap_or_else(gone))
+        }
+        StreamsEntry::Current(id, value) => {
+            use ottla_wire::messages::streams_group_current_member_assignment_value::TaskIds;
+            let tasks = |lists: &[TaskIds]| {
+                let lists = lists.iter().map(|it| (&it.subtopology_id, &*it.partitions));
+                names(&tasks_of(lists).collect::<Vec<_>>())
+            };
+            let text = value.as_ref().map(|value| {
+                format!(
+                    "{}/{} state={} [{}] revoking [{}]",
+                    value.member_epoch,
+                    value.previous_member_epoch,
+                    value.state,
+                    tasks(&value.active_tasks),
+                    tasks(&value.active_tasks_pending_revocation)
+                )
+            });
+            format!("current {id} {}", text.unwrap_or_else(gone))
+        }
+        StreamsEntry::Topology(value) => {
+            let text = value.as_ref().map(|value| value.epoch.to_string());
+            format!("topology {}", text.unwrap_or_else(gone))
+        }
+    }
+}
+
+fn millis(text: &str) -> i64 {
+    for (unit, factor) in [("ms", 1), ("s", 1_000), ("m", 60_000), ("d", 86_400_000)] {
+        if let Some(Ok(number)) = text.strip_suffix(unit).map(str::parse::<i64>) {
+            return number * factor;
+        }
+    }
+    panic!("no time: {text}")
+}
+
+struct Words<'a> {
+    plain: Vec<&'a str>,
+    keys: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Words<'a> {
+    fn of(line: &'a str) -> Self {
+        let mut words = Words { plain: Vec::new(), keys: BTreeMap::new() };
+        for word in line.split_whitespace() {
+            match word.split_once('=') {
+                Some((key, value)) => drop(words.keys.insert(key, value)),
+                None => words.plain.push(word),
+            }
+        }
+        words
+    }
+}
