@@ -145,12 +145,15 @@ var headlines = []string{
 	"ready_s", "stop_s", "leaders_s", "mb_per_s", "records_per_s", "broker_cpu_s_per_gb", "request_p99_ms",
 	"peak_rss_mb", "end_to_end_p50_ms", "end_to_end_p99_ms", "end_to_end_p99.9_ms", "create_s",
 	"files_per_partition", "compaction_cpu_s", "join_s", "leave_s", "connect_s", "cpu_ms_per_connection",
+	"txn_per_s", "broker_cpu_ms_per_txn", "txn_p99_ms", "join_broker_cpu_s", "commits_per_s", "commits_per_cpu_s",
+	"first_fetch_s", "all_fetched_s", "wakes_per_s", "rss_kb_per_member", "rss_kb_per_group",
 }
 
 // headline reports whether the table has a metric; memory counts only when the broker rests.
 func headline(kind, metric string) bool {
 	return slices.Contains(headlines, metric) ||
-		kind == "idle" && slices.Contains([]string{"rss_mb", "threads", "cpu_percent"}, metric)
+		slices.Contains([]string{"idle", "members", "offsets"}, kind) &&
+			slices.Contains([]string{"rss_mb", "threads", "cpu_percent"}, metric)
 }
 
 // sides returns the names in the order of the first turns.

@@ -143,7 +143,7 @@ func goals() (all []goal) {
 	most(1, "after kill -9 with 2 GB of log: seconds until all partitions are led", second("startup", killed(2e9), "leaders_s"))
 	most(0.1, "2,000 partitions: time to create them, to Kafka's", toFirst("partitions", "2000", "create_s"))
 	most(2, "2,000 partitions: KB of memory for each", second("partitions", "2000", "rss_kb_per_partition"))
-	return all
+	return append(all, groupGoals()...)
 }
 
 // writeGoals prints the goals whose figures were measured, and whether each was reached.

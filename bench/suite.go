@@ -210,10 +210,9 @@ func (s *suite) latency() {
 func (s *suite) coordination() {
 	s.try(s.broker.Group("classic", 100))
 	s.try(s.broker.Group("consumer", 100))
-	const retry = 2 * time.Millisecond
 	s.try(s.broker.Transactions(1, 1, base.Duration, 0))
-	s.try(s.broker.Transactions(1, 1, base.Duration, retry))
-	s.try(s.broker.Transactions(100, 1, base.Duration, retry))
+	s.try(s.broker.Transactions(1, 1, base.Duration, quickRetry))
+	s.try(s.broker.Transactions(100, 1, base.Duration, quickRetry))
 }
 
 func (s *suite) connections() {

@@ -20,6 +20,7 @@ type turnSpec struct {
 	fillBytes     int64
 	recoveryBytes int64
 	cleanBytes    int64
+	offsetGroups  int
 	dir           string // of the turn
 	rest          time.Duration
 	goals         bool // only what the goals need
@@ -27,13 +28,14 @@ type turnSpec struct {
 
 func (spec *turnSpec) flags(flags *flag.FlagSet) {
 	flags.StringVar(&spec.phases, "phases", "*", "pattern or list of the phases after startup: "+
-		"produce, small, codecs, fetch, floor, tail, latency, durable, connections, group, compaction, recovery, partitions, many")
+		"produce, small, codecs, fetch, floor, tail, latency, durable, connections, txn, group, members, commits, offsets, compaction, recovery, partitions, many")
 	flags.BoolVar(&spec.goals, "goals", false, "measure only what the goals need: three runs of --duration 2s take a quarter of an hour")
 	flags.IntVar(&spec.starts, "starts", 4, "starts on an empty folder in each turn")
 	flags.IntVar(&spec.partitions, "partitions", 2000, "partitions to create")
 	flags.IntVar(&spec.many, "many", 0, "partitions to create in the phase many, in topics of at most 5,000; 0: none")
 	flags.Int64Var(&spec.fillBytes, "fill-bytes", 1e9, "what is produced before catching up")
 	flags.Int64Var(&spec.cleanBytes, "compaction-bytes", 1e9, "what is written before the cleaner may begin")
+	flags.IntVar(&spec.offsetGroups, "offset-groups", 10_000, "groups that commit ten offsets each")
 	flags.Int64Var(&spec.recoveryBytes, "recovery-bytes", 2e9, "log to recover after kill -9")
 	flags.DurationVar(&spec.rest, "rest", 10*time.Second, "how long a broker rests before its memory is read")
 }
@@ -54,7 +56,11 @@ func (s *suite) turn(spec turnSpec, fresh func(int) string) []phase {
 		{"latency", s.turnLatency},
 		{"durable", s.turnDurable},
 		{"connections", s.turnConnections},
-		{"group", func() { s.try(s.broker.Group("classic", 100)) }},
+		{"txn", s.turnTransactions},
+		{"group", func() { s.turnGroup(fresh) }},
+		{"members", func() { s.turnMembers(spec.rest) }},
+		{"commits", s.turnCommits},
+		{"offsets", func() { s.offsets(spec.offsetGroups, 10, spec.rest) }},
 		{"compaction", func() {
 			s.try(s.broker.Compaction(compactionSpec(spec.cleanBytes)))
 		}},
@@ -185,6 +191,57 @@ func (s *suite) turnConnections() {
 	spec := base
 	spec.Connections, spec.InFlight = 1000, 1
 	s.try(s.broker.Produce(spec))
+}
+
+// turnTransactions commits small and larger transactions, after some that are not counted.
+func (s *suite) turnTransactions() {
+	if _, err := s.broker.Transactions(1, 1, 2*time.Second, quickRetry); err != nil {
+		s.try(Result{Kind: "warm-up"}, err)
+	}
+	s.try(s.broker.Transactions(1, 1, base.Duration, 0))
+	s.try(s.broker.Transactions(1, 1, base.Duration, quickRetry))
+	s.try(s.broker.Transactions(100, 1, base.Duration, quickRetry))
+}
+
+// turnGroup has a hundred clients join, with the delay of the first rebalance that brokers are shipped
+// with, and on a broker of its own without one.
+func (s *suite) turnGroup(fresh func(int) string) {
+	s.try(s.broker.Group("classic", 100))
+	s.try(s.broker.Group("consumer", 100))
+	s.stop(syscall.SIGTERM)
+	load := s.command
+	s.command = "env " + withoutDelay + " " + fresh(100)
+	s.start("on an empty folder", "")
+	if s.process != nil {
+		if _, err := s.broker.Group("classic", 10); err != nil {
+			s.try(Result{Kind: "warm-up"}, err)
+		}
+		r, err := s.broker.Group("classic", 100)
+		r.Case += withoutDelayCase
+		s.try(r, err)
+	}
+	s.stop(syscall.SIGTERM)
+	s.command = load
+	s.start("after the phase group", "")
+}
+
+// withoutDelay is how both brokers are told not to wait for more members (kafka/lib.sh).
+const withoutDelay = "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS=0"
+
+const withoutDelayCase = " without delay"
+
+func (s *suite) turnMembers(rest time.Duration) {
+	s.try(s.broker.Members(1000, 10, rest))
+	s.try(s.broker.Members(1, 1000, rest))
+	s.try(s.broker.ClassicMembers(1000, rest))
+}
+
+func (s *suite) turnCommits() {
+	for _, partitions := range []int{1, 20} {
+		spec := commitSpec(partitions)
+		spec.Duration = base.Duration
+		s.try(s.broker.Commits(spec))
+	}
 }
 
 func (s *suite) turnPartitions(spec turnSpec) {

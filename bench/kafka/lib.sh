@@ -45,6 +45,7 @@ transaction.state.log.replication.factor=$6
 transaction.state.log.min.isr=$(($6 > 1 ? 2 : 1))
 share.coordinator.state.topic.replication.factor=$6
 share.coordinator.state.topic.min.isr=$(($6 > 1 ? 2 : 1))
+group.initial.rebalance.delay.ms=${KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS:-3000}
 EOF
 }
 
