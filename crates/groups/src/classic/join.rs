@@ -11,6 +11,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 use crate::classic::member::{Member, Waits};
 use crate::classic::{Out, Phase, Session};
 use crate::consumer::forget_group;
+use crate::streams::forget_group as forget_streams;
 use crate::{Ask, Decided, GroupReply, Groups, Soft, Topics};
 
 impl Groups {
@@ -50,10 +51,13 @@ impl Groups {
         if let Some(consumers) = replaced.filter(|consumers| consumers.may_go().is_err()) {
             return Groups::join_consumers(soft, ask, topics, request, consumers, out);
         }
-        if replaced.is_none() && known.is_some_and(|group| !group.is_classic()) {
+        let streams = known.and_then(|group| group.streams.as_deref());
+        let streams = streams.filter(|streams| streams.may_go().is_ok());
+        let is_replaced = replaced.is_some() || streams.is_some();
+        if !is_replaced && known.is_some_and(|group| !group.is_classic()) {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
-        known = known.filter(|_| replaced.is_none());
+        known = known.filter(|_| !is_replaced);
         if known.is_none() && !request.member_id.is_empty() {
             return Err(ErrorCode::UNKNOWN_MEMBER_ID);
         }
@@ -69,6 +73,10 @@ impl Groups {
             return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
         };
         out.records.extend(replaced.iter().flat_map(|it| forget_group(&request.group_id, it)));
+        if let Some(streams) = streams {
+            soft.streams.remove(&request.group_id);
+            out.records.extend(forget_streams(&request.group_id, streams));
+        }
         let before = out.records.len();
         let joined = session.join(ask, request, out);
         if known.is_none() && out.records.len() == before {

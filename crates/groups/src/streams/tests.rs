@@ -351,13 +351,16 @@ fn what_kafka_does_not_serve_is_refused_in_its_words() {
 #[test]
 fn ids_of_other_kinds_of_groups_are_refused_and_empty_classic_groups_replaced() {
     check(
-        "simple g | hb a | list | consumer g | classic g",
+        "simple g | hb a | list | consumer g | classic g | quit a | classic g | list",
         expect![[r#"
             commit: NONE
             a: epoch=2 active=[0:0 0:1] standby=[]
             g streams Stable streams
             consumer: GROUP_ID_NOT_FOUND
-            join: INCONSISTENT_GROUP_PROTOCOL"#]],
+            join: INCONSISTENT_GROUP_PROTOCOL
+            a: epoch=-1
+            join: MEMBER_ID_REQUIRED
+            g classic Empty "#]],
     );
 }
 

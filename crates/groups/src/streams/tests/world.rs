@@ -323,7 +323,8 @@ impl World {
         let end = self.now.steady + ms;
         while let Some(at) = self.soft.wake().filter(|at| *at <= end) {
             self.pass_until(at);
-            let decided = self.kit.live().tick(&mut self.soft, self.now, &self.settings);
+            let (soft, settings) = (&mut self.soft, &self.settings);
+            let decided = self.kit.live().tick(soft, self.now, settings, &self.cluster);
             self.kit.decide(decided);
         }
         self.pass_until(end);
@@ -391,7 +392,7 @@ impl World {
                     protocols: vec![Default::default()],
                     ..JoinGroupRequest::default()
                 };
-                live.join(soft, &ask, &request)
+                live.join(soft, &ask, cluster, &request)
             }
             _ => panic!("no such command"),
         };
