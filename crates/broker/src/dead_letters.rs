@@ -80,7 +80,14 @@ pub(crate) async fn bring(
                 let now = rooms.env.now_ms();
                 let made = batch_of(from, letters, &copies, now, queue.max_message_bytes);
                 let (batch, count) = made.map_err(|error| format!("{error:?}"))?;
-                produce(rooms, &queue, batch).await.map(|()| count)
+                let traffic = &rooms.share_partitions.traffic;
+                traffic.dead_letter_produces.one();
+                let sent = produce(rooms, &queue, batch).await;
+                match &sent {
+                    Ok(()) => traffic.dead_letters.add(count as u64),
+                    Err(_) => traffic.failed_dead_letter_produces.one(),
+                }
+                sent.map(|()| count)
             }
         };
         match sent {

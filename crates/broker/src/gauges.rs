@@ -36,6 +36,7 @@ impl Broker {
         directories(rooms, page);
         groups(rooms, page);
         coordinated(rooms, page);
+        shares(rooms, page);
         page.put(Metric::FetchSessions, &[], rooms.fetch_sessions.count());
         let applied = rooms.image.borrow().provenance().offset;
         page.put(Metric::MetadataOffset, &[], applied.0);
@@ -146,6 +147,27 @@ fn groups(rooms: &Rooms, page: &mut Page) {
     for (state, metric) in STATES {
         page.put(*metric, &[], counts.get(state).copied().unwrap_or(0));
     }
+}
+
+fn shares(rooms: &Rooms, page: &mut Page) {
+    let shares = &rooms.share_partitions;
+    shares.traffic.write(page);
+    page.put(Metric::ShareSessions, &[], shares.sessions.count());
+    page.put(Metric::SharePartitions, &[], shares.sessions.places_count());
+    let mut all_in_flight = 0;
+    let timed_out = shares.traffic.timed_out.value();
+    page.put(Metric::LockTimeouts, &["", "", ""], timed_out);
+    for (place, share) in shares.all().iter().enumerate() {
+        let Some((in_flight, timed_out)) = share.counts() else { continue };
+        all_in_flight += in_flight;
+        if place < PARTITIONS_SHOWN_MAX {
+            let partition = share.partition.index.to_string();
+            let labels = [&*share.key().group, &*share.partition.topic, &*partition];
+            page.put(Metric::InFlight, &labels, in_flight);
+            page.put(Metric::LockTimeouts, &labels, timed_out);
+        }
+    }
+    page.put(Metric::InFlight, &["", "", ""], all_in_flight);
 }
 
 fn coordinated(rooms: &Rooms, page: &mut Page) {

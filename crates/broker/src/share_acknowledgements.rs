@@ -10,8 +10,8 @@ use ottla_share::{Acknowledgement, Verdict};
 use ottla_wire::{BrokerId, ErrorCode, LeaderEpoch, Offset};
 
 use crate::context::Ctx;
-use crate::share_partitions::HostedShare;
-use crate::share_sessions::Place;
+use crate::share_partitions::{HostedShare, Terms};
+use crate::share_sessions::{Place, Who};
 
 /// Acknowledgements for one partition, or why they cannot be read.
 pub(crate) type Said = (Place, Result<Vec<Acknowledgement>, ErrorCode>);
@@ -49,7 +49,7 @@ pub(crate) fn read<'a>(
 ///
 /// # Errors
 /// The client may not know of it, or there is none here.
-pub(crate) fn find(ctx: &Ctx, group: &str, place: Place) -> Result<Arc<HostedShare>, ErrorCode> {
+fn find(ctx: &Ctx, group: &str, place: Place) -> Result<Arc<HostedShare>, ErrorCode> {
     let rooms = &ctx.rooms;
     let name = rooms.partitions.topic_name(place.0).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
     if !ctx.allows(Operation::Read, Resource::Topic(&name)) {
@@ -57,6 +57,33 @@ pub(crate) fn find(ctx: &Ctx, group: &str, place: Place) -> Result<Arc<HostedSha
     }
     let share = rooms.share_partitions.known(group, place);
     share.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+}
+
+/// Takes what a member says of the records of one share partition; answers when it is written.
+///
+/// # Errors
+/// Those of `find`, and why what is said does not count.
+pub(crate) async fn acknowledge(
+    ctx: &Ctx,
+    terms: &Terms,
+    who: &Who,
+    place: Place,
+    said: &[Acknowledgement],
+) -> Result<(), ErrorCode> {
+    let traffic = &ctx.rooms.share_partitions.traffic;
+    traffic.acknowledgements.one();
+    let result = match find(ctx, &who.group, place) {
+        Ok(share) => {
+            let result = share.acknowledge(&ctx.rooms, &terms.rules, &who.member, said).await;
+            drop_if_fenced(ctx, &share, &result);
+            result
+        }
+        Err(error) => Err(error),
+    };
+    if result.is_err() {
+        traffic.failed_acknowledgements.one();
+    }
+    result
 }
 
 /// Lets go of a share partition whose state has moved on elsewhere.

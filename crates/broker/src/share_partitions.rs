@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ottla_env::Spawner;
+use ottla_groups::Places;
+use ottla_metrics::ShareTraffic;
 use ottla_share::{Key, Rules};
 use ottla_wire::{ErrorCode, LeaderEpoch, StrBytes, TopicId};
 
@@ -36,13 +38,19 @@ pub(crate) struct Terms {
 pub(crate) struct SharePartitions {
     pub(crate) sessions: ShareSessions,
     pub(crate) tasks: Spawner,
+    pub(crate) traffic: ShareTraffic,
     held: Mutex<BTreeMap<Key, Arc<HostedShare>>>,
 }
 
 impl SharePartitions {
     /// None yet, and room for `sessions` sessions.
     pub(crate) fn new(sessions: usize, tasks: Spawner) -> Self {
-        SharePartitions { sessions: ShareSessions::new(sessions), tasks, held: Mutex::default() }
+        SharePartitions {
+            sessions: ShareSessions::new(sessions),
+            tasks,
+            traffic: ShareTraffic::default(),
+            held: Mutex::default(),
+        }
     }
 
     /// The share partition of a group, made if need be.
@@ -78,6 +86,15 @@ impl SharePartitions {
         }
     }
 
+    /// Their states have begun anew: what is in flight here is of those before.
+    pub(crate) fn forget_states(&self, group: &str, places: &Places) {
+        let is_gone = |key: &Key| {
+            *key.group == *group
+                && places.get(&key.topic).is_some_and(|of| of.contains_key(&key.partition))
+        };
+        self.held().retain(|key, _| !is_gone(key));
+    }
+
     /// Topics are deleted.
     pub(crate) fn forget_topics(&self, deleted: &[(StrBytes, TopicId)]) {
         let is_gone = |key: &Key| deleted.iter().any(|(_, id)| *id == key.topic);
@@ -96,6 +113,11 @@ impl SharePartitions {
         for group in &ended.groups {
             self.held().retain(|key, _| key.group != *group);
         }
+    }
+
+    /// All share partitions, by group, topic and partition.
+    pub(crate) fn all(&self) -> Vec<Arc<HostedShare>> {
+        self.held().values().cloned().collect()
     }
 
     fn of_group(&self, group: &StrBytes) -> Vec<Arc<HostedShare>> {

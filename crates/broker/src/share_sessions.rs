@@ -61,9 +61,13 @@ impl ShareSessions {
     }
 
     /// How many sessions there are.
-    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.sessions().len()
+    }
+
+    /// How many partitions are in them.
+    pub(crate) fn places_count(&self) -> usize {
+        self.sessions().values().map(|session| session.places.len()).sum()
     }
 
     /// What to fetch for a ShareFetch, in the order in which it is read; nothing for one that ends

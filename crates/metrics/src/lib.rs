@@ -31,6 +31,7 @@ mod number;
 mod page;
 mod requests;
 mod row;
+mod shares;
 mod table;
 mod traffic;
 
@@ -42,6 +43,7 @@ pub use number::{Counter, Gauge, Number};
 pub use page::{Format, Page};
 pub use requests::{Api, ApiMeter, Parked, Phase, Requests};
 pub use row::{Kind, Row};
+pub use shares::ShareTraffic;
 pub use table::Metric;
 pub use traffic::{TopicTraffic, Traffic};
 

@@ -117,6 +117,54 @@ metrics! {
     /// Groups whose members all have their assignments.
     GroupsStable: Gauge "kafka_coordinator_group_groupmetadatamanager_numgroupsstable" [],
         "groups", "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsStable";
+    /// Share partitions that share fetches looked at.
+    ShareFetches: Counter "kafka_server_brokertopicmetrics_totalsharefetchrequests_total" [],
+        "partitions",
+        "kafka.server:type=BrokerTopicMetrics,name=TotalShareFetchRequestsPerSec";
+    /// Share partitions that could not be fetched from.
+    FailedShareFetches: Counter
+        "kafka_server_brokertopicmetrics_failedsharefetchrequests_total" [], "partitions",
+        "kafka.server:type=BrokerTopicMetrics,name=FailedShareFetchRequestsPerSec";
+    /// Share partitions whose records were acknowledged, in whatever way.
+    ShareAcknowledgements: Counter
+        "kafka_server_brokertopicmetrics_totalshareacknowledgementrequests_total" [],
+        "partitions",
+        "kafka.server:type=BrokerTopicMetrics,name=TotalShareAcknowledgementRequestsPerSec";
+    /// Share partitions where acknowledgements were refused.
+    FailedShareAcknowledgements: Counter
+        "kafka_server_brokertopicmetrics_failedshareacknowledgementrequests_total" [],
+        "partitions",
+        "kafka.server:type=BrokerTopicMetrics,name=FailedShareAcknowledgementRequestsPerSec";
+    /// Records that members of share groups have acknowledged, by how.
+    RecordAcknowledgements: Counter
+        "kafka_server_sharegroupmetrics_recordacknowledgements_total" [acktype], "records",
+        "kafka.server:type=ShareGroupMetrics,name=RecordAcknowledgementsPerSec";
+    /// Records whose locks ran out before anything was said of them; without a group, of all.
+    LockTimeouts: Counter "kafka_server_sharepartitionmetrics_acquisitionlocktimeout_total"
+        [group, topic, partition], "records",
+        "kafka.server:type=SharePartitionMetrics,name=AcquisitionLockTimeoutPerSec";
+    /// Records between the first that is not done with and the last that was acquired, those
+    /// that are done with left out; without a group, of all.
+    InFlight: Gauge "kafka_server_sharepartitionmetrics_inflightmessagecount"
+        [group, topic, partition], "records",
+        "kafka.server:type=SharePartitionMetrics,name=InFlightMessageCount";
+    /// Sessions of share consumers.
+    ShareSessions: Gauge "kafka_server_sharesessioncache_sharesessionscount" [], "sessions",
+        "kafka.server:type=ShareSessionCache,name=ShareSessionsCount";
+    /// Partitions in sessions of share consumers.
+    SharePartitions: Gauge "kafka_server_sharesessioncache_sharepartitionscount" [],
+        "partitions", "kafka.server:type=ShareSessionCache,name=SharePartitionsCount";
+    /// Records that were written to dead-letter queues of share groups.
+    DeadLetters: Counter "kafka_server_sharegroupmetrics_deadletterqueuerecordcount_total" [],
+        "records", "kafka.server:type=ShareGroupMetrics,name=DeadLetterQueueRecordCount";
+    /// Batches for dead-letter queues of share groups, each try counted.
+    DeadLetterProduces: Counter
+        "kafka_server_sharegroupmetrics_deadletterqueuetotalproducerequests_total" [], "batches",
+        "kafka.server:type=ShareGroupMetrics,name=DeadLetterQueueTotalProduceRequestsPerSec";
+    /// Tries to write a batch to a dead-letter queue that failed.
+    FailedDeadLetterProduces: Counter
+        "kafka_server_sharegroupmetrics_deadletterqueuefailedproducerequests_total" [], "batches",
+        "kafka.server:type=ShareGroupMetrics,name=DeadLetterQueueFailedProduceRequestsPerSec";
     /// Transactional ids that this broker coordinates.
     TransactionalIds: Gauge "ottla_transactional_ids" [], "ids", none;
     /// Partitions of a coordinator's topic that are still read: what is on them is not served yet.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use ottla_metrics::{Kind, Metric};
 
-/// The object names and attributes that Apache Kafka 4.3 was found to have.
+/// The object names and attributes that Apache Kafka 4.3 was found to have, and 4.4 of dead-letter
+/// queues.
 const MBEANS: &str = include_str!("kafka-mbeans.txt");
 
 #[test]

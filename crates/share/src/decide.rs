@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use ottla_wire::messages::share_update_value::{self, ShareUpdateValue};
 use ottla_wire::messages::{
-    delete_share_group_state_response, initialize_share_group_state_request,
-    initialize_share_group_state_response, read_share_group_state_request,
-    read_share_group_state_response, read_share_group_state_summary_request,
-    read_share_group_state_summary_response, write_share_group_state_request,
-    write_share_group_state_response,
+    delete_share_group_state_request, delete_share_group_state_response,
+    initialize_share_group_state_request, initialize_share_group_state_response,
+    read_share_group_state_request, read_share_group_state_response,
+    read_share_group_state_summary_request, read_share_group_state_summary_response,
+    write_share_group_state_request, write_share_group_state_response,
 };
 use ottla_wire::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId};
 
@@ -54,7 +54,8 @@ impl ShareStates {
                 state_epoch: request.state_epoch,
                 leader_epoch: LeaderEpoch(0),
                 start: request.start_offset,
-                delivery_complete_count: -1,
+                // From where a group begins is known, nothing is done with (ShareGroupOffset).
+                delivery_complete_count: if request.start_offset == UNSET { -1 } else { 0 },
                 batches: Vec::new(),
                 created_at: ask.now.wall,
                 written_at: ask.now.wall,
@@ -161,7 +162,13 @@ impl ShareStates {
     }
 
     /// DeleteShareGroupState, one partition of v0; what is not there is deleted already.
-    pub fn delete(&self, soft: &mut Soft, ask: &Ask<'_>, key: &Key) -> Decided {
+    pub fn delete(
+        &self,
+        soft: &mut Soft,
+        ask: &Ask<'_>,
+        key: &Key,
+        _request: &delete_share_group_state_request::PartitionData,
+    ) -> Decided {
         let refused = check_key(key).and_then(|()| check_exists(ask));
         let (error_code, error_message) = in_words(refused);
         let is_there = refused.is_ok() && self.get(key).is_some();

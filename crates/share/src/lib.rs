@@ -32,6 +32,7 @@
 mod ask;
 mod batches;
 mod decide;
+pub mod fuzz;
 mod partition;
 mod records;
 mod reply;

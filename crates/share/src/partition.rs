@@ -101,14 +101,15 @@ impl SharePartition {
     /// Takes over what the coordinator knows, as the leader of an epoch. Records between those
     /// whose state was written were in flight: they are available again.
     pub fn load(state: &ReadState, leader_epoch: LeaderEpoch) -> SharePartition {
-        let mut runs = Runs::from(state.start);
-        for batch in combine(&[], &state.batches, state.start) {
+        // Whoever wrote it may have written anything.
+        let start = state.start.max(Offset(0));
+        let mut runs = Runs::from(start);
+        for batch in combine(&[], &state.batches, start) {
             runs.push_to(Offset(batch.first.0 - 1), Standing::Available, 0);
             runs.push_to(batch.last, Standing::of_state(batch.state), batch.count);
         }
         let state_epoch = state.state_epoch;
-        let mut loaded =
-            SharePartition { state_epoch, leader_epoch, start: state.start, runs, writes: 0 };
+        let mut loaded = SharePartition { state_epoch, leader_epoch, start, runs, writes: 0 };
         loaded.advance();
         loaded
     }

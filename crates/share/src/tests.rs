@@ -1,5 +1,7 @@
 //! The share coordinator's machine: its decisions as scripts, and its log as bytes.
 
+mod golden;
+
 use ottla_machine::kit::Kit;
 use ottla_machine::{Now, Ticket};
 use ottla_wire::messages::{
@@ -76,7 +78,7 @@ impl Scene {
                 let request = read_share_group_state_summary_request::PartitionData::default();
                 states.summary(&mut self.soft, &ask, &key(of), &request)
             }
-            ["delete", of] => states.delete(&mut self.soft, &ask, &key(of)),
+            ["delete", of] => states.delete(&mut self.soft, &ask, &key(of), &Default::default()),
             ["topic", "gone"] => states.topics_deleted(&self.soft, &[TopicId(Uuid([7; 16]))]),
             ["unknown", "topic"] => {
                 self.exists = false;
@@ -263,7 +265,7 @@ fn what_is_not_committed_is_taken_back() {
     let before = kit.live().clone();
     let decided = kit.live().write(&mut soft, &ask, &key("0"), &write("0/3", "4", "4-9:2"));
     kit.append(decided);
-    let decided = kit.live().delete(&mut soft, &ask, &key("0"));
+    let decided = kit.live().delete(&mut soft, &ask, &key("0"), &Default::default());
     kit.append(decided);
     let unknown = ShareRecord::Unknown { key: b"\0\x09"[..].into(), value: None };
     kit.append(Decided { records: vec![unknown], ..Decided::default() });

@@ -1,5 +1,5 @@
 //! AlterShareGroupOffsets (91), v0: lets a share group go on from other offsets, while nobody is in
-//! it. What was in flight is forgotten with the state's next epoch. Not served: nothing.
+//! it. A group that is not there is begun. What was in flight is forgotten. Not served: nothing.
 
 use std::collections::BTreeMap;
 
@@ -70,6 +70,7 @@ async fn alter(
         true => None,
         false => share_groups::initialize(ctx, &initialize).await.err(),
     };
+    ctx.rooms.share_partitions.forget_states(group, &places);
     let responses = request.topics.iter().zip(codes).map(|(topic, codes)| {
         let partitions = codes.into_iter().map(|(partition_index, code)| {
             let code = if code == ErrorCode::NONE { failed.unwrap_or(code) } else { code };

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_security::{Operation, Resource};
-use ottla_share::Acknowledgement;
 use ottla_wire::messages::share_acknowledge_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareAcknowledgeTopicResponse,
 };
@@ -17,8 +16,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 use crate::answer::Answer;
 use crate::context::Ctx;
 use crate::share_acknowledgements::{self, Said};
-use crate::share_partitions::Terms;
-use crate::share_sessions::{FINAL_EPOCH, Place, Who};
+use crate::share_sessions::{FINAL_EPOCH, Who};
 
 pub(crate) async fn handle(
     ctx: Ctx,
@@ -82,7 +80,7 @@ async fn acknowledge(
     let mut leaders = BTreeSet::new();
     for (place, read) in said {
         let result = match read {
-            Ok(said) => acknowledge_one(&ctx, &terms, &who, place, &said).await,
+            Ok(said) => share_acknowledgements::acknowledge(&ctx, &terms, &who, place, &said).await,
             Err(error) => Err(error),
         };
         let mut data = PartitionData { partition_index: place.1, ..Default::default() };
@@ -122,17 +120,4 @@ async fn acknowledge(
         node_endpoints,
         ..Default::default()
     }
-}
-
-async fn acknowledge_one(
-    ctx: &Ctx,
-    terms: &Terms,
-    who: &Who,
-    place: Place,
-    said: &[Acknowledgement],
-) -> Result<(), ErrorCode> {
-    let share = share_acknowledgements::find(ctx, &who.group, place)?;
-    let result = share.acknowledge(&ctx.rooms, &terms.rules, &who.member, said).await;
-    share_acknowledgements::drop_if_fenced(ctx, &share, &result);
-    result
 }

@@ -2,8 +2,8 @@
 //! acknowledgements along (KIP-932). v1 limits of records and batches; v2 the acquire mode
 //! (KIP-1206), and renewed locks (KIP-1222): a request that brings those fetches nothing.
 //! Partitions are named once in a session (share_sessions.rs); an answer holds those with news. It
-//! leaves as soon as anything was acquired, else when the time is up.
-//! Not served: `min_bytes` above 1, which counts as 1.
+//! leaves as soon as anything was acquired, for which `min_bytes` of all partitions together are
+//! waited for, else when the time is up. Not served: nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use ottla_env::Instant;
 use ottla_net::Wait;
 use ottla_security::{Operation, Resource};
-use ottla_share::{Acknowledgement, Acquiring, Mode};
+use ottla_share::{Acquiring, Mode};
 use ottla_wire::messages::share_fetch_response::{
     AcquiredRecords, LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareFetchableTopicResponse,
 };
@@ -39,6 +39,7 @@ struct Fetching {
     terms: Terms,
     asked: Acquiring,
     max_bytes: usize,
+    min_bytes: usize,
     deadline: Instant,
     /// What to fetch, in order.
     places: Vec<Place>,
@@ -91,6 +92,7 @@ pub(crate) async fn handle(ctx: Ctx, request: ShareFetchRequest) -> Answer<Share
             batch_size: i64::from(request.batch_size.max(1)),
         },
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(rooms.fetch_bytes_max),
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
         deadline: env.monotonic() + wait,
         places: if request.is_renew_ack { Vec::new() } else { places },
         told: BTreeMap::new(),
@@ -163,11 +165,12 @@ impl Fetching {
             return self.answer();
         }
         loop {
-            let look = self.look().await;
-            let left = self.deadline - rooms.env.monotonic();
-            if look.has_news || left.is_zero() || self.places.is_empty() {
+            let is_late = (self.deadline - rooms.env.monotonic()).is_zero();
+            let look = self.look(is_late).await;
+            if look.has_news || is_late || self.places.is_empty() {
                 return self.answer();
             }
+            let left = self.deadline - rooms.env.monotonic();
             let left = if look.is_early { left.min(COORDINATOR_PAUSE) } else { left };
             // Whether it was woken or is late: it looks once more.
             let _ = rooms.env.timeout(left, look.wait.done()).await;
@@ -177,7 +180,10 @@ impl Fetching {
     async fn acknowledge(&mut self, who: &Who, said: Vec<Said>) {
         for (place, read) in said {
             let result = match read {
-                Ok(said) => self.acknowledge_one(who, place, &said).await,
+                Ok(said) => {
+                    let (ctx, terms) = (&self.ctx, &self.terms);
+                    share_acknowledgements::acknowledge(ctx, terms, who, place, &said).await
+                }
                 Err(error) => Err(error),
             };
             let data = self.data(place);
@@ -188,23 +194,13 @@ impl Fetching {
         }
     }
 
-    async fn acknowledge_one(
-        &self,
-        who: &Who,
-        place: Place,
-        said: &[Acknowledgement],
-    ) -> Result<(), ErrorCode> {
-        let rooms = &self.ctx.rooms;
-        let share = share_acknowledgements::find(&self.ctx, &who.group, place)?;
-        let result = share.acknowledge(rooms, &self.terms.rules, &who.member, said).await;
-        share_acknowledgements::drop_if_fenced(&self.ctx, &share, &result);
-        result
-    }
-
     /// Looks at every partition once.
-    async fn look(&mut self) -> Look {
+    async fn look(&mut self, is_late: bool) -> Look {
         let wait = Wait::new(1);
         let mut look = Look { wait, has_news: !self.told.is_empty(), is_early: false };
+        if !is_late && !look.has_news && self.min_bytes > 1 && !self.has_enough(&look.wait).await {
+            return look;
+        }
         let mut left = self.max_bytes;
         let records_max = self.asked.records_max;
         for place in self.places.clone() {
@@ -221,6 +217,7 @@ impl Fetching {
             };
             share.park(&look.wait);
             let rooms = &self.ctx.rooms;
+            rooms.share_partitions.traffic.fetches.one();
             match share.fetch(rooms, &self.terms, &self.asked, left).await {
                 Ok(got) if got.acquired.is_empty() => {}
                 Ok(got) => {
@@ -246,6 +243,23 @@ impl Fetching {
         look
     }
 
+    /// Whether there are as many bytes to acquire from as the member waits for. What cannot be told
+    /// of a partition is told when it is looked at.
+    async fn has_enough(&self, wait: &Arc<Wait>) -> bool {
+        let mut available = 0_usize;
+        for place in &self.places {
+            let Ok(share) = self.find(*place) else { return true };
+            share.park(wait);
+            let bytes = share.available(&self.ctx.rooms, &self.terms, self.max_bytes).await;
+            let Ok(bytes) = bytes else { return true };
+            available = available.saturating_add(bytes);
+            if available >= self.min_bytes.min(self.max_bytes) {
+                return true;
+            }
+        }
+        false
+    }
+
     fn find(&self, (id, index): Place) -> Result<Arc<HostedShare>, ErrorCode> {
         let rooms = &self.ctx.rooms;
         let name = rooms.partitions.topic_name(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
@@ -265,6 +279,7 @@ impl Fetching {
     }
 
     fn refuse(&mut self, place: Place, error: ErrorCode) {
+        self.ctx.rooms.share_partitions.traffic.failed_fetches.one();
         let leader = share_acknowledgements::leader(&self.ctx, place, error);
         self.leaders.extend(leader.map(|(id, _)| id));
         let data = self.data(place);

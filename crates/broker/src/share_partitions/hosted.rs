@@ -12,10 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_coordination::Answer;
 use ottla_env::{Env, Instant};
+use ottla_metrics::{Counter, ShareTraffic};
 use ottla_net::{Parking, Wait};
 use ottla_share::{
     Acknowledgement, Acquired, Acquiring, DeadLetters, Fetched, Key, ReadState, Rules,
-    SharePartition, StateBatch, Write,
+    SharePartition, StateBatch, Verdict, Write,
 };
 use ottla_wire::messages::{
     ReadShareGroupStateRequest, WriteShareGroupStateRequest, WriteShareGroupStateResponse,
@@ -47,6 +48,8 @@ pub(crate) struct HostedShare {
     watched: AtomicBool,
     /// Those who wait for something to be available again.
     parking: Parking,
+    /// Records whose locks ran out.
+    timed_out: Counter,
 }
 
 /// What a fetch has got.
@@ -67,10 +70,18 @@ impl HostedShare {
             fenced: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             parking: Parking::default(),
+            timed_out: Counter::default(),
         }
     }
 
-    pub(super) fn key(&self) -> &Key {
+    /// How many records are in flight, and how many locks have run out; nothing before the state
+    /// is there.
+    pub(crate) fn counts(&self) -> Option<(i64, u64)> {
+        let state = self.state().ok()?;
+        Some((state.in_flight(), self.timed_out.value()))
+    }
+
+    pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
@@ -135,6 +146,34 @@ impl HostedShare {
         Ok(Got { records: Bytes::new(), acquired: Vec::new() })
     }
 
+    /// How many bytes there are to acquire from, at most so many.
+    ///
+    /// # Errors
+    /// Those of [`fetch`](Self::fetch).
+    pub(crate) async fn available(
+        self: &Arc<Self>,
+        rooms: &Arc<Rooms>,
+        terms: &Terms,
+        max_bytes: usize,
+    ) -> Result<usize, ErrorCode> {
+        self.load(rooms, terms).await?;
+        self.check()?;
+        let log = self.partition.log();
+        let from = {
+            let state = self.state()?;
+            if !state.can_acquire(&terms.rules) {
+                return Ok(0);
+            }
+            state.next_fetch().max(log.start())
+        };
+        let end = self.partition.readable_end(terms.isolation);
+        if from >= end {
+            return Ok(0);
+        }
+        let read = move || log.read(from, max_bytes, end, true).map(|slice| slice.records.len());
+        rooms.env.blocking(read).await.map_err(|error| error.code())
+    }
+
     /// Takes a member's verdicts, and answers when they are written.
     ///
     /// # Errors
@@ -150,7 +189,9 @@ impl HostedShare {
         let written = {
             let mut state = self.state()?;
             let now = steady(&rooms.env);
-            match state.acknowledge(now, rules, member, said)? {
+            let taken = state.acknowledge(now, rules, member, said)?;
+            count(&rooms.share_partitions.traffic, said);
+            match taken {
                 Some(write) => self.begin_write(rooms, &mut state, &write),
                 None => return Ok(()),
             }
@@ -336,6 +377,10 @@ impl HostedShare {
         let mut state = self.state().ok()?;
         let now = steady(&rooms.env);
         if let Some(write) = state.release_expired(now, &terms.rules) {
+            let records: i64 = write.batches.iter().map(|it| it.last.next() - it.first).sum();
+            let records = u64::try_from(records).unwrap_or(0);
+            self.timed_out.add(records);
+            rooms.share_partitions.traffic.timed_out.add(records);
             drop(self.begin_write(rooms, &mut state, &write));
         }
         let Some(deadline) = state.deadline() else {
@@ -391,6 +436,26 @@ impl HostedShare {
             group_id: self.key.group.clone(),
             topics: vec![topic],
             ..Default::default()
+        }
+    }
+}
+
+/// Counts what a member says of records.
+fn count(traffic: &ShareTraffic, said: &[Acknowledgement]) {
+    for acknowledgement in said {
+        let all = acknowledgement.last.next() - acknowledgement.first;
+        let each = match acknowledgement.verdicts.len() {
+            1 => u64::try_from(all).unwrap_or(0),
+            _ => 1,
+        };
+        for verdict in &acknowledgement.verdicts {
+            match verdict {
+                Verdict::Gap => {}
+                Verdict::Accept => traffic.accepted.add(each),
+                Verdict::Release => traffic.released.add(each),
+                Verdict::Reject => traffic.rejected.add(each),
+                Verdict::Renew => traffic.renewed.add(each),
+            }
         }
     }
 }

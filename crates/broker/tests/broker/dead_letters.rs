@@ -161,6 +161,12 @@ fn a_queue_that_does_not_take_letters_for_a_while_is_tried_again_and_given_up_at
     assert_eq!(summary(&house), (1, 0));
     house.pass_ms(2_000);
     assert_eq!(summary(&house), (1, 1), "five tries were enough");
+    let of = |name: &str| {
+        house.samples(&format!("kafka_server_sharegroupmetrics_deadletterqueue{name}_total"))
+    };
+    assert_eq!(of("recordcount"), [" 1"]);
+    assert_eq!(of("totalproducerequests"), [" 1"], "without a leader nothing is sent");
+    assert_eq!(of("failedproducerequests"), [" 0"]);
 }
 
 #[test]

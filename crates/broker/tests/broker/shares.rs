@@ -284,6 +284,60 @@ fn a_fetch_waits_for_records_and_for_what_others_give_back() {
 }
 
 #[test]
+fn a_fetch_waits_for_as_many_bytes_as_it_asks_for_until_its_time_is_up() {
+    let house = house();
+    initialize(&house, 0);
+    let patient = |member| ShareFetchRequest { min_bytes: 150, ..request(member, 0, &[]) };
+    put(&house, &["a"]);
+    let waiting = house.begin(2, patient("m"));
+    assert!(!waiting.is_done());
+    put(&house, &["b"]);
+    assert!(!waiting.is_done(), "two batches of 69 bytes are not enough");
+    put(&house, &["c"]);
+    house.pass_ms(20);
+    let Got::Answer(enough) = waiting.answer() else { panic!("an answer was due") };
+    assert_eq!(told(&enough), "0-2/1 a b c");
+
+    put(&house, &["d"]);
+    let waiting = house.begin(2, patient("n"));
+    assert!(!waiting.is_done());
+    house.pass_ms(500);
+    let Got::Answer(late) = waiting.answer() else { panic!("an answer was due") };
+    assert_eq!(told(&late), "3-3/1 d");
+}
+
+#[test]
+fn what_share_groups_do_is_counted() {
+    let house = house();
+    initialize(&house, 0);
+    put(&house, &["a", "b", "c", "d", "e"]);
+    assert_eq!(fetch(&house, "m", 0, &[]), "0-4/1 a b c d e");
+    let said = [(0, 0, ACCEPT), (1, 1, RELEASE), (2, 2, REJECT)];
+    assert_eq!(acknowledge(&house, "m", 1, &said), "NONE NONE");
+    assert_eq!(acknowledge(&house, "m", 2, &[(3, 3, RENEW)]), "NONE NONE");
+    assert_eq!(acknowledge(&house, "m", 3, &[(0, 9, ACCEPT)]), "NONE INVALID_REQUEST");
+    let said = house.samples("kafka_server_sharegroupmetrics_recordacknowledgements_total");
+    let kinds = [("Accept", 1), ("Release", 1), ("Reject", 1), ("Renew", 1)];
+    assert_eq!(said, kinds.map(|(kind, count)| format!("{{acktype=\"{kind}\"}} {count}")));
+    let brokers = "kafka_server_brokertopicmetrics_";
+    let of = |name: &str| house.samples(&format!("{brokers}{name}requests_total "));
+    assert_eq!(of("totalsharefetch"), ["1"]);
+    assert_eq!(of("failedsharefetch"), ["0"]);
+    assert_eq!(of("totalshareacknowledgement"), ["3"]);
+    assert_eq!(of("failedshareacknowledgement"), ["1"]);
+    let partitions = "kafka_server_sharepartitionmetrics_";
+    let place = r#"{group="g",topic="t",partition="0"}"#;
+    let in_flight = house.samples(&format!("{partitions}inflightmessagecount"));
+    assert_eq!(in_flight, [format!("{place} 3"), " 3".to_owned()]);
+    house.pass_ms(31_000);
+    let timeouts = house.samples(&format!("{partitions}acquisitionlocktimeout_total"));
+    assert_eq!(timeouts, [" 2".to_owned(), format!("{place} 2")]);
+    let sessions = "kafka_server_sharesessioncache_";
+    assert_eq!(house.samples(&format!("{sessions}sharesessionscount")), [" 1"]);
+    assert_eq!(house.samples(&format!("{sessions}sharepartitionscount")), [" 1"]);
+}
+
+#[test]
 fn locks_run_out_and_are_renewed() {
     let house = house();
     initialize(&house, 0);
@@ -506,16 +560,16 @@ fn offsets_of_a_share_group_are_altered_and_deleted_while_nobody_is_in_it() {
     assert_eq!(acknowledge(&house, "m", -1, &[(0, 1, ACCEPT)]), "NONE NONE");
     heartbeat(&house, "m", -1);
     assert_eq!(alter(&house, 1), (ErrorCode::NONE, vec![ErrorCode::NONE]));
-    assert_eq!(offsets(&house), "1 lag -1");
+    assert_eq!(offsets(&house), "1 lag 1");
     house.pass_ms(1_000);
-    assert_eq!(heartbeat(&house, "n", 0), "5 [0]");
+    assert_eq!(heartbeat(&house, "n", 0), "4 [0]");
     assert_eq!(fetch(&house, "n", 0, &[]), "1-1/1 b");
     assert_eq!(acknowledge(&house, "n", -1, &[]), "NONE");
     heartbeat(&house, "n", -1);
     assert_eq!(delete_offsets(&house), (ErrorCode::NONE, vec![ErrorCode::NONE]));
     assert_eq!(offsets(&house), "");
     assert_eq!(delete_group(&house), ErrorCode::NONE);
-    assert_eq!(offsets(&house), "GROUP_ID_NOT_FOUND");
+    assert_eq!(offsets(&house), "");
     assert_eq!(describe(&house), "GROUP_ID_NOT_FOUND");
 }
 

@@ -260,6 +260,14 @@ impl House {
         self.replay(vec![config(32, group, key, value)]);
     }
 
+    /// The samples of the broker whose names begin so, without that.
+    pub(crate) fn samples(&self, prefix: &str) -> Vec<String> {
+        let mut page = ottla_metrics::Page::default();
+        self.running.broker.gauges(&mut page);
+        let text = page.text(ottla_metrics::Format::Prometheus);
+        text.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect()
+    }
+
     /// Lets time pass.
     pub(crate) fn pass_ms(&self, ms: u64) {
         self.world.run(|world| async move { world.sleep(Duration::from_millis(ms)).await });

@@ -27,148 +27,71 @@ use crate::requests::{Shape, ask_shard};
 type Exists<'a> = &'a dyn Fn(TopicId, PartitionIndex) -> Result<bool, ErrorCode>;
 type OfShares<T> = Shape<PartitionIndex, T, ShareReply>;
 
-/// The shape of one request's answers for one share partition.
-macro_rules! shape {
-    ($variant:ident, $module:ident) => {
-        Shape {
-            take: |reply| match reply {
-                ShareReply::$variant(result) => Some(result),
-                _ => None,
-            },
-            refused: |partition, error_code| $module::PartitionResult {
-                partition: *partition,
-                error_code,
-                error_message: Some(StrBytes::from(error_code.message())),
-                ..Default::default()
-            },
+/// One request a row: its name, its messages, what one topic and one share partition are answered
+/// with, the reply that holds the latter, and the decision.
+macro_rules! requests {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($request:ident) -> $response:ident {
+            $module:ident::$topic:ident, $reply:ident => $decide:ident
+        }
+    )*) => {
+        impl Coordinator<ShareStates> {
+            $(
+                $(#[$doc])*
+                pub fn $name(&self, request: &$request, exists: Exists<'_>) -> Answer<$response> {
+                    let shape = Shape {
+                        take: |reply| match reply {
+                            ShareReply::$reply(result) => Some(result),
+                            _ => None,
+                        },
+                        refused: |partition, error_code| $module::PartitionResult {
+                            partition: *partition,
+                            error_code,
+                            error_message: Some(StrBytes::from(error_code.message())),
+                            ..Default::default()
+                        },
+                    };
+                    let topics = request.topics.iter().map(|topic| {
+                        let topic_id = topic.topic_id;
+                        let results = topic.partitions.iter().map(|asked| {
+                            let place = (&request.group_id, topic_id, asked.partition);
+                            ask(&self.shared, place, exists, &shape, |shares, soft, ask, key| {
+                                shares.$decide(soft, ask, key, asked)
+                            })
+                        });
+                        Answer::all(results.collect()).map(move |partitions| {
+                            $module::$topic { topic_id, partitions, ..Default::default() }
+                        })
+                    });
+                    Answer::all(topics.collect())
+                        .map(|results| $response { results, ..Default::default() })
+                }
+            )*
         }
     };
 }
 
-const INITIALIZE: OfShares<initialized::PartitionResult> = shape!(Initialize, initialized);
-const READ: OfShares<read::PartitionResult> = shape!(Read, read);
-const WRITE: OfShares<written::PartitionResult> = shape!(Write, written);
-const DELETE: OfShares<deleted::PartitionResult> = shape!(Delete, deleted);
-const SUMMARY: OfShares<summed_up::PartitionResult> = shape!(Summary, summed_up);
-
-impl Coordinator<ShareStates> {
+requests! {
     /// InitializeShareGroupState, v0.
-    pub fn initialize_state(
-        &self,
-        request: &InitializeShareGroupStateRequest,
-        exists: Exists<'_>,
-    ) -> Answer<InitializeShareGroupStateResponse> {
-        let group = &request.group_id;
-        let topics = request.topics.iter().map(|topic| {
-            let results = topic.partitions.iter().map(|asked| {
-                let place = (group, topic.topic_id, asked.partition);
-                ask(&self.shared, place, exists, &INITIALIZE, |shares, soft, ask, key| {
-                    shares.initialize(soft, ask, key, asked)
-                })
-            });
-            let topic_id = topic.topic_id;
-            Answer::all(results.collect()).map(move |partitions| {
-                initialized::InitializeStateResult { topic_id, partitions, ..Default::default() }
-            })
-        });
-        Answer::all(topics.collect())
-            .map(|results| InitializeShareGroupStateResponse { results, ..Default::default() })
+    initialize_state(InitializeShareGroupStateRequest) -> InitializeShareGroupStateResponse {
+        initialized::InitializeStateResult, Initialize => initialize
     }
-
     /// ReadShareGroupState, v0.
-    pub fn read_state(
-        &self,
-        request: &ReadShareGroupStateRequest,
-        exists: Exists<'_>,
-    ) -> Answer<ReadShareGroupStateResponse> {
-        let group = &request.group_id;
-        let topics = request.topics.iter().map(|topic| {
-            let results = topic.partitions.iter().map(|asked| {
-                let place = (group, topic.topic_id, asked.partition);
-                ask(&self.shared, place, exists, &READ, |shares, soft, ask, key| {
-                    shares.read(soft, ask, key, asked)
-                })
-            });
-            let topic_id = topic.topic_id;
-            Answer::all(results.collect()).map(move |partitions| read::ReadStateResult {
-                topic_id,
-                partitions,
-                ..Default::default()
-            })
-        });
-        Answer::all(topics.collect())
-            .map(|results| ReadShareGroupStateResponse { results, ..Default::default() })
+    read_state(ReadShareGroupStateRequest) -> ReadShareGroupStateResponse {
+        read::ReadStateResult, Read => read
     }
-
     /// WriteShareGroupState, v0 and v1.
-    pub fn write_state(
-        &self,
-        request: &WriteShareGroupStateRequest,
-        exists: Exists<'_>,
-    ) -> Answer<WriteShareGroupStateResponse> {
-        let group = &request.group_id;
-        let topics = request.topics.iter().map(|topic| {
-            let results = topic.partitions.iter().map(|asked| {
-                let place = (group, topic.topic_id, asked.partition);
-                ask(&self.shared, place, exists, &WRITE, |shares, soft, ask, key| {
-                    shares.write(soft, ask, key, asked)
-                })
-            });
-            let topic_id = topic.topic_id;
-            Answer::all(results.collect()).map(move |partitions| written::WriteStateResult {
-                topic_id,
-                partitions,
-                ..Default::default()
-            })
-        });
-        Answer::all(topics.collect())
-            .map(|results| WriteShareGroupStateResponse { results, ..Default::default() })
+    write_state(WriteShareGroupStateRequest) -> WriteShareGroupStateResponse {
+        written::WriteStateResult, Write => write
     }
-
     /// DeleteShareGroupState, v0.
-    pub fn delete_state(
-        &self,
-        request: &DeleteShareGroupStateRequest,
-        exists: Exists<'_>,
-    ) -> Answer<DeleteShareGroupStateResponse> {
-        let group = &request.group_id;
-        let topics = request.topics.iter().map(|topic| {
-            let results = topic.partitions.iter().map(|asked| {
-                let place = (group, topic.topic_id, asked.partition);
-                ask(&self.shared, place, exists, &DELETE, ShareStates::delete)
-            });
-            let topic_id = topic.topic_id;
-            Answer::all(results.collect()).map(move |partitions| deleted::DeleteStateResult {
-                topic_id,
-                partitions,
-                ..Default::default()
-            })
-        });
-        Answer::all(topics.collect())
-            .map(|results| DeleteShareGroupStateResponse { results, ..Default::default() })
+    delete_state(DeleteShareGroupStateRequest) -> DeleteShareGroupStateResponse {
+        deleted::DeleteStateResult, Delete => delete
     }
-
     /// ReadShareGroupStateSummary, v0 and v1.
-    pub fn summarize_state(
-        &self,
-        request: &ReadShareGroupStateSummaryRequest,
-        exists: Exists<'_>,
-    ) -> Answer<ReadShareGroupStateSummaryResponse> {
-        let group = &request.group_id;
-        let topics = request.topics.iter().map(|topic| {
-            let results = topic.partitions.iter().map(|asked| {
-                let place = (group, topic.topic_id, asked.partition);
-                ask(&self.shared, place, exists, &SUMMARY, |shares, soft, ask, key| {
-                    shares.summary(soft, ask, key, asked)
-                })
-            });
-            let topic_id = topic.topic_id;
-            Answer::all(results.collect()).map(move |partitions| {
-                summed_up::ReadStateSummaryResult { topic_id, partitions, ..Default::default() }
-            })
-        });
-        Answer::all(topics.collect())
-            .map(|results| ReadShareGroupStateSummaryResponse { results, ..Default::default() })
+    summarize_state(ReadShareGroupStateSummaryRequest) -> ReadShareGroupStateSummaryResponse {
+        summed_up::ReadStateSummaryResult, Summary => summary
     }
 }
 

@@ -14,7 +14,7 @@ use ottla_wire::{ErrorCode, StrBytes, TopicId};
 use super::draft::ShareDraft;
 use super::initialize::{Initialize, Places};
 use super::records::ShareEntry;
-use super::state::{Assigned, ShareGroup, epoch_entry};
+use super::state::{Assigned, ShareGroup};
 use super::{Refusal, ShareGroupRecord};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
 
@@ -50,8 +50,8 @@ impl Groups {
         decided
     }
 
-    /// The partitions of a share group that have a state. `to_change` asks for those of a group
-    /// that nobody is in.
+    /// The partitions of a share group that have a state; none of a group that is not there.
+    /// `to_change` asks for those of a group that is there, and nobody is in it.
     pub fn share_places(
         &self,
         soft: &Soft,
@@ -59,7 +59,13 @@ impl Groups {
         id: &StrBytes,
         to_change: bool,
     ) -> Decided {
-        let places = self.changeable(id, to_change).map(|group| {
+        let found = match to_change {
+            true => self.changeable(id).map(Some),
+            // Where there is no such group nothing of it is anywhere (GroupMetadataManager).
+            false => Ok(self.share_group(id)),
+        };
+        let places = found.map(|group| {
+            let Some(group) = group else { return BTreeMap::new() };
             let topics = group.states().initialized.iter();
             topics
                 .map(|(topic, known)| (*topic, known.partitions.iter().copied().collect()))
@@ -70,7 +76,8 @@ impl Groups {
         decided
     }
 
-    /// Partitions of a share group are to begin elsewhere: its next epoch is that of their states.
+    /// Partitions of a share group are to begin elsewhere, under its epoch; a group that is not
+    /// there is begun. Nobody is in it: its epoch is later than that of any state before.
     pub fn share_alter(
         &self,
         soft: &mut Soft,
@@ -80,15 +87,19 @@ impl Groups {
         places: &Places,
     ) -> Decided {
         let mut records = Vec::new();
-        let initialize = self.changeable(id, true).map(|group| {
-            let mut draft = ShareDraft::of(id, group);
-            let epoch = group.epochs().next();
-            let mut next = (**group.states()).clone();
+        let draft = match self.group(id) {
+            None if !id.is_empty() => Ok(ShareDraft::new(id)),
+            _ => self.changeable(id).map(|group| ShareDraft::of(id, group)),
+        };
+        let initialize = draft.map(|mut draft| {
+            let epoch = draft.group().epochs().epoch();
+            let mut next = (**draft.group().states()).clone();
             next.begin(names, places);
-            draft.push(next.entry());
-            draft.push(epoch_entry(epoch, group.epochs().metadata_hash()));
+            if !places.is_empty() {
+                draft.push(next.entry());
+                soft.share_initializing.insert(draft.id.clone(), ask.now.steady);
+            }
             records = std::mem::take(&mut draft.records);
-            soft.share_initializing.insert(draft.id.clone(), ask.now.steady);
             Initialize { group: draft.id.clone(), epoch, places: places.clone() }
         });
         let replies = vec![(ask.ticket, GroupReply::ShareAltered(initialize))];
@@ -137,8 +148,9 @@ impl Groups {
         records
     }
 
-    fn changeable(&self, id: &str, to_change: bool) -> Result<&ShareGroup, Refusal> {
-        if to_change && id.is_empty() {
+    /// A share group that nobody is in.
+    fn changeable(&self, id: &str) -> Result<&ShareGroup, Refusal> {
+        if id.is_empty() {
             let code = ErrorCode::INVALID_GROUP_ID;
             return Err((code, code.message().to_owned()));
         }
@@ -146,7 +158,7 @@ impl Groups {
             let message = format!("Group {id} is not a share group.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
         };
-        if to_change && !group.members().is_empty() {
+        if !group.members().is_empty() {
             let code = ErrorCode::NON_EMPTY_GROUP;
             return Err((code, code.message().to_owned()));
         }

@@ -9,7 +9,7 @@ use ottla_wire::{ErrorCode, StrBytes, Timestamp};
 use super::draft::ShareDraft;
 use super::heartbeat::Answered;
 use super::records::ShareEntry;
-use super::state::{ShareGroup, epoch_entry};
+use super::state::{ShareGroup, epoch_entry, target_epoch_entry};
 use super::{Refusal, ShareSettings};
 use crate::classic::Out;
 use crate::consumer::hash_of;
@@ -87,4 +87,8 @@ fn remove(draft: &mut ShareDraft<'_>, member: &StrBytes) {
 fn bump(draft: &mut ShareDraft<'_>, hash: i64) {
     let epoch = draft.group().epochs().next();
     draft.push(epoch_entry(epoch, hash));
+    if draft.group().members().is_empty() {
+        // Nothing is left to assign: the group is as it shall be (GroupMetadataManager, Kafka 4.4).
+        draft.push(target_epoch_entry(epoch, Timestamp(0)));
+    }
 }

@@ -130,6 +130,7 @@ impl Scene {
                 groups.share_alter(&mut self.soft, &ask, &id, &names, &places)
             }
             ["places"] => groups.share_places(&self.soft, &ask, &id, true),
+            ["offsets"] => groups.share_places(&self.soft, &ask, &id, false),
             ["forget"] => groups.share_forgotten(&self.soft, &ask, &id, &[id_of("t")]),
             ["describe"] => groups.share_describe(&self.soft, &ask, &self.cluster, &id),
             ["list"] => groups.list(&self.soft, &ask, &Default::default()),
@@ -345,15 +346,16 @@ UNKNOWN_MEMBER_ID",
 #[test]
 fn offsets_are_altered_and_groups_deleted_while_nobody_is_in_them() {
     check(
-        "hb a 0 | initialized well | alter 0 5 | places | delete | hb a -1 | alter 0 5 \
+        "hb a 0 | initialized well | offsets | alter 0 5 | places | delete | hb a -1 | alter 0 5 \
          | initialized well | places | forget | places | delete | describe",
         "epoch 2 [], 2 to initialize in 2
 states 0/2, NONE
+2 places
 NON_EMPTY_GROUP
 NON_EMPTY_GROUP
 NON_EMPTY_GROUP
 epoch -1
-states 1/2, epoch 4, to initialize in 4
+states 1/2, to initialize in 3
 states 0/2, NONE
 2 places
 states 0/0, NONE
@@ -361,6 +363,21 @@ states 0/0, NONE
 target epoch gone, group gone, NONE
 GROUP_ID_NOT_FOUND",
     );
+}
+
+#[test]
+fn offsets_are_set_before_anybody_is_in_the_group_and_a_group_that_is_not_there_has_none() {
+    check(
+        "offsets | alter 0 5 | initialized well | places | list | hb a 0 | delete",
+        "0 places
+states 1/0, to initialize in 1
+states 0/1, NONE
+1 places
+share Empty
+epoch 2 [0], 1 to initialize in 2
+NON_EMPTY_GROUP",
+    );
+    check("commit | offsets | alter 0 5", "another, NONE\n0 places\nGROUP_ID_NOT_FOUND");
 }
 
 #[test]
