@@ -88,8 +88,8 @@ impl Disk {
     /// Opens a file.
     pub fn open(&self, path: &Path, how: Open) -> io::Result<File> {
         Ok(match &self.kind {
-            DiskKind::Real => File { kind: FileKind::Real(Arc::new(real::disk::open(path, how)?)) },
-            DiskKind::Sim(disk) => File { kind: FileKind::Sim(disk.open(path, how)?) },
+            DiskKind::Real => File::new(FileKind::Real(Arc::new(real::disk::open(path, how)?))),
+            DiskKind::Sim(disk) => File::new(FileKind::Sim(disk.open(path, how)?)),
         })
     }
 
@@ -271,7 +271,11 @@ impl fmt::Debug for FileLock {
 #[derive(Clone)]
 pub struct File {
     kind: FileKind,
+    owner: Option<Arc<OnFault>>,
 }
+
+/// Hears that a file of his could not be read, by somebody who was only given it to send.
+pub type OnFault = dyn Fn(&io::Error) + Send + Sync;
 
 #[derive(Clone)]
 enum FileKind {
@@ -281,6 +285,23 @@ enum FileKind {
 
 #[expect(clippy::missing_errors_doc, reason = "every error is the operating system's")]
 impl File {
+    fn new(kind: FileKind) -> File {
+        File { kind, owner: None }
+    }
+
+    /// Lets `owner` hear what `tell_fault` is told of this file.
+    #[must_use]
+    pub fn owned_by(self, owner: Arc<OnFault>) -> File {
+        File { owner: Some(owner), ..self }
+    }
+
+    /// Tells the owner, if there is one, that the file could not be read.
+    pub fn tell_fault(&self, error: &io::Error) {
+        if let Some(owner) = &self.owner {
+            owner(error);
+        }
+    }
+
     /// Reads at most `buf.len()` bytes; 0 at the file's end.
     pub fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         match &self.kind {

@@ -45,7 +45,7 @@ use std::time::Duration;
 use real::Real;
 use sim_api::SimWorld;
 
-pub use disk::{DirEntry, Disk, File, FileLock, Meta, Open, Space};
+pub use disk::{DirEntry, Disk, File, FileLock, Meta, OnFault, Open, Space};
 pub use net::{Listener, Net, ReadHalf, SocketOptions, Stream, WriteHalf};
 pub use process::Process;
 pub use tasks::{Spawner, Task, TaskFailure, Tasks};

@@ -336,14 +336,31 @@ async fn write_file(env: &Env, writer: &mut WriteHalf, slice: &FileSlice) -> io:
     let (mut position, end) = (slice.position, slice.position + u64::from(slice.len));
     while position < end {
         let piece = (end - position).min(FILE_PIECE);
-        if !is_resident(file, position, piece)? {
-            let file = file.clone();
-            env.blocking(move || read_through(&file, position, piece)).await?;
+        let is_resident = is_resident(file, position, piece);
+        if !told(file, is_resident)? {
+            load(env, file, position, piece).await?;
         }
-        writer.send_file(file, position, piece).await?;
+        if let Err(error) = writer.send_file(file, position, piece).await {
+            // Only the file can say whether it was the disk or the connection.
+            if error.raw_os_error() == Some(EIO) {
+                load(env, file, position, piece).await?;
+            }
+            return Err(error);
+        }
         position += piece;
     }
     Ok(())
+}
+
+/// Reads a piece where work may wait for the disk.
+async fn load(env: &Env, file: &File, position: u64, len: u64) -> io::Result<()> {
+    let piece = file.clone();
+    told(file, env.blocking(move || read_through(&piece, position, len)).await)
+}
+
+/// Passes on what came of a read, and tells the file's owner when it failed.
+fn told<T>(file: &File, read: io::Result<T>) -> io::Result<T> {
+    read.inspect_err(|error| file.tell_fault(error))
 }
 
 /// Whether the first and the last byte of a piece are in memory. What is between them was read
@@ -371,16 +388,43 @@ fn read_through(file: &File, position: u64, len: u64) -> io::Result<()> {
 /// microsecond, a piece a hundred.
 const FILE_PIECE: u64 = 512 << 10;
 const READ_THROUGH_BYTES: usize = 64 << 10;
+const EIO: i32 = 5;
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use ottla_env::Open;
-    use ottla_sim::World;
+    use ottla_sim::{Broken, World};
     use tokio::io::AsyncReadExt;
 
     use super::*;
+
+    #[test]
+    fn the_owner_of_a_file_hears_that_it_could_not_be_read_and_nothing_of_the_connection() {
+        for seed in 0..10 {
+            World::new(seed).run(async |world: World| {
+                let env = world.node(1);
+                let listener = env.net().listen("0.0.0.0:9092".parse().unwrap()).await.unwrap();
+                let net = world.node(2).net().clone();
+                let (theirs, ours) = tokio::join!(net.connect("node-1", 9092), listener.accept());
+                let (_read, mut writer) = ours.unwrap().0.into_split();
+                env.disk().write(Path::new("/segment"), &[7; 100_000]).unwrap();
+                let file = env.disk().open(Path::new("/segment"), Open::Read).unwrap();
+                let (tell, told) = std::sync::mpsc::channel();
+                let file = file.owned_by(Arc::new(move |error: &io::Error| {
+                    tell.send(error.raw_os_error()).unwrap();
+                }));
+                let slice = FileSlice { file: Arc::new(file), position: 0, len: 100_000 };
+                drop(theirs);
+                while write_file(&env, &mut writer, &slice).await.is_ok() {}
+                assert!(told.try_recv().is_err(), "a connection that ended is no fault of a disk");
+                world.disk(1).break_below("/segment", Broken::Reads);
+                write_file(&env, &mut writer, &slice).await.unwrap_err();
+                assert_eq!(told.try_recv(), Ok(Some(EIO)));
+            });
+        }
+    }
 
     /// The simulated disk says now and then that bytes are not in memory.
     #[test]

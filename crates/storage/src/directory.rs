@@ -7,9 +7,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 
-use ottla_env::{Disk, File, Open};
+use ottla_env::{Disk, File, OnFault, Open};
 use ottla_wire::{DirectoryId, Offset, Timestamp};
 
 use crate::error::StorageError;
@@ -41,6 +41,8 @@ pub struct Directory {
     removals: Mutex<Vec<Removal>>,
     recovered_bytes: AtomicU64,
     scratches: Scratches,
+    /// Told when whoever sends a file cannot read it.
+    on_fault: Arc<OnFault>,
 }
 
 /// When a line was last told that many requests would cause.
@@ -76,7 +78,19 @@ impl Directory {
     /// A directory that works so far.
     pub fn new(disk: Disk, path: PathBuf, id: DirectoryId) -> Arc<Directory> {
         let reserve = Reserve::new(disk.clone(), &path);
-        Arc::new(Directory {
+        let on_fault = |me: &Weak<Directory>| -> Arc<OnFault> {
+            let me = Weak::clone(me);
+            Arc::new(move |error| {
+                let fault = error.raw_os_error().map(io::Error::from_raw_os_error);
+                if let (Some(me), Some(fault)) = (me.upgrade(), fault) {
+                    let fault = StorageError::io("read what is to be sent from", &me.path)(fault);
+                    // Whoever sends has an error of its own.
+                    let _ = me.judge_read(Err::<(), _>(fault));
+                }
+            })
+        };
+        Arc::new_cyclic(|me| Directory {
+            on_fault: on_fault(me),
             disk,
             path,
             id,
@@ -523,6 +537,7 @@ impl LazyFile {
         let open = |path: &Path| home.disk().open(path, how);
         let name = file_name(base, kind);
         let file = home.directory.with_reserve(|| home.on(&name, "open", open))?;
+        let file = file.owned_by(Arc::clone(&home.directory.on_fault));
         Ok(Arc::clone(slot.file.insert(Arc::new(file))))
     }
 

@@ -15,6 +15,8 @@ use ottla_records::{BatchBuilder, BatchSettings, Producer};
 use ottla_sim::World;
 use ottla_storage::checkpoint::{format_offsets, parse_offsets};
 use ottla_storage::epochs::Epochs;
+use ottla_storage::repair::{Repairing, repair};
+use ottla_storage::verify::{Finding, Gravity};
 use ottla_storage::{
     Cleaning, Directory, DirsOpening, Log, LogConfig, LogDirs, MetaProperties, Opening, Origin,
     Progress, StorageError, clean_shutdown, partition_metadata, producer_snapshot,
@@ -58,6 +60,14 @@ const TARGETS: &[Target] = &[
         |bytes| open_with("txnindex", bytes),
         |_| vec![named("txnindex")],
     ),
+    target("storage_repair_log", |bytes| mend("log", bytes), |_| vec![named("log")]),
+    target("storage_repair_index", |bytes| mend("index", bytes), |_| vec![named("index")]),
+    target(
+        "storage_repair_timeindex",
+        |bytes| mend("timeindex", bytes),
+        |_| vec![named("timeindex")],
+    ),
+    target("storage_repair_txnindex", |bytes| mend("txnindex", bytes), |_| vec![named("txnindex")]),
     target("storage_clean", |bytes| compact(bytes, false), |_| vec![named("log")]),
     target("storage_clean_sealed", |bytes| compact(bytes, true), |_| vec![named("log")]),
 ];
@@ -174,6 +184,36 @@ fn open_files(replaced: &[(&str, &[u8])], clean: bool) {
     });
 }
 
+/// Verifies and repairs a log directory in which one file was replaced: no record goes without
+/// leave, and what was mended is in order afterwards.
+fn mend(extension: &str, bytes: &[u8]) {
+    let world = World::new(1);
+    world.run(async |world: World| {
+        let disk = world.node(1).disk().clone();
+        disk.create_dir_all(&path("")).unwrap();
+        meta().write(&disk, Path::new("/logs")).unwrap();
+        for (name, bytes) in written() {
+            disk.write(&path(name), bytes).unwrap();
+        }
+        let replaced = path(&format!("{BASE}.{extension}"));
+        disk.write(&replaced, bytes).unwrap();
+        let how = |truncate_torn_tail| Repairing {
+            dry_run: false,
+            truncate_torn_tail,
+            aside: "/cut".into(),
+            topic_ids: [("orders".to_owned(), TopicId(Uuid([1; 16])))].into(),
+        };
+        let left = repair(&disk, Path::new("/logs"), &how(false), &mut |_| ()).unwrap().left;
+        if extension == "log" {
+            assert_eq!(disk.read(&replaced).unwrap(), bytes, "nobody gave leave to cut it");
+        } else {
+            let derived = |finding: &&Finding| finding.gravity == Gravity::Derived;
+            assert_eq!(left.findings.iter().find(derived), None);
+        }
+        repair(&disk, Path::new("/logs"), &how(true), &mut |_| ()).unwrap();
+    });
+}
+
 /// Looks at everything that a log can tell; a file may be wrong, but nothing may panic.
 fn read_all(log: &Log) {
     for at in log.start().0..log.end().0.min(log.start().0 + 60) {
@@ -203,13 +243,8 @@ fn clean_segment(bytes: &[u8], sealed: bool) -> Option<Progress> {
     World::new(1).run(async |world: World| {
         let env = world.node(1);
         let disk = env.disk();
-        let meta = MetaProperties {
-            cluster_id: Some("4L6g3nShT-eMCtK--X86sw".to_owned()),
-            node_id: Some(BrokerId(1)),
-            directory_id: Some(DirectoryId(Uuid([7; 16]))),
-        };
         disk.create_dir_all(&path("")).unwrap();
-        meta.write(disk, Path::new("/logs")).unwrap();
+        meta().write(disk, Path::new("/logs")).unwrap();
         disk.write(Path::new("/logs/.kafka_cleanshutdown"), b"{\"version\":0}").unwrap();
         let id = partition_metadata::format(TopicId(Uuid([1; 16])));
         disk.write(&path("partition.metadata"), id.as_bytes()).unwrap();
@@ -255,6 +290,14 @@ fn clean_segment(bytes: &[u8], sealed: bool) -> Option<Progress> {
 #[test]
 fn the_segment_that_is_mutated_can_be_compacted_as_it_is() {
     assert_eq!(clean_segment(&named("log"), false), Some(Progress::Done));
+}
+
+fn meta() -> MetaProperties {
+    MetaProperties {
+        cluster_id: Some("4L6g3nShT-eMCtK--X86sw".to_owned()),
+        node_id: Some(BrokerId(1)),
+        directory_id: Some(DirectoryId(Uuid([7; 16]))),
+    }
 }
 
 fn clean_dirs(env: &Env) -> LogDirs {

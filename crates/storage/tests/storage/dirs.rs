@@ -363,6 +363,24 @@ fn a_directory_without_a_topic_id_is_set_aside_with_its_records_and_removed_with
 }
 
 #[test]
+fn a_directory_whose_file_cannot_be_read_while_it_is_sent_is_offline() {
+    with_dirs(async |world, env| {
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        let log = create(&dirs, 1, "orders");
+        log.append(&batch(None, false, &["a"]), lead()).unwrap();
+        let slice = log.read(Offset(0), 1 << 16, log.end(), true).unwrap();
+        let ottla_wire::Records::File(sent) = slice.records else { panic!("not a range") };
+        let file = sent.file.downcast_ref::<ottla_env::File>().unwrap();
+        file.tell_fault(&std::io::Error::from_raw_os_error(24));
+        assert!(dirs.are_all_online(), "too many open files are no fault of the disk");
+        world.disk(1).break_below("/a", Broken::Reads);
+        file.tell_fault(&file.read_at(&mut [0], 0).unwrap_err());
+        assert!(dirs.are_all_offline());
+        assert!(log.append(&batch(None, false, &["b"]), lead()).is_err());
+    });
+}
+
+#[test]
 fn records_of_a_deleted_topic_never_come_back_under_one_of_the_same_name() {
     let config = || LogConfig { segment_index_bytes: 96, ..LogConfig::default() };
     let create = |dirs: &LogDirs, id: u8| {
