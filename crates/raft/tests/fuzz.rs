@@ -16,7 +16,7 @@ const TARGETS: &[Target] =
     &[Target { name: "raft_quorum_state", run: quorum_state, seeds, allocation_max: 0 }];
 
 #[test]
-fn no_bytes_break_a_promise() {
+fn no_bytes_of_a_quorum_state_break_a_promise() {
     let seed = std::env::var("OTTLA_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok());
     for case in Cases::new(TARGETS, seed.unwrap_or(1)).take(CASES) {
         case.run();

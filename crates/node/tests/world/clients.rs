@@ -71,6 +71,8 @@ pub(crate) struct Producing {
     pub(crate) records: u32,
     pub(crate) partitions: i32,
     pub(crate) pause_ms_max: u64,
+    /// Whether each record has a key, of its own, so that compaction keeps all of them.
+    pub(crate) keyed: bool,
     pub(crate) settings: ProducerSettings,
 }
 
@@ -96,6 +98,7 @@ pub(crate) async fn produce(env: Env, ledger: Ledger, producing: Producing) {
         let sent = producer.send(ProducerRecord {
             topic: StrBytes::from(TOPIC),
             partition: partitions.next().map(PartitionIndex),
+            key: producing.keyed.then(|| Bytes::from(record.to_text())),
             value: Some(Bytes::from(record.to_text())),
             ..ProducerRecord::default()
         });

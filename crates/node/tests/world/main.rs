@@ -56,6 +56,23 @@ fn no_story_breaks_a_promise() {
 }
 
 #[test]
+fn no_story_breaks_a_promise_of_compaction() {
+    let first = number("OTTLA_SIM_SEED").unwrap_or(1);
+    let mut compacted = 0;
+    for seed in first..first + number("OTTLA_SIM_SEEDS").unwrap_or(SEEDS) {
+        let told = tell(&World::new(seed), About::Compaction);
+        println!("seed {seed}, compacted: {told:?}");
+        assert!(
+            told.violations.is_empty(),
+            "{told:#?}\nthe world had seed {seed}: cargo xtask sim --seed {seed}"
+        );
+        compacted += told.compacted;
+    }
+    // One story alone may be too short for it.
+    assert!(compacted > 0 || number("OTTLA_SIM_SEED").is_some(), "nothing was compacted");
+}
+
+#[test]
 fn the_same_seed_tells_the_same_story() {
     for seed in 1..=2 {
         let once = told(seed);

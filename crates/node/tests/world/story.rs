@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ottla_client::ProducerSettings;
+use ottla_env::Env;
 use ottla_records::Codec;
 use ottla_sim::{Broken, Fault as DiskFault, World};
 
-use crate::clients::{Producing, audit, create_topic, produce, read};
+use crate::clients::{Producing, TOPIC, audit, create_topic, produce, read};
 use crate::group::Group;
 use crate::ledger::{Invariant, Ledger, Violation};
 use crate::members::{Habits, Vice, assignors, take_part};
@@ -30,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) given: (usize, usize),
     /// How many faults there were.
     pub(crate) faults: u64,
+    /// Up to where the partitions were compacted, added up.
+    pub(crate) compacted: u64,
     /// What the node said when it ended by itself.
     pub(crate) ends: Vec<String>,
     /// What was broken.
@@ -45,6 +48,8 @@ pub(crate) enum About {
     PowerCuts,
     /// The disk fails, is slow or full: the node keeps its promises, or ends and says why.
     Disks,
+    /// As before, while the topic is compacted all the time.
+    Compaction,
     /// The power is cut and nothing is synced: records are lost, and the checkers must see it.
     PowerCutsUnsynced,
     /// Nothing befalls the node, but a member has a bad habit, and the checkers must see it.
@@ -110,6 +115,7 @@ impl Plan {
             records: 50 + small(150),
             partitions,
             pause_ms_max: 1 + below(400),
+            keyed: about == About::Compaction,
             settings: ProducerSettings {
                 batch_bytes: [0, 100, 300, 16_384][below(4) as usize],
                 linger_ms: below(3) * 20,
@@ -157,7 +163,7 @@ pub(crate) fn tell(world: &World, about: About) -> Told {
     let plan = Plan::draw(world, about, &group);
     let faults = plan.faults;
     let story = Story { world: world.clone(), about, ledger: ledger.clone(), group: group.clone() };
-    let ends = world.run_until(STORY_MAX, async move { story.play(plan).await });
+    let (ends, compacted) = world.run_until(STORY_MAX, async move { story.play(plan).await });
     let (acknowledged, shown, uncertain) = ledger.counts();
     Told {
         trace_hash: world.trace_hash(),
@@ -166,6 +172,7 @@ pub(crate) fn tell(world: &World, about: About) -> Told {
         uncertain,
         given: group.counts(),
         faults,
+        compacted,
         ends,
         violations: ledger.violations(),
     }
@@ -180,14 +187,14 @@ struct Story {
 }
 
 impl Story {
-    async fn play(&self, plan: Plan) -> Vec<String> {
+    async fn play(&self, plan: Plan) -> (Vec<String>, u64) {
         let (world, ledger) = (&self.world, &self.ledger);
-        let synced: &[&str] = &["log.flush.interval.messages=1"];
         let (overrides, configs): (&[&str], &[(&str, &str)]) = match self.about {
-            About::PowerCuts | About::Disks => (synced, &[("flush.messages", "1")]),
+            About::PowerCuts | About::Disks => (&SYNCED, &[("flush.messages", "1")]),
+            About::Compaction => (&COMPACTING, &COMPACTED),
             _ => (&[], &[]),
         };
-        if self.about == About::Disks {
+        if self.has_faulty_disk() {
             world.disk(NODE).set_capacity(DISK_BYTES);
         }
         let mut server = Server::new(world, settings(overrides));
@@ -218,7 +225,11 @@ impl Story {
         self.hear_members_out(&plan).await;
         audit(&reader, ledger, plan.partitions).await;
         server.stop().await;
-        self.judge_ends(server.ends().said())
+        (self.judge_ends(server.ends().said()), compacted(&world.node(NODE)))
+    }
+
+    fn has_faulty_disk(&self) -> bool {
+        matches!(self.about, About::Disks | About::Compaction)
     }
 
     fn start_member(&self, (node, habits): &(u32, Habits), partitions: i32) {
@@ -261,7 +272,7 @@ impl Story {
         let (world, about) = (&self.world, self.about);
         let faults: &[Fault] = match about {
             About::Vices(_) => &[Fault::Member],
-            About::Disks => &DISK_FAULTS,
+            About::Disks | About::Compaction => &DISK_FAULTS,
             _ => &FAULTS,
         };
         let pick =
@@ -269,7 +280,8 @@ impl Story {
         let some_ms = |bound: u64| Duration::from_millis(world.random_below(bound));
         match faults[pick] {
             Fault::End => {
-                if about == About::Kills || (about == About::Disks && world.random_below(2) == 0) {
+                let is_kill = || self.has_faulty_disk() && world.random_below(2) == 0;
+                if about == About::Kills || is_kill() {
                     server.kill();
                 } else {
                     server.crash();
@@ -362,6 +374,31 @@ impl Story {
     }
 }
 
+/// What `cleaner-offset-checkpoint` tells of the topic's partitions.
+fn compacted(env: &Env) -> u64 {
+    let text = env.disk().read("/data/cleaner-offset-checkpoint".as_ref()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let lines = text.lines().filter(|line| line.starts_with(TOPIC));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// Every record is synced before it is acknowledged.
+const SYNCED: [&str; 1] = ["log.flush.interval.messages=1"];
+/// The same, and the cleaner never rests.
+const COMPACTING: [&str; 3] = [
+    "log.flush.interval.messages=1",
+    "log.cleaner.backoff.ms=100",
+    "log.cleaner.dedupe.buffer.size=2097152",
+];
+/// Segments are closed all the time, and compacted at once.
+const COMPACTED: [(&str, &str); 6] = [
+    ("flush.messages", "1"),
+    ("cleanup.policy", "compact"),
+    ("segment.ms", "100"),
+    ("segment.index.bytes", "1024"),
+    ("min.cleanable.dirty.ratio", "0"),
+    ("file.delete.delay.ms", "500"),
+];
 /// Six jumps stay below the hour that message.timestamp.after.max.ms allows.
 const JUMP_MS_MAX: u64 = 9 * 60 * 1000;
 /// A story that takes longer has come to a stand.
