@@ -36,7 +36,7 @@ impl Epochs {
 
     /// The group epoch that the targets were computed for.
     pub(crate) fn target_epoch(&self) -> MemberEpoch {
-        self.target.map_or(MemberEpoch(0), |(epoch, _)| epoch)
+        self.target.map_or(FIRST_EPOCH, |(epoch, _)| epoch)
     }
 
     /// When the targets were computed; none when never or when it was not written down.
@@ -67,5 +67,6 @@ impl Epochs {
     }
 }
 
-/// In memory a group begins at this epoch, so that its first member is told another one.
+/// In memory a group begins at this epoch and is assigned nothing in it, so that its first member is
+/// told another one (Kafka's TargetAssignmentMetadata.INITIAL).
 const FIRST_EPOCH: MemberEpoch = MemberEpoch(1);

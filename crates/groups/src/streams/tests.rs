@@ -16,15 +16,18 @@ use self::world::check;
 #[test]
 fn a_member_is_given_all_tasks_once_the_group_has_waited_for_others() {
     check(
-        "delay 3000 | hb a | describe | advance 3s | hb a | describe | log",
+        "delay 3000 | hb a | describe | hb a | advance 3s | hb a | describe | log",
         expect![[r#"
-            a: epoch=0 active=[] standby=[] status=[5 Assignment delayed due to the
+            a: epoch=1 active=[] standby=[] status=[5 Assignment delayed due to the
                 configured initial rebalance delay.]
-            Assigning epoch=2/0 a@0 [] shall []
+            Assigning epoch=2/1 a@1 [] shall []
+            a: epoch=1 status=[5 Assignment delayed due to the configured initial rebalance
+                delay.]
             a: epoch=2 active=[0:0 0:1] standby=[]
             Stable epoch=2/2 a@2 [0:0 0:1] shall [0:0 0:1]
-            member a, topology 0, epoch 2 validated 0, target a [0:0 0:1], target epoch 2,
-                current a 2/0 state=1 [0:0 0:1] revoking []"#]],
+            member a, topology 0, epoch 2 validated 0, current a 1/0 state=1 [] revoking [],
+                target a [0:0 0:1], target epoch 2, current a 2/1 state=1 [0:0 0:1] revoking
+                []"#]],
     );
 }
 
@@ -176,6 +179,50 @@ fn copies_are_kept_in_other_processes_and_take_over() {
             b: epoch=4 active=[0:0 0:1 1:1] standby=[]
             b: epoch=4 active=[0:0 0:1 1:0 1:1] standby=[]
             Stable epoch=4/4 b@4 [0:0 0:1 1:0 1:1] shall [0:0 0:1 1:0 1:1]"#]],
+    );
+}
+
+#[test]
+fn threads_of_one_process_and_others_share_as_with_kafka() {
+    check(
+        "hb a process=p | hb b process=p | hb c process=q | hb a | hb b | hb c | hb a | hb b | \
+         hb c | describe | hb a epoch=0 process=q | hb a | describe",
+        expect![[r#"
+            a: epoch=2 active=[0:0 0:1] standby=[]
+            b: epoch=3 active=[] standby=[]
+            c: epoch=4 active=[] standby=[]
+            a: epoch=2 active=[0:0] standby=[]
+            b: epoch=4
+            c: epoch=4
+            a: epoch=4
+            b: epoch=4 active=[0:1] standby=[]
+            c: epoch=4
+            Stable epoch=4/4 a@4 [0:0] shall [0:0], b@4 [0:1] shall [0:1], c@4 [] shall []
+            a: epoch=5 active=[0:0] standby=[]
+            a: epoch=5
+            Reconciling epoch=5/5 a@5 [0:0] shall [0:0], b@4 [0:1] shall [0:1], c@4 [] shall
+                []"#]],
+    );
+}
+
+#[test]
+fn members_that_come_while_a_new_group_waits_are_assigned_together() {
+    check(
+        "delay 3000 | hb a | advance 1s | hb b | hb a | advance 2s | describe | hb a | hb b | \
+         hb a | hb b | describe",
+        expect![[r#"
+            a: epoch=1 active=[] standby=[] status=[5 Assignment delayed due to the
+                configured initial rebalance delay.]
+            b: epoch=1 active=[] standby=[] status=[5 Assignment delayed due to the
+                configured initial rebalance delay.]
+            a: epoch=1 status=[5 Assignment delayed due to the configured initial rebalance
+                delay.]
+            Reconciling epoch=3/3 a@1 [] shall [0:0], b@1 [] shall [0:1]
+            a: epoch=3 active=[0:0] standby=[]
+            b: epoch=3 active=[0:1] standby=[]
+            a: epoch=3
+            b: epoch=3
+            Stable epoch=3/3 a@3 [0:0] shall [0:0], b@3 [0:1] shall [0:1]"#]],
     );
 }
 
