@@ -132,9 +132,10 @@ impl MemberTimes {
 
     /// The first member whose time is up at `now`. Asked again, it is told again.
     pub(crate) fn up(&mut self, now: Timestamp) -> Option<(StrBytes, StrBytes, TimeUp)> {
+        let mut is_filed_anew = false;
         while let Some((at, group, member)) = self.due.first().cloned() {
             if at > now {
-                return None;
+                break;
             }
             let Some(times) =
                 self.groups.get_mut(&group).and_then(|it| it.members.get_mut(&member))
@@ -152,8 +153,32 @@ impl MemberTimes {
             self.due.pop_first();
             times.filed = times.next();
             self.due.insert((times.filed, group, member));
+            is_filed_anew = true;
+        }
+        if is_filed_anew {
+            self.look_ahead(now);
         }
         None
+    }
+
+    /// Files those anew who are filed shortly after `now` and have been heard of since: one wake
+    /// does for many members what each would cause one for.
+    fn look_ahead(&mut self, now: Timestamp) {
+        let until = now + LOOK_AHEAD_MS;
+        let soon = self.due.iter().take_while(|(at, ..)| *at <= until);
+        let moved = soon.filter(|(at, group, member)| {
+            let times = self.groups.get(group).and_then(|it| it.members.get(member));
+            times.is_none_or(|times| times.next() > *at)
+        });
+        for filed in moved.cloned().collect::<Vec<_>>() {
+            self.due.remove(&filed);
+            let (_, group, member) = filed;
+            let times = self.groups.get_mut(&group).and_then(|it| it.members.get_mut(&member));
+            if let Some(times) = times {
+                times.filed = times.next();
+                self.due.insert((times.filed, group, member));
+            }
+        }
     }
 }
 
@@ -162,6 +187,9 @@ impl Times {
         self.rebalance.map_or(self.session, |rebalance| rebalance.until.min(self.session))
     }
 }
+
+/// How far a wake looks ahead for members who have been heard of since they were filed.
+const LOOK_AHEAD_MS: i64 = 5_000;
 
 #[cfg(test)]
 mod tests {
@@ -182,6 +210,24 @@ mod tests {
         assert_eq!(times.up(Timestamp(50)), Some((g.clone(), m.clone(), TimeUp::Session)));
         times.remove(&g, &m);
         assert!(times.wake().is_none() && times.groups.is_empty());
+    }
+
+    #[test]
+    fn one_wake_files_anew_all_who_were_filed_shortly_after_it() {
+        let (g, _) = names();
+        let mut times = MemberTimes::default();
+        for member in 0..100 {
+            let m = StrBytes::from(format!("m{member}"));
+            times.heard(&g, &m, Timestamp(45_000 + 30 * member));
+            times.heard(&g, &m, Timestamp(87_000 + 30 * member));
+        }
+        let silent = StrBytes::from("silent");
+        times.heard(&g, &silent, Timestamp(49_000));
+        assert_eq!(times.up(Timestamp(45_000)), None);
+        assert_eq!(times.wake(), Some(Timestamp(49_000)));
+        assert_eq!(times.up(Timestamp(49_000)), Some((g.clone(), silent.clone(), TimeUp::Session)));
+        times.remove(&g, &silent);
+        assert_eq!(times.wake(), Some(Timestamp(87_000)));
     }
 
     #[test]
