@@ -369,5 +369,6 @@ fn told(assigned: &Partitions) -> Assignment {
 
 /// Members of a group that is not settled are not told to ask more often than this.
 const UNSETTLED_HEARTBEAT_MS_MIN: i32 = 250;
-/// And all of them together not more often than once in so many milliseconds.
-const UNSETTLED_HEARTBEAT_MS_PER_MEMBER: i32 = 5;
+/// And all of them together not more often than once in so many milliseconds: a heartbeat of a
+/// group of 1,000 costs about 0.2 ms, and they settle in few rounds of heartbeats.
+const UNSETTLED_HEARTBEAT_MS_PER_MEMBER: i32 = 1;
