@@ -1,8 +1,9 @@
 //! ConsumerGroupHeartbeat: one heartbeat from its checks to its answer.
 //!
 //! Kafka tells members the configured interval always; here they are told a shorter one while the
-//! group is not settled, so that it settles sooner. Members of a settled group cannot be reached
-//! before their time: what somebody who left had goes to those who are heard of first (target.rs).
+//! group is not settled, so that it settles sooner, and once more when it is, so that they come in
+//! turn. Members of a settled group cannot be reached before their time: what somebody who
+//! left had goes to those who are heard of first (target.rs).
 //! v0 lets the coordinator make the member id; v1 takes regular expressions (KIP-848). As in Kafka
 //! the assignment is told when it changed, to who joins, and to who sent all of its fields. Not
 //! here: leaving (leave.rs). Must hold: a refused heartbeat leaves no record.
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use ottla_wire::messages::consumer_group_heartbeat_request::TopicPartitions as OwnedPartitions;
 use ottla_wire::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use ottla_wire::{ErrorCode, StrBytes, Uuid};
+use ottla_wire::{ErrorCode, StrBytes, Timestamp, Uuid};
 
 use crate::classic::{Out, Phase};
 use crate::consumer::Refusal;
@@ -24,7 +25,7 @@ use crate::consumer::reconcile::Reconciliation;
 use crate::consumer::records::ConsumerEntry;
 use crate::consumer::sessions::Rebalance;
 use crate::consumer::state::{
-    Current, MemberState, MemberValue, Subscription, epoch_entry, session_ms, unsaid,
+    ConsumerGroup, Current, MemberState, MemberValue, Subscription, epoch_entry, session_ms, unsaid,
 };
 use crate::consumer::subscription::{change_regex, metadata_hash, refresh_regexes, topics_of};
 use crate::consumer::target::{preferred_assignor, retarget, wait_ms};
@@ -100,7 +101,7 @@ impl Groups {
         if let Some(times) = soft.consumers.group(&draft.id) {
             times.topics_seen = Some(topics.version());
         }
-        let heartbeat_interval_ms = interval_ms(&draft, ask);
+        let heartbeat_interval_ms = interval_ms(&draft, soft, ask, &member);
         let is_told =
             joins || is_full(request) || !current.assigned.same_as(&known.current.assigned);
         out.records.append(&mut draft.records);
@@ -338,17 +339,44 @@ pub(crate) fn reconcile(
 
 /// When the member is to send its next heartbeat. While the group is not settled members wait for
 /// one another: they ask more often then, the less often the more they are.
-fn interval_ms(draft: &ConsumerDraft<'_>, ask: &Ask<'_>) -> i32 {
+///
+/// Members that settled together would all be silent for the rest of the interval when one leaves:
+/// who hears for the first time that the group is settled waits for its turn in the interval.
+fn interval_ms(
+    draft: &ConsumerDraft<'_>,
+    soft: &mut Soft,
+    ask: &Ask<'_>,
+    member: &StrBytes,
+) -> i32 {
     let configured_ms = ask.settings.consumer.times_of(&draft.id).heartbeat_interval_ms;
     let group = draft.group();
-    if group.is_settled() {
-        return configured_ms;
+    let is_settled = group.is_settled();
+    let was_hurried = soft.consumers.hurry(&draft.id, member, !is_settled);
+    if is_settled {
+        let turn = was_hurried.then(|| until_turn_ms(group, member, ask.now.steady, configured_ms));
+        return turn.unwrap_or(configured_ms);
     }
     let members = i32::try_from(group.members().len()).unwrap_or(i32::MAX);
     let by_load_ms = members.saturating_mul(UNSETTLED_HEARTBEAT_MS_PER_MEMBER);
     let by_assignment_ms = wait_ms(group, &draft.id, ask).unwrap_or(0);
     let by_assignment_ms = i32::try_from(by_assignment_ms).unwrap_or(i32::MAX);
     by_load_ms.max(by_assignment_ms).max(UNSETTLED_HEARTBEAT_MS_MIN).min(configured_ms)
+}
+
+/// The time until a member's turn, when the members of a group share an interval evenly.
+fn until_turn_ms(
+    group: &ConsumerGroup,
+    member: &StrBytes,
+    now: Timestamp,
+    interval_ms: i32,
+) -> i32 {
+    let count = |members: usize| i64::try_from(members).unwrap_or(i64::MAX);
+    let before = group.members().keys().take_while(|known| *known < member).count();
+    let interval = i64::from(interval_ms.max(1));
+    let turn = interval.saturating_mul(count(before)) / count(group.members().len()).max(1);
+    let wait_ms = turn.saturating_sub(now.0).rem_euclid(interval);
+    let wait_ms = i32::try_from(wait_ms).unwrap_or(interval_ms);
+    wait_ms.max(UNSETTLED_HEARTBEAT_MS_MIN).min(interval_ms)
 }
 
 /// Whether the member tells all of itself, as it does after an error.

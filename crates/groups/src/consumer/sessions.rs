@@ -29,6 +29,8 @@ struct Times {
     session: Timestamp,
     rebalance: Option<Rebalance>,
     filed: Timestamp,
+    /// It was last told to ask more often than usual.
+    is_hurried: bool,
 }
 
 /// Until when a member must have let go.
@@ -80,6 +82,12 @@ impl MemberTimes {
         self.change(group, member, |times| times.rebalance = rebalance, until);
     }
 
+    /// Notes whether a member is told to ask more often than usual, and tells whether it last was.
+    pub(crate) fn hurry(&mut self, group: &str, member: &str, is_hurried: bool) -> bool {
+        let times = self.groups.get_mut(group).and_then(|group| group.members.get_mut(member));
+        times.is_some_and(|times| std::mem::replace(&mut times.is_hurried, is_hurried))
+    }
+
     /// Whether a member has to let go, or to come back, in time.
     pub(crate) fn has_rebalance(&self, group: &str, member: &str) -> bool {
         let times = self.groups.get(group).and_then(|group| group.members.get(member));
@@ -105,7 +113,8 @@ impl MemberTimes {
             return;
         }
         let (group, member) = (StrBytes::copied(group), StrBytes::copied(member));
-        let mut times = Times { session: Timestamp(i64::MAX), rebalance: None, filed: at };
+        let session = Timestamp(i64::MAX);
+        let mut times = Times { session, rebalance: None, filed: at, is_hurried: false };
         change(&mut times);
         self.groups.entry(group.clone()).or_default().members.insert(member.clone(), times);
         self.due.insert((at, group, member));

@@ -547,7 +547,37 @@ fn heartbeats_come_sooner_while_the_group_is_not_settled() {
             b: Heartbeat epoch=3 next=250ms
             a: Heartbeat epoch=2 next=250ms [t:0 t:1]
             a: Heartbeat epoch=3 next=250ms
-            b: Heartbeat epoch=3 next=5000ms [t:2 t:3]"#]],
+            b: Heartbeat epoch=3 next=1500ms [t:2 t:3]"#]],
+    );
+}
+
+#[test]
+fn members_of_a_settled_group_are_heard_of_in_turn() {
+    let settle =
+        "settings interval=0ms | hb a | hb b | hb c | hb d | hb a | hb a | hb b | hb c | hb d";
+    check(
+        &format!(
+            "{settle} | hb a show | hb b show | hb c show | hb d show | advance 1s \
+             | hb a show | hb b show | hb c show | hb d show"
+        ),
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            b: Heartbeat epoch=3 []
+            c: Heartbeat epoch=4 []
+            d: Heartbeat epoch=5 []
+            a: Heartbeat epoch=2 [t:0]
+            a: Heartbeat epoch=5
+            b: Heartbeat epoch=5 [t:2]
+            c: Heartbeat epoch=5 [t:3]
+            d: Heartbeat epoch=5 [t:1]
+            a: Heartbeat epoch=5 next=250ms
+            b: Heartbeat epoch=5 next=1250ms
+            c: Heartbeat epoch=5 next=2500ms
+            d: Heartbeat epoch=5 next=5000ms
+            a: Heartbeat epoch=5 next=5000ms
+            b: Heartbeat epoch=5 next=5000ms
+            c: Heartbeat epoch=5 next=5000ms
+            d: Heartbeat epoch=5 next=5000ms"#]],
     );
 }
 
