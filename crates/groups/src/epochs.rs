@@ -67,6 +67,6 @@ impl Epochs {
     }
 }
 
-/// In memory a group begins at this epoch and is assigned nothing in it, so that its first member is
-/// told another one (Kafka's TargetAssignmentMetadata.INITIAL).
+/// In memory a group begins at this epoch and is assigned nothing in it, so that its first member
+/// is told another one (Kafka's TargetAssignmentMetadata.INITIAL).
 const FIRST_EPOCH: MemberEpoch = MemberEpoch(1);

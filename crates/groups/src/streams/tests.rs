@@ -3,6 +3,7 @@
 //! A client runs what it was last told to, and says so with each heartbeat; with `keep` it goes on
 //! with what it had. Topics are `t` and `u` with two partitions each, and what scripts make.
 
+mod kafka;
 mod random;
 mod sticky;
 

@@ -92,12 +92,17 @@ pub(super) struct World {
 
 /// Plays commands and compares what each of them tells.
 pub(super) fn check(script: &str, expect: Expect) {
+    let told: Vec<String> = play(script).iter().map(|line| wrapped(line)).collect();
+    expect.assert_eq(&told.join("\n"));
+}
+
+/// What each command of a script tells, of those that tell something.
+pub(super) fn play(script: &str) -> Vec<String> {
     let mut world = World::new();
     let told = script.split('|').map(|line| world.run(line.trim()));
-    let told = told.filter(|line| !line.is_empty()).map(|line| wrapped(&line));
-    let told: Vec<String> = told.collect();
-    expect.assert_eq(&told.join("\n"));
+    let told: Vec<String> = told.filter(|line| !line.is_empty()).collect();
     world.through_bytes();
+    told
 }
 
 /// A line as several that fit on a page.
