@@ -92,6 +92,36 @@ fn indexes_that_a_start_made_anew_are_on_the_disk_after_a_clean_stop() {
 }
 
 #[test]
+fn a_start_after_a_kill_reads_only_what_lies_above_the_recovery_point() {
+    let config = LogConfig { index_interval_bytes: 4_096, ..LogConfig::default() };
+    let config = LogConfig { segment_index_bytes: 4_096, segment_bytes: 400_000, ..config };
+    let world = World::new(1);
+    let env = world.node(1);
+    format(env.disk(), "/logs", 7);
+    let dirs = start(&env, &["/logs"], &config);
+    let log = dirs.create(topic(1), "orders", P0, None, Arc::new(config.clone()), NOW).unwrap();
+    let big = "x".repeat(1_000);
+    let say = |times: usize| {
+        let before = log.size();
+        for _ in 0..times {
+            log.append(&batch(None, false, &[&big]), lead()).unwrap();
+        }
+        log.size() - before
+    };
+    let below = say(1_500);
+    log.sync().unwrap();
+    dirs.write_recovery_points();
+    let above = say(300);
+    world.kill(1);
+    let dirs = start(&world.boot(1), &["/logs"], &config);
+    assert_eq!(dirs.get(topic(1), P0).unwrap().end(), Offset(1_800));
+    let read = dirs.directories().map(|directory| directory.recovered_bytes()).sum::<u64>();
+    // What lies between the last entry of the index and the recovery point is read too.
+    let beyond = read.checked_sub(above).expect("everything above is read");
+    assert!(beyond <= 3 * 4_096 && below > 1_500_000, "{beyond} bytes more than {above}");
+}
+
+#[test]
 fn records_that_come_back_below_a_lost_start_have_their_epoch() {
     let world = World::new(1);
     let env = world.node(1);
