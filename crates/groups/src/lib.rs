@@ -53,6 +53,7 @@ mod reply;
 #[cfg(test)]
 mod script;
 mod share;
+mod shared_map;
 mod soft;
 mod state;
 mod streams;

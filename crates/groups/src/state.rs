@@ -16,6 +16,7 @@ use crate::consumer::{ConsumerGroup, ConsumerRecord, ConsumerUndo};
 use crate::offsets::{CommittedOffset, OffsetKey, Offsets, Pending};
 use crate::records::{GroupRecord, OffsetCommit};
 use crate::share::{ShareGroup, ShareGroupRecord, ShareUndo};
+use crate::shared_map::SharedMap;
 use crate::streams::{StreamsGroup, StreamsRecord, StreamsUndo};
 
 /// The groups of one coordinator partition.
@@ -337,6 +338,15 @@ impl Machine for Groups {
             }
         }
     }
+}
+
+/// Puts or removes an entry and gives what stood there.
+pub(crate) fn set_shared<T: Clone>(
+    map: &mut SharedMap<StrBytes, T>,
+    key: &str,
+    value: Option<T>,
+) -> Option<T> {
+    map.set(key, StrBytes::copied, value)
 }
 
 /// Puts or removes an entry and gives what stood there.

@@ -157,7 +157,7 @@ impl Soft {
         if let Some(mut session) = self.remove(&draft.id) {
             session.answer_all(ErrorCode::REBALANCE_IN_PROGRESS, &mut out.replies);
         }
-        for (member, value) in draft.group().members() {
+        for (member, value) in draft.group().members().iter() {
             let until = out.now.steady + session_ms(value, out.settings, &draft.id);
             self.consumers.heard(&draft.id, member, until);
         }

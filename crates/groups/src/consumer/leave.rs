@@ -104,7 +104,7 @@ impl Groups {
         settings: &Settings,
     ) {
         soft.consumers.remove_group(id);
-        for (member, value) in group.members() {
+        for (member, value) in group.members().iter() {
             let until = now.steady + session_ms(value, settings, id);
             soft.consumers.heard(id, member, until);
             let current = group.current(member);

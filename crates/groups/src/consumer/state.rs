@@ -19,10 +19,14 @@ use crate::Settings;
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
 use crate::epochs::{Epochs, EpochsUndo};
-use crate::state::set;
+use crate::shared_map::SharedMap;
+use crate::state::{set, set_shared};
 
 /// What a member says of itself.
 pub(crate) type MemberValue = ConsumerGroupMemberMetadataValue;
+
+/// A partition of a topic.
+type Place = (TopicId, PartitionIndex);
 
 /// One KIP-848 group.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,12 +34,12 @@ pub(crate) struct ConsumerGroup {
     epochs: Epochs,
     /// There is a record of the type that Kafka 4.0 wrote.
     pub(crate) has_partition_metadata: bool,
-    members: BTreeMap<StrBytes, Arc<MemberValue>>,
-    targets: BTreeMap<StrBytes, Arc<Partitions>>,
-    currents: BTreeMap<StrBytes, Arc<Current>>,
+    members: SharedMap<StrBytes, Arc<MemberValue>>,
+    targets: SharedMap<StrBytes, Arc<Partitions>>,
+    currents: SharedMap<StrBytes, Arc<Current>>,
     regexes: BTreeMap<StrBytes, Arc<ResolvedRegex>>,
     /// How many members have each partition, or are about to let it go.
-    held: BTreeMap<(TopicId, PartitionIndex), u32>,
+    held: SharedMap<Place, u32>,
 }
 
 /// What a member has.
@@ -86,7 +90,7 @@ impl ConsumerGroup {
         &self.epochs
     }
 
-    pub(crate) fn members(&self) -> &BTreeMap<StrBytes, Arc<MemberValue>> {
+    pub(crate) fn members(&self) -> &SharedMap<StrBytes, Arc<MemberValue>> {
         &self.members
     }
 
@@ -110,7 +114,7 @@ impl ConsumerGroup {
         self.targets.get(member).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn targets(&self) -> &BTreeMap<StrBytes, Arc<Partitions>> {
+    pub(crate) fn targets(&self) -> &SharedMap<StrBytes, Arc<Partitions>> {
         &self.targets
     }
 
@@ -173,7 +177,7 @@ impl ConsumerGroup {
                 ConsumerUndo::PartitionMetadata(before)
             }
             ConsumerEntry::Member(id, value) => {
-                let before = set(&mut self.members, id, value.clone());
+                let before = set_shared(&mut self.members, id, value.clone());
                 ConsumerUndo::Member(StrBytes::copied(id), before)
             }
             ConsumerEntry::TargetEpoch(value) => {
@@ -184,7 +188,10 @@ impl ConsumerGroup {
             }
             ConsumerEntry::Target(id, value) => {
                 let after = value.as_deref().map(|value| Arc::new(partitions_of_target(value)));
-                ConsumerUndo::MemberTarget(StrBytes::copied(id), set(&mut self.targets, id, after))
+                ConsumerUndo::MemberTarget(
+                    StrBytes::copied(id),
+                    set_shared(&mut self.targets, id, after),
+                )
             }
             ConsumerEntry::Current(id, value) => {
                 let after = value.as_deref().map(|value| Arc::new(Current::from_value(value)));
@@ -207,25 +214,26 @@ impl ConsumerGroup {
         match undo {
             ConsumerUndo::Epochs(undo) => self.epochs.undo(undo),
             ConsumerUndo::PartitionMetadata(before) => self.has_partition_metadata = before,
-            ConsumerUndo::Member(id, before) => drop(set(&mut self.members, &id, before)),
-            ConsumerUndo::MemberTarget(id, before) => drop(set(&mut self.targets, &id, before)),
+            ConsumerUndo::Member(id, before) => drop(set_shared(&mut self.members, &id, before)),
+            ConsumerUndo::MemberTarget(id, before) => {
+                drop(set_shared(&mut self.targets, &id, before))
+            }
             ConsumerUndo::Current(id, before) => drop(self.set_current(&id, before)),
             ConsumerUndo::Regex(regex, before) => drop(set(&mut self.regexes, &regex, before)),
         }
     }
 
     fn set_current(&mut self, id: &str, after: Option<Arc<Current>>) -> Option<Arc<Current>> {
+        let mut count = |place: Place, change: fn(u32) -> u32| {
+            let holders = change(self.held.get(&place).copied().unwrap_or(0));
+            self.held.set(&place, |place| *place, (holders > 0).then_some(holders));
+        };
         for place in after.iter().flat_map(|current| current.places()) {
-            *self.held.entry(place).or_default() += 1;
+            count(place, |holders| holders + 1);
         }
-        let before = set(&mut self.currents, id, after);
+        let before = set_shared(&mut self.currents, id, after);
         for place in before.iter().flat_map(|current| current.places()) {
-            if let Some(holders) = self.held.get_mut(&place) {
-                *holders -= 1;
-                if *holders == 0 {
-                    self.held.remove(&place);
-                }
-            }
+            count(place, |holders| holders.saturating_sub(1));
         }
         before
     }
@@ -281,7 +289,7 @@ impl Current {
     }
 
     /// Every partition that it holds, once.
-    fn places(&self) -> impl Iterator<Item = (TopicId, PartitionIndex)> + '_ {
+    fn places(&self) -> impl Iterator<Item = Place> + '_ {
         let revoking = self.revoking.iter();
         let revoking = revoking.filter(|(topic, index, _)| !self.assigned.contains(*topic, *index));
         self.assigned.iter().chain(revoking).map(|(topic, partition, _)| (topic, partition))

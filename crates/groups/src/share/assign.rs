@@ -70,7 +70,7 @@ fn targets(group: &ShareGroup, topics: &dyn Topics) -> BTreeMap<StrBytes, Arc<As
         names.iter().filter_map(|name| topics.id(name)).collect()
     };
     let mut by_topics: BTreeMap<BTreeSet<TopicId>, Vec<&StrBytes>> = BTreeMap::new();
-    for (member, value) in group.members() {
+    for (member, value) in group.members().iter() {
         by_topics.entry(topics_of(&value.subscribed_topic_names)).or_default().push(member);
     }
     let rounds: Vec<(BTreeSet<TopicId>, Vec<&StrBytes>)> = match by_topics.len() {

@@ -1,7 +1,8 @@
 //! A group on which a decision is being taken: the live one, and over it what was decided so far.
 //!
 //! Each record that is decided is applied to a copy, so that the next step of the same decision
-//! sees it. A heartbeat that changes nothing copies nothing.
+//! sees it. A heartbeat that changes nothing copies nothing, and what a record does not change is
+//! shared with the live group.
 
 use std::borrow::Cow;
 

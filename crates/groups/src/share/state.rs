@@ -17,7 +17,8 @@ use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes, Timestamp, TopicId};
 use super::initialize::States;
 use super::records::ShareEntry;
 use crate::epochs::{Epochs, EpochsUndo};
-use crate::state::set;
+use crate::shared_map::SharedMap;
+use crate::state::set_shared;
 
 /// What a member says of itself.
 pub(crate) type MemberValue = ShareGroupMemberMetadataValue;
@@ -28,9 +29,9 @@ pub(crate) type Assigned = BTreeMap<TopicId, BTreeSet<PartitionIndex>>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ShareGroup {
     epochs: Epochs,
-    members: BTreeMap<StrBytes, Arc<MemberValue>>,
-    targets: BTreeMap<StrBytes, Arc<Assigned>>,
-    currents: BTreeMap<StrBytes, Arc<Current>>,
+    members: SharedMap<StrBytes, Arc<MemberValue>>,
+    targets: SharedMap<StrBytes, Arc<Assigned>>,
+    currents: SharedMap<StrBytes, Arc<Current>>,
     states: Arc<States>,
 }
 
@@ -57,7 +58,7 @@ impl ShareGroup {
         &self.epochs
     }
 
-    pub(crate) fn members(&self) -> &BTreeMap<StrBytes, Arc<MemberValue>> {
+    pub(crate) fn members(&self) -> &SharedMap<StrBytes, Arc<MemberValue>> {
         &self.members
     }
 
@@ -107,7 +108,7 @@ impl ShareGroup {
                 ShareUndo::Epochs(self.epochs.change(after))
             }
             ShareEntry::Member(id, value) => {
-                let before = set(&mut self.members, id, value.clone());
+                let before = set_shared(&mut self.members, id, value.clone());
                 ShareUndo::Member(StrBytes::copied(id), before)
             }
             ShareEntry::TargetEpoch(value) => {
@@ -121,7 +122,10 @@ impl ShareGroup {
                     let topics = value.topic_partitions.iter();
                     Arc::new(assigned(topics.map(|it| (it.topic_id, &*it.partitions))))
                 });
-                ShareUndo::MemberTarget(StrBytes::copied(id), set(&mut self.targets, id, after))
+                ShareUndo::MemberTarget(
+                    StrBytes::copied(id),
+                    set_shared(&mut self.targets, id, after),
+                )
             }
             ShareEntry::Current(id, value) => {
                 let after = value.as_deref().map(|value| {
@@ -132,7 +136,7 @@ impl ShareGroup {
                         assigned: assigned(topics.map(|it| (it.topic_id, &*it.partitions))),
                     })
                 });
-                ShareUndo::Current(StrBytes::copied(id), set(&mut self.currents, id, after))
+                ShareUndo::Current(StrBytes::copied(id), set_shared(&mut self.currents, id, after))
             }
             ShareEntry::States(value) => {
                 let after = value.as_deref().map(States::from_value).unwrap_or_default();
@@ -144,9 +148,9 @@ impl ShareGroup {
     pub(crate) fn undo(&mut self, undo: ShareUndo) {
         match undo {
             ShareUndo::Epochs(undo) => self.epochs.undo(undo),
-            ShareUndo::Member(id, before) => drop(set(&mut self.members, &id, before)),
-            ShareUndo::MemberTarget(id, before) => drop(set(&mut self.targets, &id, before)),
-            ShareUndo::Current(id, before) => drop(set(&mut self.currents, &id, before)),
+            ShareUndo::Member(id, before) => drop(set_shared(&mut self.members, &id, before)),
+            ShareUndo::MemberTarget(id, before) => drop(set_shared(&mut self.targets, &id, before)),
+            ShareUndo::Current(id, before) => drop(set_shared(&mut self.currents, &id, before)),
             ShareUndo::States(before) => self.states = before,
         }
     }
