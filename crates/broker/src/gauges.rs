@@ -28,6 +28,17 @@ const STATES: &[(&str, Metric)] = &[
     ("Stable", Metric::GroupsStable),
 ];
 
+/// The other kinds of groups, each with the states that its groups may be in.
+const STATES_OF_KINDS: &[(&str, Metric, &[&str])] = &[
+    ("consumer", Metric::ConsumerGroups, &["Empty", "Assigning", "Reconciling", "Stable"]),
+    ("share", Metric::ShareGroups, &["Empty", "Stable"]),
+    (
+        "streams",
+        Metric::StreamsGroups,
+        &["Empty", "NotReady", "Assigning", "Reconciling", "Stable"],
+    ),
+];
+
 impl Broker {
     /// Writes where the broker stands.
     pub fn gauges(&self, page: &mut Page) {
@@ -143,9 +154,21 @@ fn directories(rooms: &Rooms, page: &mut Page) {
 
 fn groups(rooms: &Rooms, page: &mut Page) {
     let counts = rooms.groups.group_states();
-    page.put(Metric::Groups, &[], counts.values().sum::<usize>());
+    let of = |kind, state| counts.get(&(kind, state)).copied().unwrap_or(0);
+    let of_kind = |kind| -> usize {
+        counts.iter().filter(|((it, _), _)| *it == kind).map(|(_, count)| count).sum()
+    };
+    page.put(Metric::Groups, &[], of_kind("classic"));
     for (state, metric) in STATES {
-        page.put(*metric, &[], counts.get(state).copied().unwrap_or(0));
+        page.put(*metric, &[], of("classic", state));
+    }
+    for protocol in ["classic", "consumer", "share", "streams"] {
+        page.put(Metric::GroupsOfProtocol, &[protocol], of_kind(protocol));
+    }
+    for (kind, metric, states) in STATES_OF_KINDS {
+        for state in *states {
+            page.put(*metric, &[state], of(kind, state));
+        }
     }
 }
 

@@ -162,12 +162,12 @@ impl<M: Hosted> Coordinator<M> {
 }
 
 impl Coordinator<Groups> {
-    /// How many groups are in which state, by Kafka's names of the states.
-    pub fn group_states(&self) -> BTreeMap<&'static str, usize> {
+    /// How many groups of each kind are in which state, by Kafka's names of both.
+    pub fn group_states(&self) -> BTreeMap<(&'static str, &'static str), usize> {
         let mut counts = BTreeMap::new();
         for shard in self.shared.shards() {
             shard.look(|groups, soft| {
-                groups.states(soft).for_each(|state| *counts.entry(state).or_default() += 1);
+                groups.states(soft).for_each(|it| *counts.entry(it).or_default() += 1);
             });
         }
         counts

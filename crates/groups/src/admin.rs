@@ -54,9 +54,15 @@ impl Groups {
         decided
     }
 
-    /// In which state each group is, by Kafka's names of the states.
-    pub fn states<'a>(&'a self, soft: &'a Soft) -> impl Iterator<Item = &'static str> + 'a {
-        self.groups.iter().map(|(id, group)| summary(group, soft.sessions.get(id)).2)
+    /// Of which kind each group is and in which state, by Kafka's names of both.
+    pub fn states<'a>(
+        &'a self,
+        soft: &'a Soft,
+    ) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
+        self.groups.iter().map(|(id, group)| {
+            let (kind, _, state) = summary(group, soft.sessions.get(id));
+            (kind, state)
+        })
     }
 
     /// DeleteGroups, one group of v0 to v3: its offsets and itself, when nobody is in it.

@@ -100,23 +100,35 @@ metrics! {
     /// Bytes that this start has read again since they were not known to be whole.
     BytesRecovered: Gauge "ottla_start_recovered_bytes" [], "bytes", none;
 
-    /// Groups that this broker coordinates.
+    /// Classic groups that this broker coordinates.
     Groups: Gauge "kafka_coordinator_group_groupmetadatamanager_numgroups" [], "groups",
         "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroups";
-    /// Groups without a member.
+    /// Classic groups without a member.
     GroupsEmpty: Gauge "kafka_coordinator_group_groupmetadatamanager_numgroupsempty" [], "groups",
         "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsEmpty";
-    /// Groups whose members are asked to join.
+    /// Classic groups whose members are asked to join.
     GroupsPreparing: Gauge
         "kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance" [], "groups",
         "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsPreparingRebalance";
-    /// Groups that wait for their leader's assignment.
+    /// Classic groups that wait for their leader's assignment.
     GroupsCompleting: Gauge
         "kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance" [], "groups",
         "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsCompletingRebalance";
-    /// Groups whose members all have their assignments.
+    /// Classic groups whose members all have their assignments.
     GroupsStable: Gauge "kafka_coordinator_group_groupmetadatamanager_numgroupsstable" [],
         "groups", "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsStable";
+    /// Groups of each protocol that this broker coordinates.
+    GroupsOfProtocol: Gauge "kafka_server_group_coordinator_metrics_group_count" [protocol],
+        "groups", "kafka.server:type=group-coordinator-metrics group-count";
+    /// Groups of KIP-848 in each state.
+    ConsumerGroups: Gauge "kafka_server_group_coordinator_metrics_consumer_group_count" [state],
+        "groups", "kafka.server:type=group-coordinator-metrics consumer-group-count";
+    /// Share groups in each state.
+    ShareGroups: Gauge "kafka_server_group_coordinator_metrics_share_group_count" [state],
+        "groups", "kafka.server:type=group-coordinator-metrics share-group-count";
+    /// Streams groups in each state.
+    StreamsGroups: Gauge "kafka_server_group_coordinator_metrics_streams_group_count" [state],
+        "groups", "kafka.server:type=group-coordinator-metrics streams-group-count";
     /// Share partitions that share fetches looked at.
     ShareFetches: Counter "kafka_server_brokertopicmetrics_totalsharefetchrequests_total" [],
         "partitions",

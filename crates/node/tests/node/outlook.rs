@@ -216,6 +216,12 @@ fn partitions_groups_and_the_cluster_are_shown_as_they_are() {
             ("kafka_coordinator_group_groupmetadatamanager_numgroups", 1.0),
             ("kafka_coordinator_group_groupmetadatamanager_numgroupsempty", 1.0),
             ("kafka_coordinator_group_groupmetadatamanager_numgroupsstable", 0.0),
+            ("kafka_server_group_coordinator_metrics_group_count{protocol=\"classic\"}", 1.0),
+            ("kafka_server_group_coordinator_metrics_group_count{protocol=\"consumer\"}", 0.0),
+            (
+                "kafka_server_group_coordinator_metrics_consumer_group_count{state=\"Assigning\"}",
+                0.0,
+            ),
             ("kafka_controller_kafkacontroller_globaltopiccount", 3.0),
             ("kafka_controller_kafkacontroller_globalpartitioncount", 52.0),
             ("kafka_controller_kafkacontroller_activebrokercount", 1.0),
