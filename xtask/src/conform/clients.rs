@@ -101,6 +101,7 @@ static JAVA: Kit = Kit {
         "conform/java/src/main/java/Diff.java",
         "conform/java/src/main/java/Filler.java",
         "conform/java/src/main/java/Groups.java",
+        "conform/java/src/main/java/Migration.java",
         "conform/java/src/main/java/Shares.java",
         "conform/java/src/main/java/Story.java",
         "conform/java/src/main/java/Suite.java",
@@ -174,6 +175,10 @@ pub(crate) const CLIENTS: &[Client] = &[
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Consumers",
         features: &["group", "regex", "static", "described", "restart"] },
+    Client { name: "java-migration", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* Migration",
+        features: &["there-and-back", "eager", "static"] },
     Client { name: "java-shares", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Shares",

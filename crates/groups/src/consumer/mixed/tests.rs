@@ -526,6 +526,26 @@ fn an_administrator_removes_members_of_both_protocols() {
 }
 
 #[test]
+fn what_a_leader_gave_of_a_topic_that_is_gone_is_nothing() {
+    check(
+        "settings interval=0ms delay=0ms | poll a topics=t+x | poll a | advance 1ms | poll a \
+         | poll a | drop t | hb c | consumers | poll a | poll a | poll a",
+        expect![[r#"
+            a: JoinGroup MEMBER_ID_REQUIRED
+            a: JoinGroup generation=1 leader=a members=[a]
+            a: SyncGroup [t:0 t:1 t:2 t:3]
+            a: Heartbeat ok
+            c: Heartbeat epoch=2 []
+            consumers: ConsumerGroupDescribe Reconciling epoch=2/2 uniform
+                a-00000000-0000-4000-8000-000000000001@1 has=0 shall=0 classic
+                c@2 has=0 shall=0
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            a: JoinGroup generation=2 leader=
+            a: SyncGroup []"#]],
+    );
+}
+
+#[test]
 fn a_change_that_cannot_be_written_leaves_the_group_as_it_was() {
     check(
         &format!(
