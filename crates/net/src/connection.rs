@@ -287,19 +287,52 @@ fn len(part: &Part) -> u64 {
     }
 }
 
-/// Writes bytes in as few calls as possible and file ranges without copying them.
+/// Writes bytes in as few calls as possible and file ranges without copying them, but for those
+/// that are so short that calls and packets of their own cost more than a copy.
 async fn write_parts(env: &Env, writer: &mut WriteHalf, parts: Vec<Part>) -> io::Result<()> {
     let mut bytes: VecDeque<Bytes> = VecDeque::new();
+    let mut copied = 0;
     for part in parts {
         match part {
             Part::Bytes(part) => bytes.push_back(part),
+            Part::File(slice) if slice.len <= COPIED_RANGE_MAX => {
+                copied += slice.len;
+                if copied > COPIED_AT_ONCE_MAX {
+                    write_bytes(writer, &mut bytes).await?;
+                    copied = slice.len;
+                }
+                bytes.push_back(copy_of(env, &slice).await?);
+            }
             Part::File(slice) => {
                 write_bytes(writer, &mut bytes).await?;
+                copied = 0;
                 write_file(env, writer, &slice).await?;
             }
         }
     }
     write_bytes(writer, &mut bytes).await
+}
+
+/// The bytes of a short range, read where work may wait for the disk if they are not in memory.
+async fn copy_of(env: &Env, slice: &FileSlice) -> io::Result<Bytes> {
+    let (file, position) = (file_of(slice)?, slice.position);
+    let mut buffer = vec![0; usize::try_from(slice.len).unwrap_or(usize::MAX)];
+    let read = file.read_at_resident(&mut buffer, position);
+    if told(file, read)? != Some(buffer.len()) {
+        let reader = file.clone();
+        let read = move || reader.read_exact_at(&mut buffer, position).map(|()| buffer);
+        buffer = match env.blocking(read).await {
+            // It was cut meanwhile, which is no fault of the disk.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
+            read => told(file, read)?,
+        };
+    }
+    Ok(buffer.into())
+}
+
+fn file_of(slice: &FileSlice) -> io::Result<&File> {
+    let file = slice.file.downcast_ref::<File>();
+    file.ok_or_else(|| io::Error::other("a file range that is not of a file of env"))
 }
 
 async fn write_bytes(writer: &mut WriteHalf, bytes: &mut VecDeque<Bytes>) -> io::Result<()> {
@@ -329,10 +362,7 @@ fn slices(bytes: &VecDeque<Bytes>) -> Vec<IoSlice<'_>> {
 /// Sends a range of a file piece by piece. A piece that is not in memory is read first where work
 /// may wait for the disk: sendfile would wait for it on the thread of many connections.
 async fn write_file(env: &Env, writer: &mut WriteHalf, slice: &FileSlice) -> io::Result<()> {
-    let file = slice
-        .file
-        .downcast_ref::<File>()
-        .ok_or_else(|| io::Error::other("a file range that is not of a file of env"))?;
+    let file = file_of(slice)?;
     let (mut position, end) = (slice.position, slice.position + u64::from(slice.len));
     while position < end {
         let piece = (end - position).min(FILE_PIECE);
@@ -389,6 +419,11 @@ fn read_through(file: &File, position: u64, len: u64) -> io::Result<()> {
 const FILE_PIECE: u64 = 512 << 10;
 const READ_THROUGH_BYTES: usize = 64 << 10;
 const EIO: i32 = 5;
+/// A range up to this length is copied: beside it the answer's head and end would each take a
+/// call and a packet of its own, and the peer would wake up for each.
+const COPIED_RANGE_MAX: u32 = 16 << 10;
+/// How much is copied before it is written.
+const COPIED_AT_ONCE_MAX: u32 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -415,12 +450,18 @@ mod tests {
                 let file = file.owned_by(Arc::new(move |error: &io::Error| {
                     tell.send(error.raw_os_error()).unwrap();
                 }));
-                let slice = FileSlice { file: Arc::new(file), position: 0, len: 100_000 };
+                let range =
+                    |position, len| FileSlice { file: Arc::new(file.clone()), position, len };
+                let slice = range(0, 100_000);
+                copy_of(&env, &range(99_999, 2)).await.unwrap_err();
+                assert!(told.try_recv().is_err(), "a file that was cut is no fault of a disk");
                 drop(theirs);
                 while write_file(&env, &mut writer, &slice).await.is_ok() {}
                 assert!(told.try_recv().is_err(), "a connection that ended is no fault of a disk");
                 world.disk(1).break_below("/segment", Broken::Reads);
                 write_file(&env, &mut writer, &slice).await.unwrap_err();
+                assert_eq!(told.try_recv(), Ok(Some(EIO)));
+                copy_of(&env, &range(7, 2)).await.unwrap_err();
                 assert_eq!(told.try_recv(), Ok(Some(EIO)));
             });
         }
@@ -443,7 +484,10 @@ mod tests {
                     Part::File(FileSlice { file: Arc::new(file.clone()), position, len })
                 };
                 let text = |text: &'static str| Part::Bytes(Bytes::from_static(text.as_bytes()));
-                let parts = vec![text("a"), range(5, 1_400_000), text(""), text("b"), range(0, 1)];
+                let mut parts = vec![text("a"), range(5, 1_400_000), text(""), text("b")];
+                // More short ones than are copied at once.
+                parts.extend((0..30).map(|at| range(at, COPIED_RANGE_MAX / 2)));
+                parts.push(range(0, 1));
                 let send = async move {
                     write_parts(&env, &mut writer, parts).await.unwrap();
                 };
@@ -451,8 +495,11 @@ mod tests {
                 let mut theirs = theirs.unwrap();
                 let receive = theirs.read_to_end(&mut received);
                 let (_, read) = tokio::join!(send, receive);
-                assert_eq!(read.unwrap(), 1_400_003);
-                let expected = [b"a", &content[5..1_400_005], b"b", &content[..1]].concat();
+                let short = (0..30).map(|at| &content[at..][..COPIED_RANGE_MAX as usize / 2]);
+                let mut expected: Vec<&[u8]> = vec![b"a", &content[5..1_400_005], b"b"];
+                expected.extend(short.chain([&content[..1]]));
+                let expected = expected.concat();
+                assert_eq!(read.unwrap(), expected.len());
                 assert!(received == expected);
             });
         }
