@@ -3,15 +3,16 @@
 //! New entries stay in memory and are written in groups. While its segment is active the file is
 //! longer than its entries, filled with zeros that take no space; a closed one ends with its last
 //! entry. Not here: what an entry means. Must hold: entry `n` is found at `n * N` of the file, or
-//! is still in memory.
+//! is still in memory; who looks something up waits for nobody who writes, cuts or syncs the file.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ottla_env::{File, Open};
 use ottla_wire::Offset;
 
 use crate::directory::{Home, LazyFile};
 use crate::error::StorageError;
+use crate::log::lock;
 use crate::names::FileKind;
 
 /// So many entries are written at a time.
@@ -25,8 +26,16 @@ pub(crate) struct EntryFile<const N: usize> {
     base: Offset,
     kind: FileKind,
     file: LazyFile,
+    /// Held by whoever syncs the file. The locks are taken in the order in which they stand.
+    syncing: Mutex<()>,
+    /// Held by whoever writes or cuts the file.
+    changing: Mutex<()>,
+    /// Held for a moment only, since readers need it.
     state: Mutex<State<N>>,
 }
+
+/// The right to change the file.
+type Changing<'a> = MutexGuard<'a, ()>;
 
 #[derive(Debug)]
 struct State<const N: usize> {
@@ -49,7 +58,8 @@ impl<const N: usize> EntryFile<N> {
             unsynced: false,
             last: None,
         };
-        EntryFile { home, base, kind, file: LazyFile::default(), state: Mutex::new(state) }
+        let (syncing, changing, state) = (Mutex::default(), Mutex::default(), Mutex::new(state));
+        EntryFile { home, base, kind, file: LazyFile::default(), syncing, changing, state }
     }
 
     pub(crate) fn len(&self) -> Result<u32, StorageError> {
@@ -74,6 +84,7 @@ impl<const N: usize> EntryFile<N> {
         if at >= written {
             return Ok(state.pending.get((at - written) as usize).copied());
         }
+        drop(state);
         self.read(at, 1).map(|entries| entries.first().copied())
     }
 
@@ -98,8 +109,10 @@ impl<const N: usize> EntryFile<N> {
         self.look(&mut state)?;
         state.pending.push(entry);
         state.last = Some(entry);
-        if state.pending.len() >= GROUP {
-            match self.write(&mut state) {
+        let is_group = state.pending.len() >= GROUP;
+        drop(state);
+        if is_group {
+            match self.write(&self.changing()) {
                 // The entries wait in memory until there is room again.
                 Err(error) if error.is_full() => {}
                 result => return result,
@@ -110,48 +123,53 @@ impl<const N: usize> EntryFile<N> {
 
     /// Writes what is still in memory.
     pub(crate) fn write_pending(&self) -> Result<(), StorageError> {
-        self.write_for_sure(&mut self.state())
+        self.write_for_sure(&self.changing())
     }
 
     /// Makes the file longer than its entries, as an active segment's is.
     pub(crate) fn preallocate(&self, bytes: u64) -> Result<(), StorageError> {
+        let _changing = self.changing();
         let mut state = self.state();
         if state.preallocated {
             return Ok(());
         }
         self.look(&mut state)?;
+        drop(state);
         let len = bytes - bytes % N as u64;
         self.set_len(len)?;
-        state.preallocated = true;
+        self.state().preallocated = true;
         Ok(())
     }
 
     /// Ends the file with its last entry; makes an empty one when there is none.
     pub(crate) fn trim(&self) -> Result<(), StorageError> {
-        let mut state = self.state();
-        self.look(&mut state)?;
-        self.write_for_sure(&mut state)?;
-        let len = u64::from(state.written.unwrap_or(0)) * N as u64;
-        if self.open()?.len().map_err(self.io("read the length of"))? != len {
+        let changing = self.changing();
+        self.write_for_sure(&changing)?;
+        let written = self.look(&mut self.state())?;
+        let len = u64::from(written) * N as u64;
+        let is_longer = self.open()?.len().map_err(self.io("read the length of"))? != len;
+        if is_longer {
             self.set_len(len)?;
-            state.unsynced = true;
         }
+        let mut state = self.state();
+        state.unsynced |= is_longer;
         state.preallocated = false;
         Ok(())
     }
 
     /// Keeps only the first `count` entries.
     pub(crate) fn truncate(&self, count: u32) -> Result<(), StorageError> {
+        let _changing = self.changing();
         let mut state = self.state();
         let written = self.look(&mut state)?;
-        if count >= written {
-            state.pending.truncate((count - written) as usize);
-        } else {
+        let is_cut = count < written;
+        if is_cut {
             state.pending.clear();
-            self.set_len(u64::from(count) * N as u64)?;
             state.written = Some(count);
             state.preallocated = false;
             state.unsynced = true;
+        } else {
+            state.pending.truncate((count - written) as usize);
         }
         state.last = match state.pending.last() {
             Some(last) => Some(*last),
@@ -160,7 +178,9 @@ impl<const N: usize> EntryFile<N> {
                 None => None,
             },
         };
-        Ok(())
+        drop(state);
+        // Readers look no farther by now.
+        if is_cut { self.set_len(u64::from(count) * N as u64) } else { Ok(()) }
     }
 
     /// Keeps the entries in front for which `is_good` holds; answers how many those are.
@@ -190,13 +210,20 @@ impl<const N: usize> EntryFile<N> {
 
     /// Makes what was written last.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        let mut state = self.state();
-        if state.unsynced {
-            self.write_for_sure(&mut state)?;
-            self.open()?.sync().map_err(self.io("sync"))?;
-            state.unsynced = false;
+        let _one = lock(&self.syncing);
+        let changing = self.changing();
+        if !self.state().unsynced {
+            return Ok(());
         }
-        Ok(())
+        self.write_for_sure(&changing)?;
+        // What is written from here on is for the next one.
+        self.state().unsynced = false;
+        drop(changing);
+        let synced = self.open().and_then(|file| file.sync().map_err(self.io("sync")));
+        if synced.is_err() {
+            self.state().unsynced = true;
+        }
+        synced
     }
 
     /// Whether a sync would find anything to do.
@@ -221,7 +248,11 @@ impl<const N: usize> EntryFile<N> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<N>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+
+    fn changing(&self) -> Changing<'_> {
+        lock(&self.changing)
     }
 
     fn open(&self) -> Result<Arc<File>, StorageError> {
@@ -261,21 +292,24 @@ impl<const N: usize> EntryFile<N> {
     }
 
     /// Writes what cannot wait in memory any longer, on a full disk too.
-    fn write_for_sure(&self, state: &mut State<N>) -> Result<(), StorageError> {
-        self.home.directory.with_reserve(|| self.write(state))
+    fn write_for_sure(&self, changing: &Changing<'_>) -> Result<(), StorageError> {
+        self.home.directory.with_reserve(|| self.write(changing))
     }
 
-    fn write(&self, state: &mut State<N>) -> Result<(), StorageError> {
-        if state.pending.is_empty() {
+    fn write(&self, _changing: &Changing<'_>) -> Result<(), StorageError> {
+        let (written, pending) = {
+            let mut state = self.state();
+            (self.look(&mut state)?, state.pending.clone())
+        };
+        if pending.is_empty() {
             return Ok(());
         }
-        let written = self.look(state)?;
         let position = u64::from(written) * N as u64;
-        self.open()?
-            .write_all_at(state.pending.as_flattened(), position)
-            .map_err(self.io("write to"))?;
-        state.written = Some(written + pending_len(state));
-        state.pending = Vec::new();
+        self.open()?.write_all_at(pending.as_flattened(), position).map_err(self.io("write to"))?;
+        let mut state = self.state();
+        state.written = Some(written + u32::try_from(pending.len()).unwrap_or(u32::MAX));
+        // Some may have come meanwhile.
+        state.pending = state.pending.split_off(pending.len());
         state.unsynced = true;
         Ok(())
     }

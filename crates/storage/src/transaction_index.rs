@@ -2,15 +2,16 @@
 //!
 //! Written at once, since aborts are few; a segment without one has no file. Must hold: entries
 //! ascend by last offset, and a file that breaks that is told to be corrupt, so that the segment
-//! is read again.
+//! is read again; who reads the entries waits for nobody who writes, cuts or syncs the file.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ottla_env::Open;
 use ottla_wire::{Offset, ProducerId};
 
 use crate::directory::{Home, LazyFile};
 use crate::error::StorageError;
+use crate::log::lock;
 use crate::names::{FileKind, file_name};
 
 const ENTRY_BYTES: usize = 34;
@@ -34,6 +35,11 @@ pub(crate) struct TransactionIndex {
     home: Arc<Home>,
     base: Offset,
     file: LazyFile,
+    /// Held by whoever syncs the file. The locks are taken in the order in which they stand.
+    syncing: Mutex<()>,
+    /// Held by whoever writes or cuts the file.
+    changing: Mutex<()>,
+    /// Held for a moment only, since readers need it.
     state: Mutex<State>,
 }
 
@@ -48,7 +54,14 @@ struct State {
 
 impl TransactionIndex {
     pub(crate) fn new(home: Arc<Home>, base: Offset) -> TransactionIndex {
-        TransactionIndex { home, base, file: LazyFile::default(), state: Mutex::default() }
+        TransactionIndex {
+            home,
+            base,
+            file: LazyFile::default(),
+            syncing: Mutex::default(),
+            changing: Mutex::default(),
+            state: Mutex::default(),
+        }
     }
 
     /// Reads the file, if there is one, and tells what is wrong with it.
@@ -57,8 +70,8 @@ impl TransactionIndex {
     }
 
     pub(crate) fn push(&self, entry: AbortedTransaction) -> Result<(), StorageError> {
-        let mut state = self.state();
-        let position = self.read(&mut state)?.len() * ENTRY_BYTES;
+        let _changing = lock(&self.changing);
+        let position = self.read(&mut self.state())?.len() * ENTRY_BYTES;
         let path = self.home.of(self.base, FileKind::TransactionIndex);
         let file =
             self.file.open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?;
@@ -66,6 +79,7 @@ impl TransactionIndex {
             let written = file.write_all_at(&encode(&entry), position as u64);
             written.map_err(StorageError::io("write to", &path))
         })?;
+        let mut state = self.state();
         state.unsynced = true;
         self.read(&mut state)?.push(entry);
         Ok(())
@@ -93,6 +107,7 @@ impl TransactionIndex {
 
     /// Drops the transactions that end at `offset` or above.
     pub(crate) fn truncate_to(&self, offset: Offset) -> Result<(), StorageError> {
+        let _changing = lock(&self.changing);
         let mut state = self.state();
         let entries = self.read(&mut state)?;
         let keep = entries.partition_point(|entry| entry.last_offset < offset);
@@ -101,6 +116,7 @@ impl TransactionIndex {
         }
         entries.truncate(keep);
         state.unsynced = true;
+        drop(state);
         let path = self.home.of(self.base, FileKind::TransactionIndex);
         let file =
             self.file.open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?;
@@ -110,6 +126,7 @@ impl TransactionIndex {
 
     /// Forgets everything, also a file that can't be read.
     pub(crate) fn reset(&self) -> Result<(), StorageError> {
+        let _changing = lock(&self.changing);
         let mut state = self.state();
         self.file.close();
         self.home.remove(&file_name(self.base, FileKind::TransactionIndex))?;
@@ -127,16 +144,18 @@ impl TransactionIndex {
     }
 
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        let mut state = self.state();
-        if state.unsynced {
-            let path = self.home.of(self.base, FileKind::TransactionIndex);
-            self.file
-                .open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?
-                .sync()
-                .map_err(StorageError::io("sync", &path))?;
-            state.unsynced = false;
+        let _one = lock(&self.syncing);
+        // What is written from here on is for the next one.
+        if !std::mem::take(&mut self.state().unsynced) {
+            return Ok(());
         }
-        Ok(())
+        let path = self.home.of(self.base, FileKind::TransactionIndex);
+        let file = self.file.open(&self.home, self.base, FileKind::TransactionIndex, Open::Create);
+        let synced = file.and_then(|file| file.sync().map_err(StorageError::io("sync", &path)));
+        if synced.is_err() {
+            self.state().unsynced = true;
+        }
+        synced
     }
 
     /// Whether a sync would find anything to do.
@@ -164,7 +183,7 @@ impl TransactionIndex {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn read<'a>(

@@ -4,8 +4,9 @@
 //! one of an idempotent producer, `t9 a=1` one of a transaction that `commit9` or `abort9` ends.
 //! `roll` lets the next append begin a segment, `wait 60` lets seconds pass, `clean` runs a pass
 //! that must be due and `idle` looks that none is; `delete5` deletes records below 5, `retain` lets
-//! retention run, `hw3` moves the high watermark back. What is left: `[base: first..last{records}]`
-//! with `T` for transactional, `C` for a control batch and `h60` for a horizon of 60 s.
+//! retention run and `remove` removes what waits for it, `sync` syncs, `hw3` moves the high
+//! watermark back. What is left: `[base: first..last{records}]` with `T` for transactional, `C` for
+//! a control batch and `h60` for a horizon of 60 s.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -37,10 +38,10 @@ pub(crate) fn config() -> LogConfig {
 }
 
 /// A log and the clock of its script.
-struct Scene {
+pub(crate) struct Scene {
     env: Env,
     dirs: LogDirs,
-    log: Arc<Log>,
+    pub(crate) log: Arc<Log>,
     now: Timestamp,
     sequences: BTreeMap<i64, i32>,
     key_bytes: u64,
@@ -49,7 +50,10 @@ struct Scene {
 
 impl Scene {
     fn new(world: &World, config: &LogConfig) -> Scene {
-        let env = world.node(1);
+        Scene::on(world.node(1), config)
+    }
+
+    pub(crate) fn on(env: Env, config: &LogConfig) -> Scene {
         format(env.disk(), "/logs", 7);
         let dirs = start(&env, &["/logs"], config);
         let created =
@@ -58,7 +62,7 @@ impl Scene {
         Scene { env, dirs, log, now: NOW, sequences, key_bytes: 1 << 16, config: config.clone() }
     }
 
-    fn run(&mut self, script: &str) {
+    pub(crate) fn run(&mut self, script: &str) {
         for command in script.split('|').map(str::trim).filter(|command| !command.is_empty()) {
             let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
             if let Some(codec) = Codec::ALL.into_iter().find(|codec| codec.name() == word) {
@@ -82,6 +86,8 @@ impl Scene {
                 ("idle", _) => assert_eq!(self.clean(), None, "{script}"),
                 ("retain", _) => drop(self.log.retain(self.now).unwrap()),
                 ("delete", offset) => drop(self.log.delete_records(Offset(offset)).unwrap()),
+                ("remove", _) => drop(self.dirs.remove_due(self.now)),
+                ("sync", _) => drop(self.log.sync().unwrap()),
                 ("checkpoint", _) => self.dirs.write_log_starts(),
                 ("restart", _) => self.restart(),
                 _ => panic!("unknown command {command}"),

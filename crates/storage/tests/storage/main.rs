@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod beside;
 mod clean;
 mod clean_crash;
 mod crash;
