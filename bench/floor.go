@@ -225,16 +225,12 @@ func withFloor(dir string, f func(*Broker) error) error {
 
 // floor takes the measurements that turnProduce and turnFetch take of a broker, under the same names.
 func (b *Broker) floor(add func(Result)) error {
-	for _, partitions := range []int{1, 12} {
-		for _, batch := range []int{16 << 10, 1 << 20} {
-			spec := base
-			spec.Partitions, spec.BatchBytes = partitions, batch
-			r, err := b.floorProduce(spec)
-			if err != nil {
-				return err
-			}
-			add(r)
+	for _, spec := range produceSpecs() {
+		r, err := b.floorProduce(spec)
+		if err != nil {
+			return err
 		}
+		add(r)
 	}
 	for _, batch := range []int{16 << 10, 1 << 20} {
 		spec := catchUp(batch)

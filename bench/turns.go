@@ -28,7 +28,7 @@ type turnSpec struct {
 
 func (spec *turnSpec) flags(flags *flag.FlagSet) {
 	flags.StringVar(&spec.phases, "phases", "*", "pattern or list of the phases after startup: "+
-		"produce, small, codecs, fetch, floor, tail, latency, durable, connections, txn, group, members, commits, offsets, compaction, recovery, partitions, many")
+		"produce, small, codecs, fetch, floor, tail, latency, beside, durable, connections, txn, group, members, commits, offsets, compaction, recovery, partitions, many")
 	flags.BoolVar(&spec.goals, "goals", false, "measure only what the goals need: three runs of --duration 2s take a quarter of an hour")
 	flags.IntVar(&spec.starts, "starts", 4, "starts on an empty folder in each turn")
 	flags.IntVar(&spec.partitions, "partitions", 2000, "partitions to create")
@@ -54,6 +54,7 @@ func (s *suite) turn(spec turnSpec, fresh func(int) string) []phase {
 		{"floor", func() { s.turnFloor(spec.dir) }},
 		{"tail", func() { s.turnFetch(spec.fillBytes, true) }},
 		{"latency", s.turnLatency},
+		{"beside", s.turnBeside},
 		{"durable", s.turnDurable},
 		{"connections", s.turnConnections},
 		{"txn", s.turnTransactions},
@@ -91,13 +92,20 @@ func (s *suite) turnProduce(rest time.Duration) {
 }
 
 func (s *suite) produceCases() {
+	for _, spec := range produceSpecs() {
+		s.try(s.broker.Produce(spec))
+	}
+}
+
+func produceSpecs() (all []ProduceSpec) {
 	for _, partitions := range []int{1, 12} {
 		for _, batch := range []int{16 << 10, 1 << 20} {
 			spec := base
 			spec.Partitions, spec.BatchBytes = partitions, batch
-			s.try(s.broker.Produce(spec))
+			all = append(all, spec)
 		}
 	}
+	return all
 }
 
 // warm runs a load that is not counted.
@@ -168,6 +176,20 @@ func (s *suite) turnLatency() {
 func latencySpec(rate int) LatencySpec {
 	return LatencySpec{Topic: "rig-latency", Partitions: 1, Replicas: 1, Acks: -1,
 		RecordBytes: 100, Rate: rate, Warmup: 3 * time.Second, Duration: 2 * base.Duration}
+}
+
+// turnBeside times records without and with somebody who reads old data of another topic meanwhile.
+func (s *suite) turnBeside() {
+	alone := latencySpec(1000)
+	s.try(s.broker.Latency(alone))
+	s.try(s.broker.LatencyBeside(besideSpec(alone), catchUp(16<<10)))
+}
+
+// besideSpec is a latency measurement beside a reader at a steady rate, which leaves both cores
+// time: what is looked for is who waits for whom.
+func besideSpec(spec LatencySpec) LatencySpec {
+	spec.Beside = 200
+	return spec
 }
 
 // turnDurable loads from many producers without and with a sync before each acknowledgement.
