@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::layers::{ANYONE, LAYERS, Layer};
+use crate::layers::{ANYONE, IN_TESTS, LAYERS, Layer};
 
 use super::tree::{File, Tree};
 
@@ -29,7 +29,7 @@ pub(super) fn arrows_point_down(tree: &Tree) -> Vec<String> {
         let allowed = reach(layer);
         for (section, dependency) in dependencies(&manifest.text) {
             let Some(to) = dependency.strip_prefix(PACKAGE_PREFIX) else { continue };
-            let in_tests = section == "dev-dependencies" && (to == "sim" || to == name);
+            let in_tests = section == "dev-dependencies" && (IN_TESTS.contains(&to) || to == name);
             if !in_tests && !allowed.contains(to) {
                 found.push(format!(
                     "{}: {name} -> {to} is no arrow of the house (see layers.rs)",

@@ -1,13 +1,12 @@
 //! The real node and the real client in one thread from one seed.
 //!
 //! story.rs draws what happens, clients.rs and members.rs are those who see it, ledger.rs and
-//! group.rs hold the invariants. transactional.rs tells stories of transactions, by history.rs.
-//! `cargo test` tells a few seeds' stories, `cargo xtask sim` those of others: from the seed in
-//! OTTLA_SIM_SEED on, as many as OTTLA_SIM_SEEDS says.
+//! group.rs hold the invariants. transactional.rs tells stories of transactions, which histories
+//! judges. `cargo test` tells a few seeds' stories, `cargo xtask sim` those of others: from the
+//! seed in OTTLA_SIM_SEED on, as many as OTTLA_SIM_SEEDS says.
 
 mod clients;
 mod group;
-mod history;
 mod ledger;
 mod members;
 mod server;
@@ -17,9 +16,9 @@ mod transactional;
 
 use std::collections::BTreeSet;
 
+use ottla_histories::{Anomaly, Vice as Misdeed};
 use ottla_sim::World;
 
-use history::Anomaly;
 use ledger::Invariant;
 use members::Vice;
 use story::{About, Told, tell};
@@ -141,7 +140,7 @@ fn no_story_breaks_a_promise_of_transactions() {
 }
 
 /// Tells stories of transactions with something wrong, until that was seen.
-fn is_caught(harm: Harm, vice: Option<transactional::Vice>, expected: Anomaly) {
+fn is_caught(harm: Harm, vice: Option<Misdeed>, expected: Anomaly) {
     let mut seen = BTreeSet::new();
     for seed in 1..=CANARIES {
         let told = transactional::tell(&World::new(seed), harm, vice);
@@ -155,37 +154,37 @@ fn is_caught(harm: Harm, vice: Option<transactional::Vice>, expected: Anomaly) {
 
 #[test]
 fn what_is_written_without_transactions_is_read_although_it_was_taken_back() {
-    is_caught(Harm::Nothing, Some(transactional::Vice::WritesAlone), Anomaly::DirtyRead);
+    is_caught(Harm::Nothing, Some(Misdeed::WritesAlone), Anomaly::DirtyRead);
 }
 
 #[test]
 fn half_a_transaction_is_seen() {
-    is_caught(Harm::Kills, Some(transactional::Vice::WritesAlone), Anomaly::Torn);
+    is_caught(Harm::Kills, Some(Misdeed::WritesAlone), Anomaly::Torn);
 }
 
 #[test]
 fn a_reader_of_what_is_not_committed_is_seen() {
-    is_caught(Harm::Nothing, Some(transactional::Vice::ReadsAll), Anomaly::DirtyRead);
+    is_caught(Harm::Nothing, Some(Misdeed::ReadsAll), Anomaly::DirtyRead);
 }
 
 #[test]
 fn what_a_mover_commits_before_it_writes_is_missed() {
-    is_caught(Harm::Nothing, Some(transactional::Vice::CommitsAhead), Anomaly::Lost);
+    is_caught(Harm::Nothing, Some(Misdeed::CommitsAhead), Anomaly::Lost);
 }
 
 #[test]
 fn what_a_mover_commits_after_it_has_written_comes_twice() {
-    is_caught(Harm::Nothing, Some(transactional::Vice::CommitsBehind), Anomaly::Doubled);
+    is_caught(Harm::Nothing, Some(Misdeed::CommitsBehind), Anomaly::Doubled);
 }
 
 #[test]
 fn a_mover_that_turns_round_what_it_read_is_seen() {
-    is_caught(Harm::Nothing, Some(transactional::Vice::TurnsRound), Anomaly::Reordered);
+    is_caught(Harm::Nothing, Some(Misdeed::TurnsRound), Anomaly::Reordered);
 }
 
 #[test]
 fn a_transaction_that_nobody_ends_is_seen() {
-    is_caught(Harm::Nothing, Some(transactional::Vice::LeavesOpen), Anomaly::Hanging);
+    is_caught(Harm::Nothing, Some(Misdeed::LeavesOpen), Anomaly::Hanging);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What can be wrong with a history.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Anomaly {
+pub enum Anomaly {
     /// What was committed, or read, is not there.
     Lost,
     /// An element is there twice.
@@ -27,14 +27,18 @@ pub(crate) enum Anomaly {
 
 /// One element of a list: the transaction that appended it, and which of its appends it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Element {
-    pub(crate) writer: u32,
-    pub(crate) transaction: u32,
-    pub(crate) place: u32,
+pub struct Element {
+    /// Who appended it.
+    pub writer: u32,
+    /// Counted for each writer, from 0 on.
+    pub transaction: u32,
+    /// Counted within the transaction, from 0 on.
+    pub place: u32,
 }
 
 impl Element {
-    pub(crate) fn parse(text: &[u8]) -> Option<Element> {
+    /// Reads what `Display` writes: `writer.transaction.place`.
+    pub fn parse(text: &[u8]) -> Option<Element> {
         let mut numbers = std::str::from_utf8(text).ok()?.split('.').map(str::parse);
         let mut next = || numbers.next()?.ok();
         Some(Element { writer: next()?, transaction: next()?, place: next()? })
@@ -55,21 +59,23 @@ impl fmt::Debug for Element {
 
 /// How a transaction ended, as far as its writer knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Its commit was never asked for.
     Open,
     /// Its commit was asked for.
     Asked,
+    /// The commit was answered.
     Committed,
+    /// The end was answered, and nothing of it counts.
     Aborted,
 }
 
 /// A partition of the lists.
-pub(crate) type List = i32;
+pub type List = i32;
 
 /// Everything observed; clones are the same history.
 #[derive(Clone, Default)]
-pub(crate) struct History {
+pub struct History {
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -93,7 +99,7 @@ impl History {
     }
 
     /// A writer begins its next transaction; gives its number.
-    pub(crate) fn begin(&self, writer: u32) -> u32 {
+    pub fn begin(&self, writer: u32) -> u32 {
         let mut inner = self.inner();
         let last = inner.transactions.range((writer, 0)..=(writer, u32::MAX)).next_back();
         let next = last.map_or(0, |((_, last), _)| last + 1);
@@ -103,7 +109,7 @@ impl History {
     }
 
     /// A writer is about to append to a list.
-    pub(crate) fn append(&self, writer: u32, transaction: u32, list: List) -> Element {
+    pub fn append(&self, writer: u32, transaction: u32, list: List) -> Element {
         let mut inner = self.inner();
         let known = inner.transactions.get_mut(&(writer, transaction)).expect("it has begun");
         let place = u32::try_from(known.appended.len()).expect("a few");
@@ -113,14 +119,14 @@ impl History {
     }
 
     /// A writer learns, or decides, how its transaction ends.
-    pub(crate) fn ends(&self, writer: u32, transaction: u32, outcome: Outcome) {
+    pub fn ends(&self, writer: u32, transaction: u32, outcome: Outcome) {
         let mut inner = self.inner();
         let known = inner.transactions.get_mut(&(writer, transaction)).expect("it has begun");
         known.outcome = outcome;
     }
 
     /// A reader of committed records is given an element.
-    pub(crate) fn read(&self, list: List, offset: i64, element: Element) {
+    pub fn read(&self, list: List, offset: i64, element: Element) {
         let mut inner = self.inner();
         let before = inner.read.insert((list, offset), element);
         if let Some(before) = before.filter(|before| *before != element) {
@@ -130,19 +136,19 @@ impl History {
     }
 
     /// Something does not end.
-    pub(crate) fn hangs(&self, what: String) {
+    pub fn hangs(&self, what: String) {
         self.inner().anomalies.push((Anomaly::Hanging, what));
     }
 
     /// How many transactions there were, and how many of them were committed for certain.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    pub fn counts(&self) -> (usize, usize) {
         let inner = self.inner();
         let committed = inner.transactions.values().filter(|it| it.outcome == Outcome::Committed);
         (inner.transactions.len(), committed.count())
     }
 
     /// Judges everything by the lists as they are in the end.
-    pub(crate) fn judge(&self, lists: &BTreeMap<List, Vec<(i64, Element)>>) {
+    pub fn judge(&self, lists: &BTreeMap<List, Vec<(i64, Element)>>) {
         let mut found = Vec::new();
         let inner = self.inner();
         let mut seen = BTreeSet::new();
@@ -175,7 +181,7 @@ impl History {
     }
 
     /// Judges a queue by what went in and what came out, list by list.
-    pub(crate) fn judge_queue(
+    pub fn judge_queue(
         &self,
         inputs: &BTreeMap<List, Vec<(i64, Element)>>,
         outputs: &BTreeMap<List, Vec<(i64, Element)>>,
@@ -212,7 +218,8 @@ impl History {
         }
     }
 
-    pub(crate) fn anomalies(&self) -> Vec<(Anomaly, String)> {
+    /// Everything that was found so far.
+    pub fn anomalies(&self) -> Vec<(Anomaly, String)> {
         self.inner().anomalies.clone()
     }
 }
