@@ -12,7 +12,8 @@ use crate::options::{Opt, Parsed};
 use crate::{
     broker_api_versions, cluster, completions, configs, console_consumer, console_producer,
     consumer_groups, delete_records, dump_log, features, get_offsets, help, leader_election, links,
-    log, log_dirs, metadata_quorum, start, stop, storage, topics, transactions,
+    log, log_dirs, metadata_quorum, reassign_partitions, start, stop, storage, topics,
+    transactions,
 };
 
 /// What a command's function gives back.
@@ -202,6 +203,16 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &["kafka-metadata-quorum"],
         summary: "tell who votes and leads in the quorum of the metadata log, and how far it is",
         body: Body::Words(|context, words| Box::pin(metadata_quorum::run(context, words))),
+    },
+    Applet {
+        name: "reassign-partitions",
+        kafka_names: &["kafka-reassign-partitions"],
+        summary: "move replicas between brokers and log directories, tell how far that is",
+        body: Body::Options {
+            options: reassign_partitions::OPTIONS,
+            about: "Moves replicas of partitions between brokers, and between log directories.",
+            run: |context, parsed| Box::pin(reassign_partitions::run(context, parsed)),
+        },
     },
     Applet {
         name: "start",

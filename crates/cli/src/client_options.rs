@@ -122,8 +122,58 @@ pub(crate) fn sentence(code: ErrorCode) -> String {
     format!("{}: {}", code.name(), code.message())
 }
 
+/// A refusal under the name that Apache Kafka's exceptions have, which scripts look for.
+pub(crate) fn exception(error: &ClientError) -> String {
+    let ClientError::Refused { code, message, .. } = error else { return error.to_string() };
+    let class = match *code {
+        ErrorCode::NON_EMPTY_GROUP => "GroupNotEmptyException".to_string(),
+        ErrorCode::GROUP_AUTHORIZATION_FAILED => "GroupAuthorizationException".to_string(),
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED => "TopicAuthorizationException".to_string(),
+        code => {
+            let words = code.name().split('_').map(|word| {
+                let (first, rest) = word.split_at(1.min(word.len()));
+                format!("{first}{}", rest.to_lowercase())
+            });
+            format!("{}Exception", words.collect::<String>())
+        }
+    };
+    let usual = match *code {
+        ErrorCode::NON_EMPTY_GROUP => "The group is not empty.",
+        ErrorCode::GROUP_ID_NOT_FOUND => "The group id does not exist.",
+        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => {
+            "Deleting offsets of a topic is forbidden while the consumer group is actively \
+             subscribed to it."
+        }
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => "This server does not host this topic-partition.",
+        code => code.message(),
+    };
+    format!("org.apache.kafka.common.errors.{class}: {}", message.as_deref().unwrap_or(usual))
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         Failure::said(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_wire::ApiKey;
+
+    use super::*;
+
+    #[test]
+    fn refusals_have_the_names_of_exceptions() {
+        let refused = |code, message| {
+            exception(&ClientError::refused(ApiKey::DeleteGroups, "g", code, message))
+        };
+        assert_eq!(
+            refused(ErrorCode::GROUP_ID_NOT_FOUND, Some("Group g not found.")),
+            "org.apache.kafka.common.errors.GroupIdNotFoundException: Group g not found."
+        );
+        assert_eq!(
+            refused(ErrorCode::NON_EMPTY_GROUP, None),
+            "org.apache.kafka.common.errors.GroupNotEmptyException: The group is not empty."
+        );
     }
 }

@@ -45,6 +45,7 @@ mod metadata_quorum;
 mod options;
 mod partition_file;
 mod partition_filter;
+mod reassign_partitions;
 mod start;
 mod stop;
 mod storage;

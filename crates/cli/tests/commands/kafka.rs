@@ -4,24 +4,42 @@
 //! it was captured. Compared are stdout, exit code and the first line on stderr.
 //! Must hold: what may differ is a rule in this file, with its reason, and nothing else may.
 
-use super::session::{Ran, Session, with_dynamic_session, with_session};
+use std::time::Duration;
+
+use super::session::{Ran, Session, with_dynamic_session, with_session, with_two_directories};
 
 const SESSION: &str = include_str!("../kafka-session.txt");
 const ADMIN_SESSION: &str = include_str!("../kafka-admin-session.txt");
+const REASSIGN_SESSION: &str = include_str!("../kafka-reassign-session.txt");
 
 /// One command and what Apache Kafka's tool printed.
 struct Step {
+    /// What is done before: files that are written, topics that get records.
+    before: Vec<Before>,
     command: &'static str,
     stdout: Vec<&'static str>,
     stderr: Option<&'static str>,
     code: u8,
 }
 
+/// What a session does beside commands.
+enum Before {
+    /// Writes a file with this text.
+    File(&'static str, &'static str),
+    /// Writes some MB to a topic.
+    Fill(&'static str),
+}
+
 fn steps(session: &'static str) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let (mut steps, mut before) = (Vec::new(), Vec::new());
     for line in session.lines() {
-        if let Some(command) = line.strip_prefix("$ ") {
-            steps.push(Step { command, stdout: Vec::new(), stderr: None, code: 0 });
+        if let Some((name, text)) = line.strip_prefix("+ ").and_then(|line| line.split_once(' ')) {
+            before.push(Before::File(name, text));
+        } else if let Some(topic) = line.strip_prefix("% fill ") {
+            before.push(Before::Fill(topic));
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            let before = std::mem::take(&mut before);
+            steps.push(Step { before, command, stdout: Vec::new(), stderr: None, code: 0 });
         }
         let Some(step) = steps.last_mut() else { continue };
         if let Some(line) = line.strip_prefix("| ") {
@@ -35,8 +53,43 @@ fn steps(session: &'static str) -> Vec<Step> {
     steps
 }
 
+/// What a session calls its own places, and where they are.
+fn places(session: &Session) -> [(&'static str, String); 5] {
+    let folder = session.folder();
+    [
+        ("BROKER", session.address().to_string()),
+        ("CONTROLLER", session.controller().to_string()),
+        ("DATA1", format!("{folder}/data1")),
+        ("DATA2", format!("{folder}/data2")),
+        ("FILES", folder),
+    ]
+}
+
+fn at_place(session: &Session, text: &str) -> String {
+    places(session).iter().fold(text.to_string(), |text, (name, place)| text.replace(name, place))
+}
+
+async fn prepare(session: &Session, before: &[Before]) {
+    for one in before {
+        match one {
+            Before::File(name, text) => {
+                session.file(name, &at_place(session, text));
+            }
+            Before::Fill(topic) => {
+                let words = format!("console-producer --topic {topic} --bootstrap-server");
+                let mut words: Vec<String> = words.split(' ').map(String::from).collect();
+                words.push(session.address().to_string());
+                let line = "x".repeat(1_000) + "\n";
+                let ran = session.words(&words, line.repeat(3_000)).await;
+                assert_eq!(ran.code, 0, "{}", ran.stderr);
+            }
+        }
+    }
+}
+
 async fn run(session: &Session, command: &str) -> Ran {
     let (line, input) = command.split_once(" <<< ").unwrap_or((command, ""));
+    let line = &at_place(session, line);
     let mut words: Vec<String> = line.split_whitespace().map(String::from).collect();
     // The server goes last, but never behind an option that still wants its argument.
     let server = ["--bootstrap-server".to_string(), session.address().to_string()];
@@ -44,7 +97,7 @@ async fn run(session: &Session, command: &str) -> Ran {
     let is_first = ["metadata-quorum", "features"].contains(&words[0].as_str());
     let is_open = line.ends_with("--topic") || is_first;
     match words.len() {
-        1 if words[0] == "console-consumer" => (),
+        1 if ["console-consumer", "reassign-partitions"].contains(&words[0].as_str()) => (),
         _ if is_open => drop(words.splice(1..1, server)),
         _ => words.extend(server),
     }
@@ -54,7 +107,8 @@ async fn run(session: &Session, command: &str) -> Ran {
 /// Lines that may stand in any order, such as those of hash maps, are sorted; what each run has of
 /// its own gets one name.
 fn normal(session: &Session, command: &str, lines: &str) -> Vec<String> {
-    let text = lines.replace(session.address(), "BROKER");
+    let own = places(session);
+    let text = own.iter().fold(lines.to_string(), |text, (name, place)| text.replace(place, name));
     let text = text.strip_suffix('\n').map_or(format!("{text}<no newline>"), String::from);
     let mut lines: Vec<String> = if text == "<no newline>" {
         Vec::new()
@@ -72,6 +126,10 @@ fn normal_line(command: &str, line: &str) -> String {
     if line.starts_with("console-consumer-") {
         let rest = line.trim_start_matches(|letter: char| !letter.is_whitespace());
         return format!("console-consumer-N {}", rest.trim_start());
+    }
+    if command.starts_with("reassign-partitions") && line.starts_with("{\"version\"") {
+        // Which of two directories a new partition is in is drawn.
+        return line.replace("DATA1", "DATA").replace("DATA2", "DATA");
     }
     let cells = line.split('\t').map(|cell| {
         if let Some(configs) = cell.strip_prefix("Configs: ") {
@@ -150,7 +208,8 @@ fn difference(session: &Session, step: &Step, ran: &Ran) -> Option<String> {
 async fn have(session: &Session, text: &'static str) {
     let mut wrong = Vec::new();
     for step in steps(text) {
-        let reads = ["--describe", "--list", "get-offsets"];
+        prepare(session, &step.before).await;
+        let reads = ["--describe", "--list", "--verify", "get-offsets"];
         let reads = reads.iter().any(|word| step.command.contains(word));
         let mut tries = if reads { TRIES_MAX } else { 1 };
         loop {
@@ -158,7 +217,7 @@ async fn have(session: &Session, text: &'static str) {
             let ran = run(session, step.command).await;
             match difference(session, &step, &ran) {
                 None => break,
-                Some(_) if tries > 0 => continue,
+                Some(_) if tries > 0 => session.env().sleep(AGAIN).await,
                 Some(difference) => break wrong.push(difference),
             }
         }
@@ -176,5 +235,11 @@ fn the_administrators_tools_print_what_apache_kafkas_print() {
     with_dynamic_session(async |session| have(session, ADMIN_SESSION).await);
 }
 
-/// How often what a broker tells is asked for again.
+#[test]
+fn partitions_are_reassigned_as_apache_kafkas_tool_does() {
+    with_two_directories(async |session| have(session, REASSIGN_SESSION).await);
+}
+
+/// How often what a broker tells is asked for again, and how soon.
 const TRIES_MAX: u32 = 100;
+const AGAIN: Duration = Duration::from_millis(50);

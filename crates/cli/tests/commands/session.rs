@@ -20,6 +20,8 @@ pub(crate) struct Ran {
 
 /// What the nodes belong to that are formatted first.
 const CLUSTER: &str = "4L6g3nShT-eMCtK--X86sw";
+/// The configuration of a node whose quorum has its voters from there.
+const STATIC: &str = "controller.quorum.voters=1@127.0.0.1:9093";
 /// The configuration of a node whose quorum keeps its voters in its log.
 const DYNAMIC: &str = "controller.quorum.bootstrap.servers=127.0.0.1:9093";
 
@@ -32,20 +34,33 @@ pub(crate) struct Session {
     folder: tempfile::TempDir,
 }
 
+/// The log directories in the node's folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Directories {
+    /// The folder itself.
+    One,
+    /// `data1` and `data2` in it.
+    Two,
+}
+
 impl Session {
     /// Starts a node with more lines of configuration.
-    async fn start(env: &Env, more: &str) -> Session {
+    async fn start(env: &Env, more: &str, directories: Directories) -> Session {
         let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        let log_dirs = match directories {
+            Directories::One => at.to_string(),
+            Directories::Two => format!("{at}/data1,{at}/data2"),
+        };
         let file = format!(
-            "process.roles=broker,controller\nnode.id=1\nlog.dirs={}\n\
+            "process.roles=broker,controller\nnode.id=1\nlog.dirs={log_dirs}\n\
              listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\n\
              controller.listener.names=CONTROLLER\n{more}\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=2\n\
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
              transaction.state.log.num.partitions=2\n\
              transaction.partition.verification.enable=false\n\
-             group.initial.rebalance.delay.ms=0\nlog.segment.delete.delay.ms=1000\n",
-            folder.path().display()
+             group.initial.rebalance.delay.ms=0\nlog.segment.delete.delay.ms=1000\n"
         );
         if more == DYNAMIC {
             let path = folder.path().join("server.properties");
@@ -74,6 +89,16 @@ impl Session {
         let path = self.folder.path().join(name);
         self.env.disk().replace(&path, text.as_bytes()).unwrap();
         path.display().to_string()
+    }
+
+    /// The folder that everything of this session is in.
+    pub(crate) fn folder(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+
+    /// Where the node's controller is.
+    pub(crate) fn controller(&self) -> &str {
+        &self.controller
     }
 
     /// A client of the node.
@@ -128,19 +153,24 @@ impl Session {
 
 /// Runs the test on a runtime of its own, for at most a minute.
 pub(crate) fn with_session(test: impl AsyncFnOnce(&Session)) {
-    with_configured("controller.quorum.voters=1@127.0.0.1:9093", test);
+    with_configured(STATIC, Directories::One, test);
+}
+
+/// The same on a node with two log directories, `data1` and `data2` in the session's folder.
+pub(crate) fn with_two_directories(test: impl AsyncFnOnce(&Session)) {
+    with_configured(STATIC, Directories::Two, test);
 }
 
 /// The same on a node whose quorum keeps its voters in its log.
 pub(crate) fn with_dynamic_session(test: impl AsyncFnOnce(&Session)) {
-    with_configured(DYNAMIC, test);
+    with_configured(DYNAMIC, Directories::One, test);
 }
 
-fn with_configured(more: &str, test: impl AsyncFnOnce(&Session)) {
+fn with_configured(more: &str, directories: Directories, test: impl AsyncFnOnce(&Session)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let env = Env::real(runtime.handle().clone());
     let ran = runtime.block_on(env.timeout(Duration::from_secs(60), async {
-        let session = Session::start(&env, more).await;
+        let session = Session::start(&env, more, directories).await;
         test(&session).await;
         session.node.stop().await;
     }));
