@@ -3,7 +3,9 @@
 //
 //   java -cp '<jars of Apache Kafka>/*' Cleaning.java OUT HISTORIES
 //
-// OUT gets a folder `logs` with one partition per history, as it was before any pass, and
+// From the twenty-fourth history on Kafka itself says from where to where a pass goes, with one of
+// these in turn: a least lag, a log start that is raised between passes, `compact,delete` with a
+// limit of bytes, keys and values that are larger than a buffer. OUT gets a folder `logs` with one partition per history, as it was before any pass, and
 // `cleaned.txt`. A history is random, but the same for its number each time, save for the clock.
 
 import java.io.File;
@@ -28,12 +30,16 @@ import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
 
 public class Cleaning {
     static final int RETENTION_MS = 60_000;
+    /** The first so many histories are only compacted, from where this program says. */
+    static final int SIMPLE = 24;
+    static final int LAG_MS = 96_000;
     static final CompressionType[] CODECS = {
         CompressionType.NONE, CompressionType.GZIP, CompressionType.SNAPPY, CompressionType.LZ4,
         CompressionType.ZSTD};
 
     final Random random;
     final boolean plain;
+    final Rule rule;
     final UnifiedLog log;
     final PrintWriter out;
     final Map<Long, Integer> sequences = new TreeMap<>();
@@ -42,6 +48,9 @@ public class Cleaning {
     final KafkaScheduler scheduler;
     long clock;
     int counter;
+
+    /** What is asked of a history besides compaction. */
+    enum Rule { SIMPLE, LAG, START, DELETE, LARGE }
 
     public static void main(String[] args) throws Exception {
         Path out = Path.of(args[0]);
@@ -58,12 +67,16 @@ public class Cleaning {
         random = new Random(number);
         this.out = out;
         plain = number % 3 == 0;
+        rule = number < SIMPLE ? Rule.SIMPLE : Rule.values()[1 + number % 4];
         clock = System.currentTimeMillis() - 100_000;
         File folder = dir.resolve("work/history-" + number).toFile();
         folder.mkdirs();
         Map<String, Object> configs = new HashMap<>();
-        configs.put("cleanup.policy", "compact");
-        configs.put("internal.segment.bytes", plain ? 3000 : 1 << 20);
+        configs.put("cleanup.policy", rule == Rule.DELETE ? "compact,delete" : "compact");
+        configs.put("min.compaction.lag.ms", rule == Rule.LAG ? LAG_MS : 0);
+        configs.put("retention.ms", -1);
+        configs.put("retention.bytes", retentionBytes());
+        configs.put("internal.segment.bytes", segmentBytes());
         configs.put("segment.index.bytes", 8192);
         configs.put("index.interval.bytes", 200);
         configs.put("delete.retention.ms", RETENTION_MS);
@@ -74,6 +87,15 @@ public class Cleaning {
             new BrokerTopicStats(), Time.SYSTEM, 60_000,
             new ProducerStateManagerConfig(Integer.MAX_VALUE, false), 600_000,
             new LogDirFailureChannel(1), true, Optional.empty());
+    }
+
+    int segmentBytes() {
+        return plain && rule != Rule.LARGE ? 3000 : 1 << 20;
+    }
+
+    /** Less than what a history comes to. */
+    long retentionBytes() {
+        return rule == Rule.DELETE ? 2_500 : -1;
     }
 
     void run(int number, Path dir) throws Exception {
@@ -87,8 +109,8 @@ public class Cleaning {
         append(data(false, -1));
         log.flush(true);
         copy(log.dir().toPath(), dir.resolve("logs/history-" + number));
-        out.printf("history %d slots=%d segment=%d retention=%d%n",
-            number, slots, plain ? 3000 : 1 << 20, RETENTION_MS);
+        out.printf("history %d slots=%d segment=%d retention=%d lag=%d bytes=%d%n", number, slots,
+            segmentBytes(), RETENTION_MS, rule == Rule.LAG ? LAG_MS : 0, retentionBytes());
         Cleaner cleaner = new Cleaner(0, new SkimpyOffsetMap(slots * 24), 1 << 16, 1 << 20, 0.9,
             new Throttler(1e12, 1000, "t", "b", Time.SYSTEM), Time.SYSTEM, partition -> { });
         long dirty = 0, now = System.currentTimeMillis();
@@ -98,11 +120,22 @@ public class Cleaning {
             long mark = pass == 3 ? log.logEndOffset()
                 : dirty + 1 + (long) (random.nextDouble() * (active - dirty + 10));
             log.updateHighWatermark(Math.min(mark, log.logEndOffset()));
+            if (rule == Rule.START) {
+                long start = log.logStartOffset();
+                start += (long) (random.nextDouble() * (log.highWatermark() - start) / 2);
+                log.maybeIncrementLogStartOffset(start, LogStartOffsetIncrementReason.ClientRecordDeletion);
+            }
+            if (rule == Rule.START || rule == Rule.DELETE) log.deleteOldSegments();
             long uncleanable = Math.min(log.lastStableOffset(), active);
+            if (rule != Rule.SIMPLE) {
+                long[] reach = reach(pass == 0 ? Optional.empty() : Optional.of(dirty), now);
+                dirty = reach[0];
+                uncleanable = reach[1];
+            }
             LogToClean toClean = new LogToClean(log, dirty, uncleanable, true);
-            out.printf("pass hw=%d now=%d dirty=%d end=%d bytes=%d%n",
-                log.highWatermark(), now, dirty, toClean.firstUncleanableOffset(),
-                toClean.cleanableBytes());
+            out.printf("pass hw=%d now=%d start=%d dirty=%d end=%d bytes=%d%n",
+                log.highWatermark(), now, log.logStartOffset(), dirty,
+                toClean.firstUncleanableOffset(), toClean.cleanableBytes());
             if (toClean.cleanableBytes() > 0) {
                 dirty = cleaner.doClean(toClean, now).getKey();
                 out.printf("cleaned %d%n", dirty);
@@ -114,6 +147,22 @@ public class Cleaning {
         }
         log.close();
         scheduler.shutdown();
+    }
+
+    /** From where to where Kafka lets a pass go; how it finds that is not for everybody to call. */
+    long[] reach(Optional<Long> checkpoint, long now) throws Exception {
+        var find = LogCleanerManager.class.getDeclaredMethod("cleanableOffsets",
+            UnifiedLog.class, Optional.class, long.class);
+        find.setAccessible(true);
+        Object found = find.invoke(null, log, checkpoint, now);
+        long[] reach = new long[2];
+        String[] names = {"firstDirtyOffset", "firstUncleanableDirtyOffset"};
+        for (int at = 0; at < names.length; at++) {
+            var field = found.getClass().getDeclaredMethod(names[at]);
+            field.setAccessible(true);
+            reach[at] = (long) field.invoke(found);
+        }
+        return reach;
     }
 
     void step() throws Exception {
@@ -162,20 +211,21 @@ public class Cleaning {
         int count = 1 + random.nextInt(6);
         short epoch = id < 0 ? -1 : epochs.getOrDefault(id, (short) 0);
         int sequence = id < 0 ? -1 : sequences.getOrDefault(id, 0);
-        MemoryRecordsBuilder builder = MemoryRecords.builder(ByteBuffer.allocate(1 << 14),
+        MemoryRecordsBuilder builder = MemoryRecords.builder(ByteBuffer.allocate(1 << 16),
             RecordBatch.CURRENT_MAGIC_VALUE, Compression.of(codec).build(),
             TimestampType.CREATE_TIME, 0L, RecordBatch.NO_TIMESTAMP, id, epoch, sequence,
             transactional, -1);
         for (int at = 0; at < count; at++) {
             int key = random.nextInt(14);
             byte[] value = random.nextInt(6) == 0 ? null
-                : ("v" + counter++ + "x".repeat(random.nextInt(40))).getBytes(StandardCharsets.UTF_8);
+                : ("v" + counter++ + "x".repeat(random.nextInt(rule == Rule.LARGE ? 4_000 : 40))).getBytes(StandardCharsets.UTF_8);
             Header[] headers = switch (random.nextInt(4)) {
                 case 0 -> new Header[] {new RecordHeader("null", (byte[]) null)};
                 case 1 -> new Header[] {new RecordHeader("a", new byte[] {1, 2}), new RecordHeader("", new byte[0])};
                 default -> new Header[0];
             };
-            byte[] bytes = key == 0 ? new byte[0] : ("key-" + key).getBytes(StandardCharsets.UTF_8);
+            String name = rule == Rule.LARGE ? "key-".repeat(100 * key) + key : "key-" + key;
+            byte[] bytes = key == 0 ? new byte[0] : name.getBytes(StandardCharsets.UTF_8);
             builder.append(clock + random.nextInt(400) - 200, bytes, value, headers);
         }
         if (id >= 0) sequences.put(id, sequence + count);

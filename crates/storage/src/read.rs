@@ -211,11 +211,33 @@ impl Log {
         from: Offset,
         until: Offset,
     ) -> Result<Vec<AbortedTransaction>, StorageError> {
+        self.aborted_above(from, from, until)
+    }
+
+    /// The aborted transactions that the cleaner goes by from `from` on. Those that ended below the
+    /// log's start are none for Kafka's (LocalLog.collectAbortedTransactions): what is left of them
+    /// is no longer served, and goes as other records go.
+    pub(crate) fn aborted_to_clean(
+        &self,
+        from: Offset,
+        until: Offset,
+    ) -> Result<Vec<AbortedTransaction>, StorageError> {
+        self.aborted_above(self.start(), from, until)
+    }
+
+    /// The aborted transactions that end at or above `least` and begin below `until`, in the
+    /// segments from that of `from` on.
+    fn aborted_above(
+        &self,
+        least: Offset,
+        from: Offset,
+        until: Offset,
+    ) -> Result<Vec<AbortedTransaction>, StorageError> {
         let segments = self.segments();
         let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut found = Vec::new();
         for segment in &segments[first..] {
-            let collected = segment.aborted.collect(from, until, &mut found);
+            let collected = segment.aborted.collect(least, until, &mut found);
             if self.home.directory.judge_read(collected)? {
                 break;
             }

@@ -120,7 +120,7 @@ impl Pass {
         let until = segments.partition_point(|segment| segment.base < dirt.round_end);
         let dirty = segments.get(from.saturating_sub(1)..until).unwrap_or_default();
         let mut transactions = Transactions::default();
-        transactions.expect(log.aborted(dirt.first_dirty, dirt.round_end)?);
+        transactions.expect(log.aborted_to_clean(dirt.first_dirty, dirt.round_end)?);
         let span = u64::try_from(dirt.round_end - dirt.first_dirty).unwrap_or(0);
         let phase = MapPhase { segments: dirty.to_vec().into(), place: None, transactions };
         Ok(Pass {
@@ -283,7 +283,7 @@ impl Pass {
         };
         if current.place.position == 0 {
             let behind = next_base(&self.log, segment.base);
-            phase.transactions.expect(self.log.aborted(segment.base, behind)?);
+            phase.transactions.expect(self.log.aborted_to_clean(segment.base, behind)?);
         }
         let Place { position: from, offset: mut good } = current.place;
         let before = current.output.size();
