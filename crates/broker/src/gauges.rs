@@ -45,6 +45,7 @@ impl Broker {
         let rooms = &self.applier.rooms;
         partitions(rooms, page);
         directories(rooms, page);
+        cleaning(rooms, page);
         groups(rooms, page);
         coordinated(rooms, page);
         shares(rooms, page);
@@ -123,6 +124,7 @@ fn partitions(rooms: &Rooms, page: &mut Page) {
             page.put(Metric::LogSize, &labels, size);
             page.put(Metric::LogStart, &labels, log.start().0);
             page.put(Metric::LogEnd, &labels, log.end().0);
+            page.put(Metric::LogSegments, &labels, log.segment_count());
         }
     }
     page.put(Metric::Partitions, &[], all.len());
@@ -143,13 +145,39 @@ fn under_replicated(rooms: &Rooms) -> usize {
 }
 
 fn directories(rooms: &Rooms, page: &mut Page) {
-    let mut offline = 0_usize;
+    let (mut offline, mut cordoned) = (0_usize, 0_usize);
     for directory in rooms.dirs.states() {
         let has_failed = directory.failure.is_some();
         offline += usize::from(has_failed);
-        page.put(Metric::DirOffline, &[&directory.path.to_string_lossy()], has_failed);
+        cordoned += usize::from(directory.cordoned);
+        let labels = [&*directory.path.to_string_lossy()];
+        page.put(Metric::DirOffline, &labels, has_failed);
+        page.put(Metric::DirCordoned, &labels, directory.cordoned);
+        page.put(Metric::Flushes, &labels, directory.flushes);
     }
     page.put(Metric::OfflineDirs, &[], offline);
+    page.put(Metric::CordonedDirs, &[], cordoned);
+}
+
+fn cleaning(rooms: &Rooms, page: &mut Page) {
+    let status = rooms.dirs.cleaning_status();
+    for directory in rooms.dirs.states() {
+        let labels = [&*directory.path.to_string_lossy()];
+        let here = status.uncleanable.iter().filter(|log| log.directory == directory.id);
+        page.put(
+            Metric::UncleanableBytes,
+            &labels,
+            here.clone().map(|log| log.dirty_bytes).sum::<u64>(),
+        );
+        page.put(Metric::Uncleanable, &labels, here.count());
+    }
+    page.put(Metric::DirtyPercent, &[], 100.0 * status.dirtiest);
+    page.put(Metric::CleanerIdle, &[], status.idle_ms.unwrap_or(0));
+    page.put(Metric::CleanerRecopied, &[], status.recopied_percent);
+    page.put(Metric::CleanerKeys, &[], status.key_percent_max);
+    page.put(Metric::CleanerTime, &[], status.seconds_max);
+    page.put(Metric::CleanerDelay, &[], status.overdue_ms.max(0) / 1_000);
+    page.put(Metric::CleanerPasses, &[], status.passes);
 }
 
 fn groups(rooms: &Rooms, page: &mut Page) {

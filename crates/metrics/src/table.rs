@@ -83,6 +83,9 @@ metrics! {
     /// The offset behind the last record of a partition's log.
     LogEnd: Gauge "kafka_log_log_logendoffset" [topic, partition], "offset",
         "kafka.log:type=Log,name=LogEndOffset";
+    /// Segments that a partition's log consists of.
+    LogSegments: Gauge "kafka_log_log_numlogsegments" [topic, partition], "segments",
+        "kafka.log:type=Log,name=NumLogSegments";
     /// Partitions that are left out of the metrics by partition, since there are so many.
     LogsLeftOut: Gauge "ottla_logs_left_out" [], "partitions", none;
     /// Bytes of batches in all logs of this broker together.
@@ -93,6 +96,41 @@ metrics! {
     /// Whether a log directory is offline: 1 or 0.
     DirOffline: Gauge "kafka_log_logmanager_logdirectoryoffline" [logdirectory], "0 or 1",
         "kafka.log:type=LogManager,name=LogDirectoryOffline";
+    /// Log directories that take no new partitions.
+    CordonedDirs: Gauge "kafka_log_logmanager_cordonedlogdirectorycount" [], "directories",
+        "kafka.log:type=LogManager,name=CordonedLogDirectoryCount";
+    /// Whether a log directory takes no new partitions: 1 or 0.
+    DirCordoned: Gauge "kafka_log_logmanager_logdirectorycordoned" [logdirectory], "0 or 1",
+        "kafka.log:type=LogManager,name=LogDirectoryCordoned";
+    /// Syncs of logs, by the directory that they are in.
+    Flushes: Counter "ottla_log_flushes_total" [logdirectory], "syncs",
+        "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs";
+    /// Logs that are not compacted any more, until a restart, since a file of theirs is damaged.
+    Uncleanable: Gauge "kafka_log_logcleanermanager_uncleanable_partitions_count" [logdirectory],
+        "logs", "kafka.log:type=LogCleanerManager,name=uncleanable-partitions-count";
+    /// What compaction would have to look at in them.
+    UncleanableBytes: Gauge "kafka_log_logcleanermanager_uncleanable_bytes" [logdirectory],
+        "bytes", "kafka.log:type=LogCleanerManager,name=uncleanable-bytes";
+    /// How much of the dirtiest log that is compacted is dirty, when a log was chosen last.
+    DirtyPercent: Gauge "kafka_log_logcleanermanager_max_dirty_percent" [], "percent",
+        "kafka.log:type=LogCleanerManager,name=max-dirty-percent";
+    /// Time since a log to compact was looked for; 0 before the first time.
+    CleanerIdle: Gauge "kafka_log_logcleanermanager_time_since_last_run_ms" [], "milliseconds",
+        "kafka.log:type=LogCleanerManager,name=time-since-last-run-ms";
+    /// What is left of each hundred bytes that the last passes of the cleaners have read.
+    CleanerRecopied: Gauge "kafka_log_logcleaner_cleaner_recopy_percent" [], "percent",
+        "kafka.log:type=LogCleaner,name=cleaner-recopy-percent";
+    /// How much of the room for keys the fullest of the last passes has taken.
+    CleanerKeys: Gauge "kafka_log_logcleaner_max_buffer_utilization_percent" [], "percent",
+        "kafka.log:type=LogCleaner,name=max-buffer-utilization-percent";
+    /// How long the longest of the last passes has taken.
+    CleanerTime: Gauge "kafka_log_logcleaner_max_clean_time_secs" [], "seconds",
+        "kafka.log:type=LogCleaner,name=max-clean-time-secs";
+    /// By how much a log is overdue by max.compaction.lag.ms, when a log was chosen last.
+    CleanerDelay: Gauge "kafka_log_logcleaner_max_compaction_delay_secs" [], "seconds",
+        "kafka.log:type=LogCleaner,name=max-compaction-delay-secs";
+    /// Passes of compaction that came to their end.
+    CleanerPasses: Counter "ottla_cleaner_passes_total" [], "passes", none;
     /// Logs that this start has found in the log directories.
     LogsFound: Gauge "ottla_start_logs" [], "logs", none;
     /// Logs that this start has opened, recovery included.

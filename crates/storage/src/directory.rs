@@ -40,6 +40,7 @@ pub struct Directory {
     pub(crate) unsynced: Unsynced,
     removals: Mutex<Vec<Removal>>,
     recovered_bytes: AtomicU64,
+    flushes: AtomicU64,
     scratches: Scratches,
     /// Told when whoever sends a file cannot read it.
     on_fault: Arc<OnFault>,
@@ -105,6 +106,7 @@ impl Directory {
             unsynced: Unsynced::default(),
             removals: Mutex::new(Vec::new()),
             recovered_bytes: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
             scratches: Scratches::default(),
         })
     }
@@ -301,6 +303,15 @@ impl Directory {
     /// For the appends of compressed batches.
     pub(crate) fn scratches(&self) -> &Scratches {
         &self.scratches
+    }
+
+    /// How often a log in the directory was synced.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_flush(&self) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many bytes starts after a crash have read and checked.

@@ -144,6 +144,8 @@ pub struct DirState {
     pub cordoned: bool,
     /// Why it is offline, if it is.
     pub failure: Option<String>,
+    /// How often a log in it was synced since the start.
+    pub flushes: u64,
 }
 
 impl LogDirs {
@@ -228,6 +230,7 @@ impl LogDirs {
             id: directory.id(),
             cordoned: cordoned.contains(directory.path()),
             failure: directory.failure().map(str::to_owned),
+            flushes: directory.flushes(),
         };
         self.directories().map(state).collect()
     }

@@ -46,6 +46,7 @@ impl Log {
         let synced = self.sync_to(end);
         // Not before: until then they count for those who wait for the disk.
         self.home.directory.unsynced.sub(bytes);
+        self.home.directory.note_flush();
         if let Err(error) = &synced {
             self.home.directory.fail(&error.to_string());
         }

@@ -302,6 +302,11 @@ impl Log {
         self.segments().iter().map(|segment| segment.size()).sum()
     }
 
+    /// In how many segments they lie.
+    pub fn segment_count(&self) -> usize {
+        self.segments().len()
+    }
+
     /// The newest leader epoch that wrote to the log or was assigned.
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
         lock(&self.epochs).latest()

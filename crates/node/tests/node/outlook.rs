@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use ottla_client::{Client, TopicPartition};
+use bytes::Bytes;
+use ottla_client::{Client, Producer, ProducerRecord, ProducerSettings, TopicPartition};
 use ottla_env::Env;
 use ottla_sim::{Broken, World};
 use ottla_wire::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -12,7 +13,9 @@ use ottla_wire::messages::{DeleteGroupsRequest, FetchRequest};
 use ottla_wire::{Offset, PartitionIndex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{alone, client, create_topic, fill, opening, produce, start_with, values};
+use crate::support::{
+    alone, client, create_topic, fill, opening, produce, set_broker_config, start_with, values,
+};
 
 const SHOWN: &str = "ottla.http.listener=:9404";
 
@@ -124,6 +127,7 @@ fn what_was_produced_and_fetched_is_what_is_counted() {
             ("kafka_server_brokertopicmetrics_messagesin_total", 3.0),
             ("kafka_log_log_logstartoffset{topic=\"fish\",partition=\"0\"}", 0.0),
             ("kafka_log_log_logendoffset{topic=\"fish\",partition=\"0\"}", 3.0),
+            ("kafka_log_log_numlogsegments{topic=\"fish\",partition=\"0\"}", 1.0),
             ("ottla_log_bytes", size),
             ("ottla_logs_left_out", 0.0),
         ]);
@@ -362,6 +366,72 @@ fn a_full_disk_degrades_the_health_before_anything_is_written() {
         assert!(body.contains("\"degraded\"") && body.contains("of /data is full"), "{body}");
         env.disk().remove_file(Path::new("/other")).expect("it is there");
         assert!(health().await.1.contains("\"healthy\""));
+        node.stop().await;
+    });
+}
+
+/// Writes one key again and again, so that each record is in a segment of its own.
+async fn rewrite(client: &Client, topic: &'static str, times: u32) {
+    let producer = Producer::new(client, ProducerSettings::default());
+    for _ in 0..times {
+        let record = ProducerRecord {
+            topic: topic.into(),
+            partition: Some(PartitionIndex(0)),
+            key: Some(Bytes::from_static(b"key")),
+            value: Some(Bytes::from_static(&[b'v'; 200])),
+            ..Default::default()
+        };
+        producer.send(record).await.expect("it is taken").await.expect("it is acknowledged");
+        client.env().sleep(Duration::from_secs(1)).await;
+    }
+    producer.close().await;
+}
+
+#[test]
+fn what_compaction_does_and_cannot_do_is_shown() {
+    World::new(12).run(async |world: World| {
+        let compacting = [
+            SHOWN,
+            "log.cleanup.policy=compact",
+            "log.roll.ms=500",
+            "log.cleaner.backoff.ms=60000",
+            "log.cleaner.max.compaction.lag.ms=20000",
+        ];
+        let node = start_with(&world.node(1), &compacting).await.expect("it starts");
+        let beside = world.node(2);
+        let client = client(&beside).await;
+        let idle = "kafka_log_logcleanermanager_time_since_last_run_ms";
+        for topic in ["fish", "birds"] {
+            create_topic(&client, topic).await;
+            rewrite(&client, topic, 5).await;
+        }
+        let segments = "kafka_log_log_numlogsegments{topic=\"fish\",partition=\"0\"}";
+        let before = Samples::of(&beside).await;
+        before.check(&[("ottla_cleaner_passes_total", 0.0), (segments, 5.0)]);
+        assert!(before.value(idle) >= 5_000.0, "{}", before.value(idle));
+        world.disk(1).rot("/data/birds-0/00000000000000000000.log", 100).expect("it is there");
+        beside.sleep(Duration::from_secs(60)).await;
+        let after = Samples::of(&beside).await;
+        let uncleanable = |name: &str| {
+            let name = format!("kafka_log_logcleanermanager_uncleanable_{name}");
+            after.value(&format!("{name}{{logdirectory=\"/data\"}}"))
+        };
+        assert_eq!(uncleanable("partitions_count"), 1.0);
+        assert!(uncleanable("bytes") > 800.0, "{}", uncleanable("bytes"));
+        // The newest of the key, and the active segment.
+        after.check(&[("ottla_cleaner_passes_total", 1.0), (segments, 2.0)]);
+        let recopied = after.value("kafka_log_logcleaner_cleaner_recopy_percent");
+        assert!((20.0..40.0).contains(&recopied), "{recopied}");
+        assert!(after.value(idle) < 60_000.0, "{}", after.value(idle));
+        let delay = after.value("kafka_log_logcleaner_max_compaction_delay_secs");
+        assert!(delay < 60.0, "{delay}");
+        assert!(after.value("ottla_log_flushes_total{logdirectory=\"/data\"}") > 0.0);
+        let cordoned = "kafka_log_logmanager_logdirectorycordoned{logdirectory=\"/data\"}";
+        after.check(&[(cordoned, 0.0), ("kafka_log_logmanager_cordonedlogdirectorycount", 0.0)]);
+        set_broker_config(&client, "1", "cordoned.log.dirs", "/data").await;
+        beside.sleep(Duration::from_secs(1)).await;
+        let after = Samples::of(&beside).await;
+        after.check(&[(cordoned, 1.0), ("kafka_log_logmanager_cordonedlogdirectorycount", 1.0)]);
         node.stop().await;
     });
 }
