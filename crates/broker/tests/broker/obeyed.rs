@@ -8,9 +8,13 @@ use ottla_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffse
 use ottla_wire::messages::{
     DescribeProducersRequest, ListOffsetsRequest, describe_producers_request,
 };
-use ottla_wire::{ErrorCode, PartitionIndex, ProducerEpoch, ProducerId, Records, Timestamp};
+use ottla_wire::{
+    ErrorCode, Offset, PartitionIndex, ProducerEpoch, ProducerId, Records, Timestamp,
+};
 
 use crate::fetch::{fetch, values};
+use crate::groups::{commit, committed};
+use crate::offsets::delete;
 use crate::produce::only;
 use crate::support::{House, NODE, NOW, batch_with, produce};
 
@@ -283,10 +287,65 @@ fn one_answer_to_a_fetch_is_no_larger_than_the_broker_lets_it_be() {
 }
 
 #[test]
+fn offsets_are_kept_as_compressed_as_their_config_says() {
+    for (code, codec) in [("0", Codec::None), ("1", Codec::Gzip), ("4", Codec::Zstd)] {
+        let mut house = House::with(&[&format!("offsets.topic.compression.codec={code}")]);
+        house.offsets_topic();
+        house.topic("t", 1, &[]);
+        assert_eq!(commit(&house, "g", "t", 7, &"metadata".repeat(100)), ErrorCode::NONE);
+        let files = house.world.disk(NODE).files("/data");
+        let kept = files.iter().filter(|(path, size)| {
+            let path = path.to_string_lossy();
+            *size > 0 && path.contains("__consumer_offsets") && path.ends_with(".log")
+        });
+        let codecs: Vec<Codec> = kept
+            .map(|(path, _)| {
+                let bytes = house.env().disk().read(path).unwrap();
+                batches(&bytes).next().unwrap().unwrap().codec().unwrap()
+            })
+            .collect();
+        assert_eq!(codecs, [codec], "{code}");
+        house.kill_and_restart();
+        assert_eq!(committed(&house, "g", "t").0, Offset(7), "{code}");
+    }
+}
+
+#[test]
+fn old_offsets_are_looked_for_as_often_as_the_broker_is_told() {
+    for (ms, is_gone) in [("1000", true), ("3600000", false)] {
+        let interval = format!("offsets.retention.check.interval.ms={ms}");
+        let mut house = House::with(&["offsets.retention.minutes=1", &interval]);
+        house.offsets_topic();
+        house.topic("t", 1, &[]);
+        assert_eq!(commit(&house, "g", "t", 7, ""), ErrorCode::NONE);
+        house.pass_ms(30_000);
+        assert_eq!(committed(&house, "g", "t").0, Offset(7), "{ms}");
+        house.pass_ms(60_000);
+        let kept = if is_gone { Offset(-1) } else { Offset(7) };
+        assert_eq!(committed(&house, "g", "t").0, kept, "{ms}");
+    }
+}
+
+#[test]
+fn the_log_of_groups_is_loaded_whatever_is_read_at_a_time() {
+    for bytes in ["1", "100", "5242880"] {
+        let mut house = House::with(&[&format!("offsets.load.buffer.size={bytes}")]);
+        house.offsets_topic();
+        house.topic("t", 1, &[]);
+        for offset in 0..20 {
+            assert_eq!(commit(&house, "g", "t", offset, "metadata"), ErrorCode::NONE);
+        }
+        house.kill_and_restart();
+        assert_eq!(committed(&house, "g", "t"), (Offset(19), "metadata".to_owned()), "{bytes}");
+    }
+}
+
+#[test]
 fn checkpoints_are_written_as_often_as_the_broker_is_told() {
     let keys = [
         ("replica.high.watermark.checkpoint.interval.ms", "replication-offset-checkpoint"),
         ("log.flush.offset.checkpoint.interval.ms", "recovery-point-offset-checkpoint"),
+        ("log.flush.start.offset.checkpoint.interval.ms", "log-start-offset-checkpoint"),
     ];
     for (key, file) in keys {
         for (ms, is_early) in [("1000", true), ("3600000", false)] {
@@ -295,10 +354,13 @@ fn checkpoints_are_written_as_often_as_the_broker_is_told() {
             house.pass_ms(100);
             house.topic("t", 1, &[("flush.messages", "1")]);
             put(&house, 0, "v");
+            put(&house, 1, "w");
+            assert_eq!(delete(&house, "t", 1), Ok(1));
             house.pass_ms(3_000);
+            let at = if file.starts_with("log-start") { 1 } else { 2 };
             let text = house.env().disk().read(&Path::new("/data").join(file));
             let text = String::from_utf8(text.unwrap_or_default().to_vec()).unwrap();
-            assert_eq!(text.contains("t 0 1"), is_early, "{key}={ms}: {text}");
+            assert_eq!(text.contains(&format!("t 0 {at}")), is_early, "{key}={ms}: {text}");
         }
     }
 }

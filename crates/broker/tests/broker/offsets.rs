@@ -1,6 +1,6 @@
 //! Offsets: found by time and by special values, by epoch, and cut off at the start.
 
-use ottla_records::{BatchSettings, Producer};
+use ottla_records::{BatchSettings, Codec, Producer};
 use ottla_wire::messages::*;
 use ottla_wire::{
     BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp,
@@ -97,6 +97,30 @@ fn a_time_finds_the_first_record_that_is_not_older() {
 }
 
 #[test]
+fn a_time_is_exact_to_the_record_in_compressed_batches_too() {
+    let values = vec![(Some("k"), "some value"); 40];
+    for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let mut house = House::new();
+        house.topic("t", 1, &[]);
+        // The second batch is older than the end of the first.
+        for first in [100, 0, 200] {
+            let settings = BatchSettings::compressed(codec);
+            let records = batch_with(settings, Timestamp(NOW.0 + first), &values);
+            assert_eq!(only(house.ask(9, produce("t", 1, records))).error_code, ErrorCode::NONE);
+        }
+        let by_time =
+            |ms| list(&house, 11, "t", NOW.0 + ms).map(|found| (found.0, found.1 - NOW.0));
+        assert_eq!(by_time(50), Ok((0, 100)), "{codec:?}");
+        assert_eq!(by_time(117), Ok((17, 117)), "{codec:?}");
+        assert_eq!(by_time(139), Ok((39, 139)), "{codec:?}");
+        assert_eq!(by_time(140), Ok((80, 200)), "{codec:?}");
+        assert_eq!(by_time(239), Ok((119, 239)), "{codec:?}");
+        assert_eq!(list(&house, 11, "t", NOW.0 + 240), Ok((-1, -1, -1)), "{codec:?}");
+        assert_eq!(list(&house, 11, "t", -3), Ok((119, NOW.0 + 239, 0)), "{codec:?}");
+    }
+}
+
+#[test]
 fn an_empty_log_has_ends_but_no_times() {
     let mut house = House::new();
     house.topic("t", 1, &[]);
@@ -169,7 +193,7 @@ fn an_epoch_ends_where_the_next_one_began() {
     assert_eq!(list(&house, 11, "t", -2), Ok((0, -1, 0)));
 }
 
-fn delete(house: &House, topic: &str, offset: i64) -> Result<i64, ErrorCode> {
+pub(crate) fn delete(house: &House, topic: &str, offset: i64) -> Result<i64, ErrorCode> {
     use delete_records_request::*;
     let asked = DeleteRecordsPartition { offset: Offset(offset), ..Default::default() };
     let (name, partitions) = (topic.to_owned().into(), vec![asked]);

@@ -95,6 +95,38 @@ fn a_move_is_slow_when_it_is_told_to_be_and_goes_on_after_stop_and_crash() {
 }
 
 #[test]
+fn so_many_replicas_move_at_a_time_as_there_are_threads_for_it() {
+    for (threads, second) in [("1", "1"), ("2", "0")] {
+        World::new(5).run(async |world: World| {
+            let threads = format!("num.replica.alter.log.dirs.threads={threads}");
+            let two = ["log.dirs=/data,/more", &threads];
+            let node = start_with(&world.node(1), &two).await.expect("it starts");
+            let client = client(&world.node(2)).await;
+            for topic in ["bird", "crab", "fish"] {
+                create_topic(&client, topic).await;
+                produce(&client, topic, &["one"]).await;
+            }
+            until(&client, "/data: bird-0 lag 0, fish-0 lag 0 | /more: crab-0 lag 0").await;
+            let key = "replica.alter.log.dirs.io.max.bytes.per.second";
+            set_broker_config(&client, "", key, "1").await;
+            // Each copies its first round at once, and then pays for it for minutes.
+            alter_dirs(&client, "bird", "/more").await;
+            let first = "/data: bird-0 lag 0, fish-0 lag 0 | \
+                         /more: bird-0 future lag 0, crab-0 lag 0";
+            until(&client, first).await;
+            alter_dirs(&client, "fish", "/more").await;
+            let both = format!("{first}, fish-0 future lag {second}");
+            until(&client, &both).await;
+            client.env().sleep(Duration::from_secs(20)).await;
+            until(&client, &both).await;
+            set_broker_config(&client, "", key, "1000000").await;
+            until(&client, "/data: | /more: bird-0 lag 0, crab-0 lag 0, fish-0 lag 0").await;
+            node.stop().await;
+        });
+    }
+}
+
+#[test]
 fn a_move_ends_when_the_replica_is_sent_back_or_its_topic_is_deleted() {
     World::new(3).run(async |world: World| {
         let env = world.node(1);
