@@ -33,8 +33,9 @@ final class Host {
     private final int port;
     private Process running;
 
-    /** `node` is how the node is started, its configuration last; without it Kafka plays its part. */
-    Host(Path home, List<String> node) throws IOException {
+    /** `node` is how the node is started, its configuration last; without it Kafka plays its part.
+     * Lines of `more` go before those of the same name. */
+    Host(Path home, List<String> node, String... more) throws IOException {
         this.home = home;
         this.node = node;
         data = home.resolve("data");
@@ -42,7 +43,7 @@ final class Host {
         InetAddress here = InetAddress.getLoopbackAddress();
         try (var first = new ServerSocket(0, 1, here); var second = new ServerSocket(0, 1, here)) {
             port = first.getLocalPort();
-            Files.writeString(config, properties(second.getLocalPort()));
+            Files.writeString(config, properties(second.getLocalPort()) + String.join("\n", more) + "\n");
         }
     }
 
@@ -69,6 +70,47 @@ final class Host {
             "log.cleaner.backoff.ms=200",
             "log.index.interval.bytes=256",
             "");
+    }
+
+    /** In a folder of its own, with the node that BROKER_COMMAND names; the broker ends with this
+     * program. */
+    static Host ofProgram(String name, String... more) throws IOException {
+        String command = System.getenv().getOrDefault("BROKER_COMMAND", "").strip();
+        List<String> node = command.isEmpty() ? List.of() : List.of(command.split("\\s+"));
+        Path scratch = Path.of(System.getenv().getOrDefault("TMPDIR", "/tmp"));
+        Path home = scratch.resolve(name + "-" + ProcessHandle.current().pid());
+        Host host = new Host(Files.createDirectories(home), node, more);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            try {
+                host.kill();
+            } catch (Exception e) {
+                e.printStackTrace();
+            }
+        }));
+        return host;
+    }
+
+    interface Step {
+        void run() throws Exception;
+    }
+
+    /** Prints what the contract in ../README.md wants of a feature. */
+    static boolean feature(String name, Step step) {
+        long begin = System.nanoTime();
+        try {
+            step.run();
+            System.out.println("ok " + name);
+            System.err.printf("%s took %d ms%n", name, (System.nanoTime() - begin) / 1_000_000);
+            return true;
+        } catch (Throwable e) {
+            e.printStackTrace();
+            System.out.println("FAIL " + name + " " + String.valueOf(e).replaceAll("\\s+", " "));
+            return false;
+        }
+    }
+
+    boolean hasNode() {
+        return !node.isEmpty();
     }
 
     String bootstrap() {
@@ -188,10 +230,18 @@ final class Host {
         }
     }
 
-    private Path tool(String name, String main, String... arguments) throws Exception {
+    /** Runs a tool of Kafka to its end; answers where its words are. */
+    Path tool(String name, String main, String... arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of("java", "-Xmx512M", "-XX:TieredStopAtLevel=1",
             "-cp", CLASS_PATH, main));
         command.addAll(List.of(arguments));
+        return run(name, command);
+    }
+
+    /** Runs a command of the node's program. */
+    Path ownTool(String name, String... words) throws Exception {
+        List<String> command = new ArrayList<>(List.of(node.get(0)));
+        command.addAll(List.of(words));
         return run(name, command);
     }
 

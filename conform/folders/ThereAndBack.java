@@ -26,18 +26,7 @@ public final class ThereAndBack {
             capture(Path.of(args[1]));
             System.exit(0);
         }
-        String command = System.getenv().getOrDefault("BROKER_COMMAND", "").strip();
-        List<String> node = command.isEmpty() ? List.of() : List.of(command.split("\\s+"));
-        Path scratch = Path.of(System.getenv().getOrDefault("TMPDIR", "/tmp"));
-        Path home = Files.createDirectories(scratch.resolve("folders-" + ProcessHandle.current().pid()));
-        Host host = new Host(home, node);
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            try {
-                host.kill();
-            } catch (Exception e) {
-                e.printStackTrace();
-            }
-        }));
+        Host host = Host.ofProgram("folders");
         int status = new ThereAndBack(host).story() ? 0 : 1;
         System.exit(status);
     }
@@ -54,57 +43,39 @@ public final class ThereAndBack {
         Files.write(folder.resolve("state.txt"), lines);
     }
 
-    interface Step {
-        void run() throws Exception;
-    }
-
     /** Each feature needs the one before: after the first failure nothing more is told. */
     private boolean story() {
-        return feature("from-kafka", () -> {
+        return Host.feature("from-kafka", () -> {
             host.format();
             host.start(Host.Broker.KAFKA);
             write(0, true);
             host.stop();
             host.examine();
             takes(Host.Broker.NODE);
-        }) && feature("sound", () -> {
+        }) && Host.feature("sound", () -> {
             write(1, true);
             host.stop();
             host.examine();
-        }) && feature("to-kafka", () -> takes(Host.Broker.KAFKA)
-        ) && feature("goes-on", () -> write(2, true)
-        ) && feature("back-again", () -> {
+        }) && Host.feature("to-kafka", () -> takes(Host.Broker.KAFKA)
+        ) && Host.feature("goes-on", () -> write(2, true)
+        ) && Host.feature("back-again", () -> {
             host.stop();
             takes(Host.Broker.NODE);
-        }) && feature("killed-here", () -> {
+        }) && Host.feature("killed-here", () -> {
             write(3, false);
             host.kill();
             host.verify();
             takes(Host.Broker.KAFKA);
-        }) && feature("killed-there", () -> {
+        }) && Host.feature("killed-there", () -> {
             write(4, false);
             host.kill();
             host.verify();
             takes(Host.Broker.NODE);
-        }) && feature("sound-after-crashes", () -> {
+        }) && Host.feature("sound-after-crashes", () -> {
             write(5, true);
             host.stop();
             host.examine();
         });
-    }
-
-    private boolean feature(String name, Step step) {
-        long begin = System.nanoTime();
-        try {
-            step.run();
-            System.out.println("ok " + name);
-            System.err.printf("%s took %d ms%n", name, (System.nanoTime() - begin) / 1_000_000);
-            return true;
-        } catch (Throwable e) {
-            e.printStackTrace();
-            System.out.println("FAIL " + name + " " + String.valueOf(e).replaceAll("\\s+", " "));
-            return false;
-        }
     }
 
     private void write(int round, boolean deletes) throws Exception {

@@ -131,8 +131,10 @@ static TOOLS: Kit = Kit {
     locks: &[
         "conform/tools/pom.xml",
         "conform/folders/Host.java",
+        "conform/folders/Moves.java",
         "conform/folders/State.java",
         "conform/folders/ThereAndBack.java",
+        "conform/folders/Unmade.java",
         "conform/folders/Writing.java",
     ],
     steps: &["mvn --quiet --batch-mode --file {root}/conform/tools/pom.xml compile"],
@@ -232,6 +234,14 @@ pub(crate) const CLIENTS: &[Client] = &[
             "from-kafka", "sound", "to-kafka", "goes-on", "back-again", "killed-here",
             "killed-there", "sound-after-crashes",
         ] },
+    Client { name: "folders-unmade", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/tools/classes:{cache}/tools/libs/* Unmade",
+        features: &["unmade-to-kafka", "unmade-written", "unmade-back", "unmade-killed"] },
+    Client { name: "moves", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/tools/classes:{cache}/tools/libs/* Moves",
+        features: &["moved-by-kafkas-tool", "moved-by-own-tool", "moves-lose-nothing"] },
     Client { name: "payments", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/payments/suite.py",
         features: &["nothing-lost", "dead-letters"] },
