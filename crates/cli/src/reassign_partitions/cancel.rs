@@ -1,4 +1,6 @@
 //! `--cancel`: ends the moves of a plan; replicas go back to where they were.
+//!
+//! Not here: how the brokers are asked (execute.rs). Must hold: what is not going on is left alone.
 
 use std::io::Write;
 

@@ -31,7 +31,8 @@ fn an_action_has_its_options_and_no_others() {
     );
     check_options(
         "--generate --execute --bootstrap-server b:1",
-        "Command must include exactly one action: --generate, --execute, --verify, --cancel, --list",
+        "Command must include exactly one action: --generate, --execute, --verify, --cancel, \
+         --list",
     );
 }
 

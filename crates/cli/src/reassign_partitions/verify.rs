@@ -1,4 +1,6 @@
 //! `--verify`: how far the moves of a plan are; when all are done their limits are taken away.
+//!
+//! Must hold: as long as one of the plan's moves goes on, limits stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -105,7 +107,8 @@ impl State {
         let Replica { partition, broker } = replica;
         match self {
             State::NoBroker => format!(
-                "Partition {partition} cannot be found in any live log directory on broker {broker}."
+                "Partition {partition} cannot be found in any live log directory on broker \
+                 {broker}."
             ),
             State::NoDirectory => format!(
                 "Partition {partition} is not found in any live log dir on broker {broker}. There \

@@ -2,9 +2,9 @@
 //!
 //! The logs were written by Kafka 4.3.1, with every codec, transactions of both ends, tombstones
 //! and headers without a value; `conform/cleaning` says how. Each is cleaned in up to four passes
-//! whose reach the high watermark sets, some with a map of keys that is too small, some with a least
-//! lag, a log start that is raised in between, a limit of bytes, or large keys. After each pass
-//! everything is compared: segments, batches with their attributes, producers and horizons,
+//! whose reach the high watermark sets, some with a map of keys that is too small, some with a
+//! least lag, a log start that is raised in between, a limit of bytes, or large keys. After each
+//! pass everything is compared: segments, batches with their attributes, producers and horizons,
 //! records, aborted transactions, and for logs without compression checksums and indexes too.
 
 use std::fmt::Write as _;
