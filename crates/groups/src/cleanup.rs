@@ -49,7 +49,7 @@ impl Groups {
 
     fn cleanup_group(
         &self,
-        soft: &Soft,
+        soft: &mut Soft,
         id: &StrBytes,
         group: &Group,
         seen: &mut usize,
@@ -81,7 +81,10 @@ impl Groups {
         if left == 0 && nobody && !pending {
             match (&group.consumers, &group.streams) {
                 (Some(consumers), _) => out.records.extend(forget_group(id, consumers)),
-                (None, Some(streams)) => out.records.extend(forget_streams(id, streams)),
+                (None, Some(streams)) => {
+                    soft.streams.remove(id);
+                    out.records.extend(forget_streams(id, streams));
+                }
                 (None, None) => {
                     out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
                 }

@@ -1,4 +1,4 @@
-//! Hostile bytes for records and subscriptions: this crate's targets, one row each.
+//! Hostile bytes for records, subscriptions and heartbeats: this crate's targets, one row each.
 //!
 //! A target panics when a promise is broken. Must hold: what can be read is written and read again
 //! as the same, any record can be lived with and taken back.
@@ -11,6 +11,7 @@ use ottla_wire::{Message, Offset, ProducerId, StrBytes, Timestamp};
 
 use crate::classic::subscribed_topics;
 use crate::consumer::TopicRegex;
+use crate::streams::fuzz as streams;
 use crate::{GroupRecord, Groups, NoTopics, Now, Settings, Soft};
 
 /// All targets.
@@ -18,6 +19,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "groups_record", run: reread, seeds: records, allocation_max: 0 },
     Target { name: "groups_replay", run: replay, seeds: records, allocation_max: 0 },
     Target { name: "groups_regex", run: resolve, seeds: expressions, allocation_max: 0 },
+    Target {
+        name: "groups_streams",
+        run: streams::beat,
+        seeds: streams::heartbeats,
+        allocation_max: 0,
+    },
     Target { name: "groups_subscription", run: subscribe, seeds: subscriptions, allocation_max: 0 },
 ];
 

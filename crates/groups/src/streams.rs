@@ -13,6 +13,7 @@ mod copartition;
 mod describe;
 mod draft;
 mod endpoints;
+pub(crate) mod fuzz;
 mod heartbeat;
 mod java_order;
 mod leave;
