@@ -18,7 +18,7 @@ use crate::config::LogConfig;
 use crate::directory::{Directory, Home};
 use crate::epochs::{self, EpochEnd, EpochEntry, Epochs};
 use crate::error::StorageError;
-use crate::names::is_internal;
+use crate::names::{METADATA_DIR, is_internal};
 use crate::partition_metadata;
 use crate::producers::{Producer, Producers, Standing};
 use crate::recover::Doubtful;
@@ -253,11 +253,15 @@ impl Log {
     }
 
     /// The file's bytes are synced at once, so that no power cut leaves records of a topic that
-    /// nobody knows: its name comes before those of the segments.
+    /// nobody knows: its name comes before those of the segments. The metadata's is always the same.
     fn write_topic_id(&self, id: TopicId, share: Option<Share>) -> Result<(), StorageError> {
         let text = partition_metadata::format(id);
-        write_file(&self.home, partition_metadata::FILE, text.as_bytes(), share, true)?;
-        self.names_unsynced.store(true, Ordering::Release);
+        let lasts = self.name != METADATA_DIR;
+        write_file(&self.home, partition_metadata::FILE, text.as_bytes(), share, lasts)?;
+        match lasts {
+            true => self.names_unsynced.store(true, Ordering::Release),
+            false => self.note_unsynced_file(partition_metadata::FILE.to_owned()),
+        }
         Ok(())
     }
 
