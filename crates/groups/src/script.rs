@@ -184,6 +184,13 @@ impl World {
                     consumer.times.assignment_interval_ms = interval_ms;
                 }
                 "retention" => self.settings.offsets_retention_ms = millis(value),
+                "check" => {
+                    self.settings.offsets_retention_check_interval_ms = millis(value);
+                }
+                "refresh" => {
+                    let consumer = Arc::make_mut(&mut self.settings.consumer);
+                    consumer.regex_refresh_interval_ms = millis(value);
+                }
                 other => panic!("no such setting: {other}"),
             }
         }

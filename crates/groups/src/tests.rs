@@ -96,6 +96,18 @@ fn unknown_topics_and_partitions_are_refused_one_by_one() {
 }
 
 #[test]
+fn offsets_are_looked_through_as_often_as_is_configured() {
+    check(
+        "settings check=5s retention=1s | restart | commit a t:0@5 | advance 4s | fetch t:0 \
+         | advance 1s | fetch t:0",
+        expect![[r#"
+            a: OffsetCommit [NONE]
+            fetch: OffsetFetch [t:0@5]
+            fetch: OffsetFetch [t:0@-1]"#]],
+    );
+}
+
+#[test]
 fn metadata_has_a_limit_in_java_characters() {
     let long = "é".repeat(4_096);
     check(

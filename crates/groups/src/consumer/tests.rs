@@ -602,6 +602,25 @@ fn commits_within_a_transaction_are_checked_against_epochs() {
 }
 
 #[test]
+fn a_regular_expression_is_resolved_again_when_its_refresh_interval_is_over() {
+    check(
+        "settings interval=0ms refresh=60s | hb a regex=t | keep a 60s | advance 1s | hb a \
+         | advance 30s | hb a | show",
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=2
+            a: Heartbeat epoch=2
+            log: g member a 
+            log: g regex t t
+            log: g epoch 2
+            log: g target a 4
+            log: g target epoch 2
+            log: g current a 2/0 state=0 has=4 revoking=0
+            log: g regex t t"#]],
+    );
+}
+
+#[test]
 fn a_regular_expression_is_forgotten_with_its_last_subscriber() {
     check(
         "hb a regex=t | hb b regex=t | quit a | hb b regex= topics=u | hb c regex=u \
