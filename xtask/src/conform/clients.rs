@@ -184,7 +184,8 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client { name: "java-shares", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Shares",
-        features: &["shared", "verdicts", "described", "restart"] },
+        features: &["shared", "verdicts", "described", "dead-letters", "offsets-first",
+            "restart"] },
     Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Transactions",

@@ -1,6 +1,7 @@
 //! DescribeShareGroupOffsets (90), v0-1: where share groups stand in their partitions.
 //! v1 how many records are still to be delivered: those up to the high watermark that are not done
-//! with. Without topics all that the group has a state of are told. Not served: nothing.
+//! with. Without topics all that the group has a state of are told; what is asked for and has none,
+//! the topics that there are not included, begins at -1. Not served: nothing.
 
 use std::collections::BTreeMap;
 
@@ -59,40 +60,59 @@ async fn describe(
     }
     let known = ctx.rooms.groups.share_places(ctx.caller(), group, false).await?;
     let image = ctx.image();
-    let mut topics: Vec<Topic> = Vec::new();
-    let mut places: BTreeMap<TopicId, Vec<PartitionIndex>> = BTreeMap::new();
-    match &asked.topics {
+    let topics = match &asked.topics {
         None => {
             let may = |topic: &TopicId| {
                 let name = image.topic(*topic).map(|topic| topic.name.clone());
                 name.is_some_and(|name| ctx.allows(Operation::Describe, Resource::Topic(&name)))
             };
-            places.extend(known.into_iter().filter(|(topic, _)| may(topic)));
+            let places = known.into_iter().filter(|(topic, _)| may(topic)).collect();
+            summaries(ctx, &image, group, &places).await
         }
         Some(asked) => {
-            for topic in asked {
+            let ids = asked.iter().filter_map(|topic| {
                 let name = &topic.topic_name;
-                let id = image.topics().id(name);
-                let refusal = match id {
-                    _ if !ctx.allows(Operation::Describe, Resource::Topic(name)) => {
-                        ErrorCode::TOPIC_AUTHORIZATION_FAILED
-                    }
-                    None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                    Some(id) => {
-                        places.insert(id, topic.partitions.clone());
-                        continue;
-                    }
-                };
-                topics.push(refused(name, &topic.partitions, refusal));
-            }
+                let may = ctx.allows(Operation::Describe, Resource::Topic(name));
+                Some((image.topics().id(name).filter(|_| may)?, &topic.partitions))
+            });
+            // Of what has no state nobody is asked: it begins nowhere yet.
+            let places = ids.filter_map(|(id, partitions)| {
+                let with_state = known.get(&id)?;
+                let asked = partitions.iter().copied().filter(|it| with_state.contains(it));
+                Some((id, asked.collect()))
+            });
+            let told = summaries(ctx, &image, group, &places.collect()).await;
+            asked.iter().map(|topic| answer(ctx, &image, topic, &told)).collect()
         }
-    }
-    topics.extend(summaries(ctx, &image, group, &places).await);
+    };
     Ok(DescribeShareGroupOffsetsResponseGroup {
         group_id: group.clone(),
         topics,
         ..Default::default()
     })
+}
+
+/// One topic that was asked for by name, its partitions in the order of the question.
+fn answer(
+    ctx: &Ctx,
+    image: &Image,
+    asked: &asked_for::DescribeShareGroupOffsetsRequestTopic,
+    told: &[Topic],
+) -> Topic {
+    let name = &asked.topic_name;
+    if !ctx.allows(Operation::Describe, Resource::Topic(name)) {
+        return without_state(name, &asked.partitions, ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    }
+    let mut answer = without_state(name, &asked.partitions, ErrorCode::NONE);
+    answer.topic_id = image.topics().id(name).unwrap_or_default();
+    let told = told.iter().filter(|topic| topic.topic_id == answer.topic_id);
+    for told in told.flat_map(|topic| &topic.partitions) {
+        let places = answer.partitions.iter_mut();
+        for place in places.filter(|place| place.partition_index == told.partition_index) {
+            *place = told.clone();
+        }
+    }
+    answer
 }
 
 /// What the share coordinator knows of these partitions.
@@ -159,13 +179,15 @@ fn told(
     told
 }
 
-fn refused(name: &StrBytes, partitions: &[PartitionIndex], error_code: ErrorCode) -> Topic {
+/// Partitions of which nothing is known, and why that is not told.
+fn without_state(name: &StrBytes, partitions: &[PartitionIndex], error_code: ErrorCode) -> Topic {
     let partitions = partitions.iter().map(|index| DescribeShareGroupOffsetsResponsePartition {
         partition_index: *index,
         start_offset: Offset(UNKNOWN),
         lag: UNKNOWN,
         error_code,
-        error_message: Some(StrBytes::from(error_code.message())),
+        error_message: (error_code != ErrorCode::NONE)
+            .then(|| StrBytes::from(error_code.message())),
         ..Default::default()
     });
     Topic { topic_name: name.clone(), partitions: partitions.collect(), ..Default::default() }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ottla_records::read_batch;
 use ottla_wire::messages::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic};
 use ottla_wire::messages::*;
-use ottla_wire::{ErrorCode, MemberEpoch, Offset, StrBytes, TopicId};
+use ottla_wire::{ErrorCode, MemberEpoch, Offset, PartitionIndex, StrBytes, TopicId};
 
 use crate::support::{Got, House, batch, feature, id_of, produce};
 use crate::transactions::{add, end, init, write};
@@ -455,10 +455,24 @@ fn heartbeat(house: &House, member: &str, epoch: i32) -> String {
 
 /// Start and lag of partition 0 of the topic, or why they are not told.
 fn offsets(house: &House) -> String {
-    use describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup;
-    let group = DescribeShareGroupOffsetsRequestGroup {
+    offsets_of(house, None)
+}
+
+/// Where the group stands in partitions of topics, or in all.
+fn offsets_of(house: &House, topics: Option<&[(&'static str, &[i32])]>) -> String {
+    use describe_share_group_offsets_request as asked;
+    let topics = topics.map(|topics| {
+        let topics =
+            topics.iter().map(|(name, partitions)| asked::DescribeShareGroupOffsetsRequestTopic {
+                topic_name: (*name).into(),
+                partitions: partitions.iter().copied().map(PartitionIndex).collect(),
+                ..Default::default()
+            });
+        topics.collect()
+    });
+    let group = asked::DescribeShareGroupOffsetsRequestGroup {
         group_id: "g".into(),
-        topics: None,
+        topics,
         ..Default::default()
     };
     let request = DescribeShareGroupOffsetsRequest { groups: vec![group], ..Default::default() };
@@ -561,6 +575,8 @@ fn offsets_of_a_share_group_are_altered_and_deleted_while_nobody_is_in_it() {
     heartbeat(&house, "m", -1);
     assert_eq!(alter(&house, 1), (ErrorCode::NONE, vec![ErrorCode::NONE]));
     assert_eq!(offsets(&house), "1 lag 1");
+    let by_name: &[(&str, &[i32])] = &[("none", &[0]), ("t", &[7, 0])];
+    assert_eq!(offsets_of(&house, Some(by_name)), "-1 lag -1, -1 lag -1, 1 lag 1");
     house.pass_ms(1_000);
     assert_eq!(heartbeat(&house, "n", 0), "4 [0]");
     assert_eq!(fetch(&house, "n", 0, &[]), "1-1/1 b");

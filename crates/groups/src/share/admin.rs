@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ottla_wire::messages::share_group_describe_response::{
     Assignment, DescribedGroup, Member, TopicPartitions,
 };
-use ottla_wire::{ErrorCode, StrBytes, TopicId};
+use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, TopicId};
 
 use super::draft::ShareDraft;
 use super::initialize::{Initialize, Places};
@@ -196,7 +196,8 @@ fn described(id: &StrBytes, group: &ShareGroup, topics: &dyn Topics) -> Describe
         group_id: id.clone(),
         group_state: StrBytes::from(group.state()),
         group_epoch: group.epochs().epoch(),
-        assignment_epoch: group.epochs().target_epoch(),
+        // A group that nobody was in has its first epoch in both places.
+        assignment_epoch: group.epochs().target_epoch().max(MemberEpoch(1)),
         assignor_name: StrBytes::from("simple"),
         members: members.collect(),
         ..DescribedGroup::default()

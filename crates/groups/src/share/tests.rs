@@ -368,12 +368,13 @@ GROUP_ID_NOT_FOUND",
 #[test]
 fn offsets_are_set_before_anybody_is_in_the_group_and_a_group_that_is_not_there_has_none() {
     check(
-        "offsets | alter 0 5 | initialized well | places | list | hb a 0 | delete",
+        "offsets | alter 0 5 | initialized well | places | list | describe | hb a 0 | delete",
         "0 places
 states 1/0, to initialize in 1
 states 0/1, NONE
 1 places
 share Empty
+Empty (1, 1) 0 members
 epoch 2 [0], 1 to initialize in 2
 NON_EMPTY_GROUP",
     );

@@ -2,14 +2,15 @@
 //!
 //! story.rs draws what happens, clients.rs and members.rs are those who see it, ledger.rs and
 //! group.rs hold the invariants. transactional.rs tells stories of transactions, which histories
-//! judges. `cargo test` tells a few seeds' stories, `cargo xtask sim` those of others: from the
-//! seed in OTTLA_SIM_SEED on, as many as OTTLA_SIM_SEEDS says.
+//! judges, sharing.rs those of a share group. `cargo test` tells a few seeds' stories, `cargo xtask
+//! sim` those of others: from the seed in OTTLA_SIM_SEED on, as many as OTTLA_SIM_SEEDS says.
 
 mod clients;
 mod group;
 mod ledger;
 mod members;
 mod server;
+mod sharing;
 mod start;
 mod story;
 mod transactional;
@@ -21,6 +22,7 @@ use ottla_sim::World;
 
 use ledger::Invariant;
 use members::Vice;
+use sharing::Promise;
 use story::{About, Told, tell};
 use transactional::Harm;
 
@@ -139,6 +141,32 @@ fn no_story_breaks_a_promise_of_transactions() {
     }
 }
 
+#[test]
+fn no_story_breaks_a_promise_of_share_groups() {
+    let first = number("OTTLA_SIM_SEED").unwrap_or(1);
+    for seed in first..first + number("OTTLA_SIM_SEEDS").unwrap_or(HARMS) {
+        let told = sharing::tell(&World::new(seed), harm(seed));
+        println!("seed {seed}, {:?}: {told:?}", harm(seed));
+        assert!(
+            told.broken.is_empty(),
+            "{told:#?}\nthe world had seed {seed}: cargo xtask sim --seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn verdicts_on_shared_records_that_a_power_cut_takes_are_missed() {
+    let mut broken = BTreeSet::new();
+    for seed in 1..=CANARIES {
+        let told = sharing::tell(&World::new(seed), Harm::PowerCutsUnsynced);
+        broken.extend(told.broken.into_iter().map(|(promise, _)| promise));
+        if broken.contains(&Promise::DoneStaysDone) && broken.contains(&Promise::CountsNeverFall) {
+            return;
+        }
+    }
+    panic!("only {broken:?} was seen");
+}
+
 /// Tells stories of transactions with something wrong, until that was seen.
 fn is_caught(harm: Harm, vice: Option<Misdeed>, expected: Anomaly) {
     let mut seen = BTreeSet::new();
@@ -196,3 +224,5 @@ fn committed_transactions_that_a_power_cut_takes_are_missed() {
 const CANARIES: u64 = 20;
 /// How many stories an ordinary test run tells.
 const SEEDS: u64 = 5;
+/// How many tell of each harm once.
+const HARMS: u64 = 3;
