@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use ottla_env::{File, Open};
 use ottla_wire::Offset;
 
+use crate::changes::Changes;
 use crate::directory::{Home, LazyFile};
 use crate::error::StorageError;
 use crate::log::lock;
@@ -45,7 +46,7 @@ struct State<const N: usize> {
     /// Whether the file is longer than its entries.
     preallocated: bool,
     /// Whether bytes of the file are not on the disk for sure.
-    unsynced: bool,
+    changes: Changes,
     last: Option<[u8; N]>,
 }
 
@@ -55,7 +56,7 @@ impl<const N: usize> EntryFile<N> {
             written: None,
             pending: Vec::new(),
             preallocated: false,
-            unsynced: false,
+            changes: Changes::default(),
             last: None,
         };
         let (syncing, changing, state) = (Mutex::default(), Mutex::default(), Mutex::new(state));
@@ -152,7 +153,9 @@ impl<const N: usize> EntryFile<N> {
             self.set_len(len)?;
         }
         let mut state = self.state();
-        state.unsynced |= is_longer;
+        if is_longer {
+            state.changes.note();
+        }
         state.preallocated = false;
         Ok(())
     }
@@ -167,7 +170,7 @@ impl<const N: usize> EntryFile<N> {
             state.pending.clear();
             state.written = Some(count);
             state.preallocated = false;
-            state.unsynced = true;
+            state.changes.note();
         } else {
             state.pending.truncate((count - written) as usize);
         }
@@ -205,31 +208,29 @@ impl<const N: usize> EntryFile<N> {
 
     /// Notes that another process wrote the file and nobody knows whether it was synced.
     pub(crate) fn distrust(&self) {
-        self.state().unsynced = true;
+        self.state().changes.note();
     }
 
     /// Makes what was written last.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let _one = lock(&self.syncing);
         let changing = self.changing();
-        if !self.state().unsynced {
+        if !self.state().changes.is_unsynced() {
             return Ok(());
         }
         self.write_for_sure(&changing)?;
         // What is written from here on is for the next one.
-        self.state().unsynced = false;
+        let made = self.state().changes.made();
         drop(changing);
-        let synced = self.open().and_then(|file| file.sync().map_err(self.io("sync")));
-        if synced.is_err() {
-            self.state().unsynced = true;
-        }
-        synced
+        self.open()?.sync().map_err(self.io("sync"))?;
+        self.state().changes.synced(made);
+        Ok(())
     }
 
     /// Whether a sync would find anything to do.
     pub(crate) fn is_unsynced(&self) -> bool {
         let state = self.state();
-        state.unsynced || !state.pending.is_empty()
+        state.changes.is_unsynced() || !state.pending.is_empty()
     }
 
     /// Keeps the file open for good, before its name goes to another one.
@@ -242,7 +243,7 @@ impl<const N: usize> EntryFile<N> {
     /// Closes the file when nothing waits to be synced.
     pub(crate) fn close_idle(&self) {
         let state = self.state();
-        if !state.unsynced && state.pending.is_empty() {
+        if !state.changes.is_unsynced() && state.pending.is_empty() {
             self.file.close();
         }
     }
@@ -310,7 +311,7 @@ impl<const N: usize> EntryFile<N> {
         state.written = Some(written + u32::try_from(pending.len()).unwrap_or(u32::MAX));
         // Some may have come meanwhile.
         state.pending = state.pending.split_off(pending.len());
-        state.unsynced = true;
+        state.changes.note();
         Ok(())
     }
 

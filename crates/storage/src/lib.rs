@@ -46,6 +46,7 @@
 //! ```
 
 pub mod append;
+mod changes;
 pub mod checkpoint;
 mod clean;
 pub mod clean_shutdown;

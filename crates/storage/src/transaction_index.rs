@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use ottla_env::Open;
 use ottla_wire::{Offset, ProducerId};
 
+use crate::changes::Changes;
 use crate::directory::{Home, LazyFile};
 use crate::error::StorageError;
 use crate::log::lock;
@@ -47,7 +48,7 @@ pub(crate) struct TransactionIndex {
 struct State {
     /// `None` until the file was read.
     entries: Option<Vec<AbortedTransaction>>,
-    unsynced: bool,
+    changes: Changes,
     /// The entries stay in memory: the file's name may stand for another one by now.
     pinned: bool,
 }
@@ -80,7 +81,7 @@ impl TransactionIndex {
             written.map_err(StorageError::io("write to", &path))
         })?;
         let mut state = self.state();
-        state.unsynced = true;
+        state.changes.note();
         self.read(&mut state)?.push(entry);
         Ok(())
     }
@@ -115,7 +116,7 @@ impl TransactionIndex {
             return Ok(());
         }
         entries.truncate(keep);
-        state.unsynced = true;
+        state.changes.note();
         drop(state);
         let path = self.home.of(self.base, FileKind::TransactionIndex);
         let file =
@@ -126,6 +127,7 @@ impl TransactionIndex {
 
     /// Forgets everything, also a file that can't be read.
     pub(crate) fn reset(&self) -> Result<(), StorageError> {
+        let _one = lock(&self.syncing);
         let _changing = lock(&self.changing);
         let mut state = self.state();
         self.file.close();
@@ -138,34 +140,41 @@ impl TransactionIndex {
     /// whether this one changed it.
     pub(crate) fn distrust(&self) -> Result<bool, StorageError> {
         let mut state = self.state();
-        let changed = state.unsynced;
-        state.unsynced = changed || !self.read(&mut state)?.is_empty();
+        let changed = state.changes.is_unsynced();
+        if !self.read(&mut state)?.is_empty() {
+            state.changes.note();
+        }
         Ok(changed)
     }
 
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let _one = lock(&self.syncing);
         // What is written from here on is for the next one.
-        if !std::mem::take(&mut self.state().unsynced) {
-            return Ok(());
-        }
+        let made = {
+            let _changing = lock(&self.changing);
+            let state = self.state();
+            if !state.changes.is_unsynced() {
+                return Ok(());
+            }
+            state.changes.made()
+        };
         let path = self.home.of(self.base, FileKind::TransactionIndex);
-        let file = self.file.open(&self.home, self.base, FileKind::TransactionIndex, Open::Create);
-        let synced = file.and_then(|file| file.sync().map_err(StorageError::io("sync", &path)));
-        if synced.is_err() {
-            self.state().unsynced = true;
-        }
-        synced
+        self.file
+            .open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?
+            .sync()
+            .map_err(StorageError::io("sync", &path))?;
+        self.state().changes.synced(made);
+        Ok(())
     }
 
     /// Whether a sync would find anything to do.
     pub(crate) fn is_unsynced(&self) -> bool {
-        self.state().unsynced
+        self.state().changes.is_unsynced()
     }
 
     pub(crate) fn close_idle(&self) {
         let mut state = self.state();
-        if !state.unsynced && !state.pinned {
+        if !state.changes.is_unsynced() && !state.pinned {
             self.file.close();
             state.entries = None;
         }
