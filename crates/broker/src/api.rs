@@ -176,6 +176,8 @@ apis! {
     WriteShareGroupState 0..1, ClusterAction Cluster => write_share_group_state::handle;
     DeleteShareGroupState 0..0, ClusterAction Cluster => delete_share_group_state::handle;
     ReadShareGroupStateSummary 0..1, ClusterAction Cluster => summarize_share_group_state::handle;
+    StreamsGroupHeartbeat 0..1, Read Group => streams_group_heartbeat::handle;
+    StreamsGroupDescribe 0..1, Describe Group => streams_group_describe::handle;
     DescribeShareGroupOffsets 0..1, Describe Group => describe_share_group_offsets::handle;
     AlterShareGroupOffsets 0..0, Read Group => alter_share_group_offsets::handle;
     DeleteShareGroupOffsets 0..0, Delete Group => delete_share_group_offsets::handle;

@@ -22,6 +22,7 @@ use crate::cleaner;
 use crate::configs::{Configs, group_settings, log_config, share_settings, transaction_settings};
 use crate::context::{NewestTopics, Rooms};
 use crate::fetch_sessions::FetchSessions;
+use crate::internal_topics::InternalTopics;
 use crate::moves::{self, Moves};
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
@@ -106,6 +107,7 @@ impl Broker {
             )),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::new(controller.clone(), tasks.spawner()),
+            internal_topics: InternalTopics::new(tasks.spawner()),
             controller,
             authorizer: parts.authorizer,
             env,

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::assignments::Assignments;
 use crate::configs::{self, Configs};
 use crate::fetch_sessions::FetchSessions;
+use crate::internal_topics::InternalTopics;
 use crate::moves::Moves;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
@@ -55,6 +56,7 @@ pub(crate) struct Rooms {
     pub(crate) share_partitions: SharePartitions,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) topic_creation: TopicCreation,
+    pub(crate) internal_topics: InternalTopics,
     pub(crate) controller: Channel,
     pub(crate) authorizer: Authorizer,
     /// Who takes metrics of clients, where one is configured.
@@ -163,10 +165,19 @@ impl Ctx {
 
     /// Whether KIP-848 groups are served: the cluster has them and this broker may.
     pub(crate) fn serves_consumer_groups(&self) -> bool {
+        self.serves_groups("group.version", "consumer")
+    }
+
+    /// The same of streams groups.
+    pub(crate) fn serves_streams_groups(&self) -> bool {
+        self.serves_groups("streams.version", "streams")
+    }
+
+    fn serves_groups(&self, feature: &str, protocol: &str) -> bool {
         let settings = self.rooms.configs.now();
         let protocols = &settings.groups.coordinator_rebalance_protocols;
-        self.image().features().level("group.version") > 0
-            && protocols.iter().any(|protocol| protocol == "consumer")
+        self.image().features().level(feature) > 0
+            && protocols.iter().any(|served| served == protocol)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -9,9 +9,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ottla_net::{BoxFuture, ChannelError, CloseReason, ConnectionInfo, Outcome, count_errors};
-use ottla_wire::frame::decode_response_header;
+use ottla_wire::frame::{decode_response_header, encode_request};
 use ottla_wire::messages::describe_quorum_request::{PartitionData, TopicData};
 use ottla_wire::messages::{DefaultPrincipalData, DescribeQuorumRequest, EnvelopeRequest};
 use ottla_wire::{ErrorCode, Message, Offset, Part, Reader, Request, StrBytes};
@@ -20,6 +20,8 @@ use crate::answer::Frame;
 use crate::context::{Ctx, Rooms};
 
 const ENVELOPE_VERSION: i16 = 0;
+/// What stands in front of a frame, and not in an Envelope.
+const SIZE: usize = 4;
 const PRINCIPAL_VERSION: i16 = 0;
 const DESCRIBE_QUORUM_VERSION: i16 = 0;
 /// The topic that the metadata log is; it has one partition.
@@ -75,8 +77,35 @@ fn count<R: Request>(ctx: &Ctx, answer: Bytes) {
     }
 }
 
+/// Asks the controller for something as if the client of `ctx` had, and waits until this broker
+/// knows of it.
+///
+/// # Errors
+/// Why there is no answer; what the answer refuses is in it.
+pub(crate) async fn on_behalf<R: Request>(
+    ctx: &Ctx,
+    request: &R,
+    version: i16,
+) -> Result<R::Response, String> {
+    let client = ctx.client_id.clone();
+    let mut frame = encode_request(request, version, ctx.correlation_id, client)
+        .map_err(|error| error.to_string())?;
+    frame.advance(SIZE);
+    let mut reader = Reader::new(pass(ctx, frame).await?);
+    let answer = decode_response_header(&mut reader, R::API_KEY, version)
+        .and_then(|_| R::Response::decode(&mut reader, version))
+        .map_err(|error| error.to_string())?;
+    // Whatever keeps this broker from catching up, it is done.
+    let _ = ctx.rooms.env.timeout(KNOWN_WITHIN, known(&ctx.rooms)).await;
+    Ok(answer)
+}
+
 async fn forward(ctx: &Ctx, frame: &Frame) -> Result<Bytes, String> {
-    let envelope = envelope(&ctx.connection, frame.whole.clone())?;
+    pass(ctx, frame.whole.clone()).await
+}
+
+async fn pass(ctx: &Ctx, frame: Bytes) -> Result<Bytes, String> {
+    let envelope = envelope(&ctx.connection, frame)?;
     let response = ctx.rooms.controller.send(&envelope, ENVELOPE_VERSION).await;
     let response = response.map_err(|error| error.to_string())?;
     match (response.error_code, response.response_data) {

@@ -49,6 +49,8 @@ pub(crate) mod share_acknowledge;
 pub(crate) mod share_fetch;
 pub(crate) mod share_group_describe;
 pub(crate) mod share_group_heartbeat;
+pub(crate) mod streams_group_describe;
+pub(crate) mod streams_group_heartbeat;
 pub(crate) mod summarize_share_group_state;
 pub(crate) mod sync_group;
 pub(crate) mod txn_offset_commit;

@@ -31,6 +31,7 @@ mod fetch_sessions;
 mod forward;
 mod gauges;
 mod handlers;
+mod internal_topics;
 mod moves;
 mod partition;
 mod partitions;

@@ -9,6 +9,7 @@ mod members;
 mod offsets;
 mod sharers;
 mod shares;
+mod streamers;
 mod transactional;
 mod transactions;
 

@@ -190,7 +190,7 @@ pub const FEATURES: &[Feature] = &[
         level_max: 1,
         defaults: &[(MetadataVersion(29), 1)],
         needs: &[],
-        level_served: 0,
+        level_served: 1,
     },
     Feature {
         name: "transaction.version",

@@ -123,6 +123,8 @@ static STREAMS: Kit = Kit {
     locks: &[
         "conform/exactly-once/java/pom.xml",
         "conform/exactly-once/java/src/main/java/Streams.java",
+        "conform/java/src/main/java/Story.java",
+        "conform/streams/StreamsGroups.java",
     ],
     steps: &["mvn --quiet --batch-mode --file {root}/conform/exactly-once/java/pom.xml compile"],
 };
@@ -204,6 +206,21 @@ pub(crate) const CLIENTS: &[Client] = &[
         kits: &[&PYTHON, &STREAMS],
         command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py streams \
             java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/streams/classes:{cache}/streams/libs/* Streams",
+        features: &["exactly-once", "counts"] },
+    Client { name: "java-streams-groups", needs: &["java", "javac", "mvn"], kits: &[&STREAMS],
+        command: "java -Xmx384M -XX:TieredStopAtLevel=1 \
+            -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+            -cp {cache}/streams/classes:{cache}/streams/libs/* StreamsGroups",
+        features: &[
+            "tasks", "internal-topics", "standbys", "missing-source", "partitioned-otherwise",
+            "shutdown", "described", "restart",
+        ] },
+    Client { name: "java-streams-groups-once", needs: &["python3", "java", "javac", "mvn"],
+        kits: &[&PYTHON, &STREAMS],
+        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py streams \
+            java -Xmx256M -XX:TieredStopAtLevel=1 -Dprotocol=streams \
+            -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
             -cp {cache}/streams/classes:{cache}/streams/libs/* Streams",
         features: &["exactly-once", "counts"] },
     Client { name: "confluent-consumers", needs: &["python3"], kits: &[&PYTHON],

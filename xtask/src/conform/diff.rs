@@ -20,7 +20,7 @@ const ASK: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     {root}/conform/diff/script.txt {root}/conform/diff/edges.txt \
     {root}/conform/diff/transactions.txt {root}/conform/diff/consumers.txt \
     {root}/conform/diff/administration.txt {root}/conform/diff/shares.txt \
-    {root}/conform/diff/unserved.txt";
+    {root}/conform/diff/streams.txt";
 
 /// What is asked of the controller's listener after that.
 const ASK_CONTROLLER: &str = "{root}/conform/diff/controller.txt";

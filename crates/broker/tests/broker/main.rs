@@ -18,6 +18,7 @@ mod obeyed;
 mod offsets;
 mod produce;
 mod shares;
+mod streams;
 mod support;
 mod table;
 mod transactional;

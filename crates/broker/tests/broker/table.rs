@@ -164,7 +164,8 @@ fn api_versions_tells_features_from_version_three_on() {
     let transactions = ("transaction.version".to_owned(), 0, 2);
     let kraft = ("kraft.version".to_owned(), 0, 1);
     let shares = ("share.version".to_owned(), 0, 2);
-    let all = [replicas, groups, kraft, metadata.clone(), shares, transactions];
+    let streams = ("streams.version".to_owned(), 0, 1);
+    let all = [replicas, groups, kraft, metadata.clone(), shares, streams, transactions];
     assert_eq!(supported(&told), all);
     let finalized: Vec<_> = told
         .finalized_features
@@ -215,13 +216,11 @@ fn api_versions_sends_who_means_another_cluster_or_node_elsewhere() {
 }
 
 /// What Apache Kafka announces and this broker does not, with the reason.
-const NOT_ANNOUNCED: [(&str, &str); 6] = [
+const NOT_ANNOUNCED: [(&str, &str); 4] = [
     ("SaslHandshake", "security: there is no SASL listener"),
     ("SaslAuthenticate", "security: there is no SASL listener"),
     ("AddRaftVoter", "clusters: the quorum has one voter"),
     ("RemoveRaftVoter", "clusters: the quorum has one voter"),
-    ("StreamsGroupHeartbeat", "groups of KIP-1071 are not served"),
-    ("StreamsGroupDescribe", "groups of KIP-1071 are not served"),
 ];
 
 /// What Apache Kafka announces too, but only where a receiver of telemetry is configured.

@@ -41,7 +41,7 @@ impl Groups {
             None => DescribedGroup {
                 group_id: id.clone(),
                 error_code: ErrorCode::GROUP_ID_NOT_FOUND,
-                error_message: Some(format!("Group {id} is not a share group.").into()),
+                error_message: Some(self.no_share_group(id).into()),
                 ..DescribedGroup::default()
             },
         };
@@ -148,6 +148,14 @@ impl Groups {
         records
     }
 
+    /// Why there is no share group of this id.
+    fn no_share_group(&self, id: &str) -> String {
+        match self.group(id) {
+            Some(_) => format!("Group {id} is not a share group."),
+            None => format!("Group {id} not found."),
+        }
+    }
+
     /// A share group that nobody is in.
     fn changeable(&self, id: &str) -> Result<&ShareGroup, Refusal> {
         if id.is_empty() {
@@ -155,8 +163,7 @@ impl Groups {
             return Err((code, code.message().to_owned()));
         }
         let Some(group) = self.share_group(id) else {
-            let message = format!("Group {id} is not a share group.");
-            return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
+            return Err((ErrorCode::GROUP_ID_NOT_FOUND, self.no_share_group(id)));
         };
         if !group.members().is_empty() {
             let code = ErrorCode::NON_EMPTY_GROUP;

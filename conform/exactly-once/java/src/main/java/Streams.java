@@ -1,5 +1,6 @@
 // The worker of Kafka Streams with exactly_once_v2; ../suite.py says what it does. Beside the copies it
-// counts its inputs by key, in a state that its transactions hold together with them.
+// counts its inputs by key, in a state that its transactions hold together with them. With
+// `-Dprotocol=streams` it is a member of a streams group (KIP-1071).
 
 import java.nio.file.Path;
 import java.util.Properties;
@@ -52,12 +53,16 @@ public final class Streams {
         config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         Path state = Path.of(System.getProperty("java.io.tmpdir"), prefix + "-state");
         config.put(StreamsConfig.STATE_DIR_CONFIG, state.toString());
-        config.put("session.timeout.ms", 6_000);
-        config.put("heartbeat.interval.ms", 500);
         config.put("max.poll.records", 20);
         config.put("auto.offset.reset", "earliest");
         config.put(StreamsConfig.producerPrefix("transaction.timeout.ms"), 10_000);
-        config.put(StreamsConfig.consumerPrefix("group.instance.id"), "only");
+        String protocol = System.getProperty("protocol", "classic");
+        config.put(StreamsConfig.GROUP_PROTOCOL_CONFIG, protocol);
+        if (protocol.equals("classic")) {
+            config.put("session.timeout.ms", 6_000);
+            config.put("heartbeat.interval.ms", 500);
+            config.put(StreamsConfig.consumerPrefix("group.instance.id"), "only");
+        }
         return config;
     }
 }
