@@ -12,8 +12,8 @@ use crate::options::{Opt, Parsed};
 use crate::{
     broker_api_versions, cluster, completions, configs, console_consumer, console_producer,
     consumer_groups, delete_records, dump_log, features, get_offsets, help, leader_election, links,
-    log, log_dirs, metadata_quorum, reassign_partitions, start, stop, storage, topics,
-    transactions,
+    log, log_dirs, metadata_quorum, reassign_partitions, share_groups, start, stop, storage,
+    streams_groups, topics, transactions,
 };
 
 /// What a command's function gives back.
@@ -215,6 +215,16 @@ pub static APPLETS: &[Applet] = &[
         },
     },
     Applet {
+        name: "share-groups",
+        kafka_names: &["kafka-share-groups"],
+        summary: "list, describe or delete share groups, and put them elsewhere",
+        body: Body::Options {
+            options: share_groups::OPTIONS,
+            about: "Lists, describes and deletes share groups, and puts them elsewhere.",
+            run: |context, parsed| Box::pin(share_groups::run(context, parsed)),
+        },
+    },
+    Applet {
         name: "start",
         kafka_names: &["kafka-server-start"],
         summary: "run a node in the foreground; what happens without a word, too",
@@ -231,6 +241,16 @@ pub static APPLETS: &[Applet] = &[
         kafka_names: &["kafka-storage"],
         summary: "format a node's folders, tell what is in them, make an id",
         body: Body::Words(|context, words| Box::pin(storage::run(context, words))),
+    },
+    Applet {
+        name: "streams-groups",
+        kafka_names: &["kafka-streams-groups"],
+        summary: "list, describe or delete groups of Kafka Streams, and reset their offsets",
+        body: Body::Options {
+            options: streams_groups::OPTIONS,
+            about: "Lists, describes and deletes groups of Kafka Streams, resets their offsets.",
+            run: |context, parsed| Box::pin(streams_groups::run(context, parsed)),
+        },
     },
     Applet {
         name: "topics",

@@ -137,7 +137,13 @@ pub(crate) fn exception(error: &ClientError) -> String {
             format!("{}Exception", words.collect::<String>())
         }
     };
-    let usual = match *code {
+    let message = message.as_deref().unwrap_or(usual(*code));
+    format!("org.apache.kafka.common.errors.{class}: {message}")
+}
+
+/// What Apache Kafka's clients say of a code that came without words.
+pub(crate) fn usual(code: ErrorCode) -> &'static str {
+    match code {
         ErrorCode::NON_EMPTY_GROUP => "The group is not empty.",
         ErrorCode::GROUP_ID_NOT_FOUND => "The group id does not exist.",
         ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => {
@@ -146,8 +152,7 @@ pub(crate) fn exception(error: &ClientError) -> String {
         }
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => "This server does not host this topic-partition.",
         code => code.message(),
-    };
-    format!("org.apache.kafka.common.errors.{class}: {}", message.as_deref().unwrap_or(usual))
+    }
 }
 
 impl From<ClientError> for Failure {

@@ -7,20 +7,20 @@ mod describe;
 mod group;
 mod options;
 mod reset;
-mod table;
 
 use std::io::Write;
 
 use ottla_client::{Client, ClientError, TopicPartition};
-use ottla_wire::{ApiKey, ErrorCode, PartitionIndex, StrBytes};
+use ottla_wire::{ApiKey, ErrorCode, StrBytes};
 
 use crate::client_options::{self, exception};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::groups::table::{at_least, fixed, open, table};
+use crate::groups::{Tool, filter};
 use crate::options::Parsed;
 
 pub(crate) use options::OPTIONS;
-use table::{at_least, fixed, open, table};
 
 /// Does the one action that was asked for.
 pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Failure> {
@@ -37,8 +37,10 @@ pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Fa
     if let Some(expression) = parsed.text("validate-regex")? {
         return validate(context, expression);
     }
-    let states = filter(parsed, "state", STATES)?;
-    let types = filter(parsed, "type", TYPES)?;
+    // Apache Kafka says "state list" and "types list".
+    let given = |option: &str| parsed.texts(option).first().copied();
+    let states = filter(given("state"), STATES, ("state", "states"))?;
+    let types = filter(given("type"), TYPES, ("types", "types"))?;
     let client = client_options::admin(context, parsed).await.map_err(|error| said(&error))?;
     match action {
         "list" => list(context, parsed, &client, &states, &types).await?,
@@ -49,27 +51,6 @@ pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Fa
     }
     client.close().await;
     Ok(())
-}
-
-/// The words of a filter, spelled as brokers spell them.
-fn filter(
-    parsed: &Parsed,
-    option: &str,
-    known: &'static [&'static str],
-) -> Result<Vec<&'static str>, Failure> {
-    let Some(text) = parsed.texts(option).first().copied() else { return Ok(Vec::new()) };
-    text.split(',')
-        .map(|word| {
-            let known_word = known.iter().find(|known| known.eq_ignore_ascii_case(word.trim()));
-            known_word.copied().ok_or_else(|| {
-                // Apache Kafka says "state list" and "types list".
-                let (list, of) =
-                    if option == "type" { ("types", "types") } else { ("state", "states") };
-                let known = known.join(", ");
-                Failure::usage(format!("Invalid {list} list '{text}'. Valid {of} are: {known}"))
-            })
-        })
-        .collect()
 }
 
 async fn list(
@@ -140,7 +121,7 @@ async fn delete_offsets(
     client: &Client,
 ) -> Result<(), Failure> {
     let id = parsed.text("group")?.unwrap_or_default();
-    let (partitions, unknown) = reset::partitions(client, &parsed.texts("topic")).await?;
+    let (partitions, unknown) = TOOL.partitions(client, &parsed.texts("topic")).await?;
     let results = client.admin().delete_group_offsets(id, &partitions).await;
     let mut rows: Vec<(TopicPartition, String)> = Vec::new();
     let unknown: Vec<Vec<String>> = unknown
@@ -209,20 +190,14 @@ fn validate(context: &mut Context, expression: &str) -> Result<(), Failure> {
 
 /// An error of the cluster, as the tool prints it: on stdout, with exit code 0.
 fn executing(error: ClientError) -> Failure {
-    said(&exception(&error))
+    TOOL.executing(&error)
 }
 
 fn said(what: &dyn std::fmt::Display) -> Failure {
-    Failure::said(what.to_string())
-        .after("\nError: Executing consumer group command failed due to ")
-        .with_code(0)
+    TOOL.said(what)
 }
 
-/// A partition by the name of its topic.
-fn partition(topic: &str, index: i32) -> TopicPartition {
-    TopicPartition { topic: StrBytes::copied(topic), partition: PartitionIndex(index) }
-}
-
+const TOOL: Tool = Tool { kind: "consumer", code: 0 };
 /// The states of consumer groups.
 const STATES: &[&str] = &[
     "Assigning",

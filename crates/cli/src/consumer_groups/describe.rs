@@ -10,10 +10,11 @@ use ottla_wire::{Offset, PartitionIndex, StrBytes};
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::groups::or_dash;
+use crate::groups::table::{Column, at_least, fixed, open, table};
 use crate::options::Parsed;
 
 use super::group::{self, Assignment, Group};
-use super::table::{Column, at_least, fixed, open, table};
 
 /// A line of the table of offsets.
 #[derive(Debug, Default)]
@@ -229,10 +230,6 @@ fn assignment(assignment: &Assignment) -> String {
         format!("{topic}:{}", partitions.join(","))
     });
     or_dash(Some(topics.collect::<Vec<_>>().join(";")).filter(|text| !text.is_empty()))
-}
-
-fn or_dash<T: ToString>(value: Option<T>) -> String {
-    value.map_or("-".to_string(), |value| value.to_string())
 }
 
 #[cfg(test)]

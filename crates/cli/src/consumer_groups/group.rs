@@ -10,6 +10,7 @@ use ottla_wire::{BrokerId, Bytes, ErrorCode, Message, Reader, StrBytes};
 
 use crate::client_options::refused;
 use crate::failure::Failure;
+use crate::groups::coordinator;
 
 /// Partitions by topic, in order.
 pub(super) type Assignment = Vec<(String, Vec<i32>)>;
@@ -63,12 +64,7 @@ pub(super) async fn describe(client: &Client, id: &str) -> Result<Group, ClientE
             of_classic(described?)
         }
     };
-    let coordinator = client.coordinator(CoordinatorKind::Group, id).await?;
-    group.coordinator = client
-        .cluster()
-        .brokers
-        .get(&coordinator)
-        .map(|broker| (broker.host.to_string(), broker.port, broker.id));
+    group.coordinator = coordinator(client, id).await?;
     Ok(group)
 }
 

@@ -12,11 +12,11 @@ const SESSION: &str = include_str!("../kafka-session.txt");
 const ADMIN_SESSION: &str = include_str!("../kafka-admin-session.txt");
 const REASSIGN_SESSION: &str = include_str!("../kafka-reassign-session.txt");
 
-/// One command and what Apache Kafka's tool printed.
-struct Step {
+/// One command and what Apache Kafka's tool printed; or `@ ` and what else was done.
+pub(super) struct Step {
     /// What is done before: files that are written, topics that get records.
     before: Vec<Before>,
-    command: &'static str,
+    pub(super) command: &'static str,
     stdout: Vec<&'static str>,
     stderr: Option<&'static str>,
     code: u8,
@@ -30,14 +30,19 @@ enum Before {
     Fill(&'static str),
 }
 
-fn steps(session: &'static str) -> Vec<Step> {
+/// A command, with `@ ` in front of what is not one.
+fn command(line: &'static str) -> Option<&'static str> {
+    line.strip_prefix("$ ").or(Some(line).filter(|line| line.starts_with("@ ")))
+}
+
+pub(super) fn steps(session: &'static str) -> Vec<Step> {
     let (mut steps, mut before) = (Vec::new(), Vec::new());
     for line in session.lines() {
         if let Some((name, text)) = line.strip_prefix("+ ").and_then(|line| line.split_once(' ')) {
             before.push(Before::File(name, text));
         } else if let Some(topic) = line.strip_prefix("% fill ") {
             before.push(Before::Fill(topic));
-        } else if let Some(command) = line.strip_prefix("$ ") {
+        } else if let Some(command) = command(line) {
             let before = std::mem::take(&mut before);
             steps.push(Step { before, command, stdout: Vec::new(), stderr: None, code: 0 });
         }
@@ -115,7 +120,13 @@ fn normal(session: &Session, command: &str, lines: &str) -> Vec<String> {
     } else {
         text.split('\n').map(|line| normal_line(command, line)).collect()
     };
-    let is_unsorted = ["consumer-groups", "topics --describe", "configs --describe --entity-type"];
+    let is_unsorted = [
+        "consumer-groups",
+        "streams-groups",
+        "share-groups",
+        "topics --describe",
+        "configs --describe --entity-type",
+    ];
     if is_unsorted.iter().any(|words| command.starts_with(words)) {
         lines.sort();
     }
@@ -204,23 +215,28 @@ fn difference(session: &Session, step: &Step, ran: &Ran) -> Option<String> {
     (!is_there).then(|| format!("$ {}\n! {line}\n! {said}", step.command))
 }
 
-/// Has a session again; what a broker learns from its controller a moment later is asked for again.
+/// What is wrong with a command's second life, if anything; what a broker learns from its
+/// controller a moment later is asked for again.
+pub(super) async fn again(session: &Session, step: &Step) -> Option<String> {
+    prepare(session, &step.before).await;
+    let reads = ["--describe", "--list", "--verify", "get-offsets"];
+    let reads = reads.iter().any(|word| step.command.contains(word));
+    let mut tries = if reads { TRIES_MAX } else { 1 };
+    loop {
+        tries -= 1;
+        let ran = run(session, step.command).await;
+        match difference(session, step, &ran) {
+            Some(_) if tries > 0 => session.env().sleep(AGAIN).await,
+            told => return told,
+        }
+    }
+}
+
+/// Has a session again.
 async fn have(session: &Session, text: &'static str) {
     let mut wrong = Vec::new();
     for step in steps(text) {
-        prepare(session, &step.before).await;
-        let reads = ["--describe", "--list", "--verify", "get-offsets"];
-        let reads = reads.iter().any(|word| step.command.contains(word));
-        let mut tries = if reads { TRIES_MAX } else { 1 };
-        loop {
-            tries -= 1;
-            let ran = run(session, step.command).await;
-            match difference(session, &step, &ran) {
-                None => break,
-                Some(_) if tries > 0 => session.env().sleep(AGAIN).await,
-                Some(difference) => break wrong.push(difference),
-            }
-        }
+        wrong.extend(again(session, &step).await);
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }

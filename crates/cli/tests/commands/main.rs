@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end so")]
 
 mod dump_log;
+mod groups;
 mod kafka;
 mod session;
 mod transactions;

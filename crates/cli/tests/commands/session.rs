@@ -60,7 +60,12 @@ impl Session {
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
              transaction.state.log.num.partitions=2\n\
              transaction.partition.verification.enable=false\n\
-             group.initial.rebalance.delay.ms=0\nlog.segment.delete.delay.ms=1000\n"
+             group.initial.rebalance.delay.ms=0\ngroup.streams.initial.rebalance.delay.ms=0\n\
+             group.streams.assignment.interval.ms=0\n\
+             share.coordinator.state.topic.num.partitions=2\n\
+             share.coordinator.state.topic.replication.factor=1\n\
+             share.coordinator.state.topic.min.isr=1\n\
+             log.segment.delete.delay.ms=1000\n"
         );
         if more == DYNAMIC {
             let path = folder.path().join("server.properties");

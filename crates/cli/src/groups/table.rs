@@ -1,9 +1,9 @@
-//! Tables of `consumer-groups`: columns as wide as their widest cell, or at least so wide.
+//! Tables of the commands on groups: columns as wide as their widest cell, or at least so wide.
 //!
 //! Not here: what stands in the cells.
 
 /// A column: its head, and how wide it is.
-pub(super) struct Column {
+pub(crate) struct Column {
     head: &'static str,
     width: Width,
 }
@@ -19,22 +19,22 @@ enum Width {
 }
 
 /// A column of this width.
-pub(super) fn fixed(head: &'static str, width: usize) -> Column {
+pub(crate) fn fixed(head: &'static str, width: usize) -> Column {
     Column { head, width: Width::Fixed(width) }
 }
 
 /// A column that grows with its cells.
-pub(super) fn at_least(head: &'static str, width: usize) -> Column {
+pub(crate) fn at_least(head: &'static str, width: usize) -> Column {
     Column { head, width: Width::AtLeast(width) }
 }
 
 /// A last column without padding.
-pub(super) fn open(head: &'static str) -> Column {
+pub(crate) fn open(head: &'static str) -> Column {
     Column { head, width: Width::Open }
 }
 
 /// The head and the rows, each line with its line feed; one space between columns.
-pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     let widths: Vec<usize> = columns
         .iter()
