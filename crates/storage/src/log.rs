@@ -253,7 +253,8 @@ impl Log {
     }
 
     /// The file's bytes are synced at once, so that no power cut leaves records of a topic that
-    /// nobody knows: its name comes before those of the segments. The metadata's is always the same.
+    /// nobody knows: its name comes before those of the segments. The metadata log's is always the
+    /// same.
     fn write_topic_id(&self, id: TopicId, share: Option<Share>) -> Result<(), StorageError> {
         let text = partition_metadata::format(id);
         let lasts = self.name != METADATA_DIR;
