@@ -101,7 +101,7 @@ impl Groups {
         if let Some(times) = soft.consumers.group(&draft.id) {
             times.topics_seen = Some(topics.version());
         }
-        let heartbeat_interval_ms = interval_ms(&draft, soft, ask, &member);
+        let heartbeat_interval_ms = interval_ms(&draft, soft, ask, &member, joins);
         let is_told =
             joins || is_full(request) || !current.assigned.same_as(&known.current.assigned);
         out.records.append(&mut draft.records);
@@ -338,7 +338,8 @@ pub(crate) fn reconcile(
 }
 
 /// When the member is to send its next heartbeat. While the group is not settled members wait for
-/// one another: they ask more often then, the less often the more they are.
+/// one another: they ask more often then, the less often the more they are. So does who joins,
+/// since others may come with it, for whom it has to let go of what it was given.
 ///
 /// Members that settled together would all be silent for the rest of the interval when one leaves:
 /// who hears for the first time that the group is settled waits for its turn in the interval.
@@ -347,10 +348,11 @@ fn interval_ms(
     soft: &mut Soft,
     ask: &Ask<'_>,
     member: &StrBytes,
+    joins: bool,
 ) -> i32 {
     let configured_ms = ask.settings.consumer.times_of(&draft.id).heartbeat_interval_ms;
     let group = draft.group();
-    let is_settled = group.is_settled();
+    let is_settled = group.is_settled() && !joins;
     let was_hurried = soft.consumers.hurry(&draft.id, member, !is_settled);
     if is_settled {
         let turn = was_hurried.then(|| until_turn_ms(group, member, ask.now.steady, configured_ms));
