@@ -40,7 +40,7 @@ fn group() -> StrBytes {
 /// A house with something to hide, which then allows nothing.
 fn denying() -> House {
     let mut house = House::new();
-    house.replay(vec![feature("share.version", 1)]);
+    house.replay(vec![feature("share.version", 1), feature("streams.version", 1)]);
     house.offsets_topic();
     house.topic(TOPIC, 1, &[("retention.ms", "77777777777777")]);
     house.ask(9, crate::support::produce(TOPIC, 1, batch(&[(Some("k"), VALUE)])));
@@ -334,6 +334,23 @@ fn of_shares(key: ApiKey, version: i16) -> Option<Bytes> {
         ApiKey::ShareGroupDescribe => {
             let group_ids = vec![GROUP.into()];
             bytes(&ShareGroupDescribeRequest { group_ids, ..Default::default() }, version)
+        }
+        ApiKey::StreamsGroupHeartbeat => {
+            use streams_group_heartbeat_request::*;
+            let part = Subtopology { source_topics: vec![TOPIC.into()], ..Default::default() };
+            let topology =
+                Some(Topology { epoch: 1, subtopologies: vec![part], ..Default::default() });
+            let request = StreamsGroupHeartbeatRequest {
+                group_id: GROUP.into(),
+                member_id: "m".into(),
+                topology,
+                ..Default::default()
+            };
+            bytes(&request, version)
+        }
+        ApiKey::StreamsGroupDescribe => {
+            let group_ids = vec![GROUP.into()];
+            bytes(&StreamsGroupDescribeRequest { group_ids, ..Default::default() }, version)
         }
         ApiKey::DescribeShareGroupOffsets => {
             use describe_share_group_offsets_request::*;

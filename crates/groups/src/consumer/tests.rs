@@ -542,7 +542,7 @@ fn heartbeats_come_sooner_while_the_group_is_not_settled() {
     check(
         "hb a show | hb b show | advance 1s | hb b show | hb a show | hb a show | hb b show",
         expect![[r#"
-            a: Heartbeat epoch=2 next=5000ms [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=2 next=250ms [t:0 t:1 t:2 t:3]
             b: Heartbeat epoch=2 next=1000ms []
             b: Heartbeat epoch=3 next=250ms
             a: Heartbeat epoch=2 next=250ms [t:0 t:1]
