@@ -93,7 +93,10 @@ pub(super) fn check(request: &StreamsGroupHeartbeatRequest) -> Result<(), Refusa
     } else if epoch == JOINING && request.topology.is_none() {
         "Topology must be non-null when (re-)joining."
     } else if epoch == JOINING {
-        return request.topology.as_ref().map_or(Ok(()), has_valid_changelogs);
+        let topology = request.topology.as_ref();
+        return topology.map_or(Ok(()), |topology| {
+            is_of_a_size(topology).and_then(|()| has_valid_changelogs(topology))
+        });
     } else if epoch == LEAVING_FOR_A_WHILE {
         "InstanceId can't be null."
     } else if epoch < LEAVING_FOR_A_WHILE {
@@ -126,6 +129,26 @@ fn is_served(request: &StreamsGroupHeartbeatRequest) -> Result<(), Refusal> {
         return Ok(());
     };
     Err((ErrorCode::INVALID_REQUEST, wrong.to_owned()))
+}
+
+/// A topology that names more is refused before it is looked at: how the parts feed one another is
+/// found in time that is quadratic in them, and Kafka's record has no room for many more.
+const NAMES_MAX: usize = 5_000;
+
+/// Whether the topology has no more parts and topics than are looked at.
+fn is_of_a_size(topology: &sent::Topology) -> Result<(), Refusal> {
+    let named = topology.subtopologies.iter().map(|it| {
+        let topics = it.source_topics.len() + it.repartition_sink_topics.len();
+        let internal = it.repartition_source_topics.len() + it.state_changelog_topics.len();
+        1 + topics + internal + it.copartition_groups.len()
+    });
+    let named: usize = named.sum();
+    if named <= NAMES_MAX {
+        return Ok(());
+    }
+    let message =
+        format!("The topology has {named} parts and topics; at most {NAMES_MAX} are taken.");
+    Err((ErrorCode::STREAMS_INVALID_TOPOLOGY, message))
 }
 
 /// A changelog has as many partitions as there are tasks, which the application does not know.
@@ -333,3 +356,21 @@ fn recorded_topic(topic: &sent::TopicInfo) -> TopicInfo {
 }
 
 const STALE_TOPOLOGY: i8 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_without_bound_is_refused_before_it_is_looked_at() {
+        let of = |topics: usize| {
+            let source_topics = vec![StrBytes::from("t"); topics];
+            let part = sent::Subtopology { source_topics, ..Default::default() };
+            sent::Topology { subtopologies: vec![part], ..Default::default() }
+        };
+        assert_eq!(is_of_a_size(&of(NAMES_MAX - 1)), Ok(()));
+        let (code, why) = is_of_a_size(&of(NAMES_MAX)).unwrap_err();
+        assert_eq!(code, ErrorCode::STREAMS_INVALID_TOPOLOGY);
+        assert_eq!(why, "The topology has 5001 parts and topics; at most 5000 are taken.");
+    }
+}
