@@ -3,6 +3,8 @@
 //! logs and the exit code are here and nowhere else.
 
 mod background;
+#[cfg(target_os = "linux")]
+mod files;
 mod holder;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         complain(format_args!("{failure}"));
         return ExitCode::from(failure.code());
     }
+    #[cfg(target_os = "linux")]
+    files::allow_many();
     // More workers than cores, since a write to the page cache may block one.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()

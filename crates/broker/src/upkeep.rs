@@ -16,6 +16,8 @@ use crate::context::Rooms;
 const SYNC_CHECK: Duration = Duration::from_millis(500);
 /// How often deleted files are looked for (`file.delete.delay.ms` says when they are due).
 const REMOVAL_CHECK: Duration = Duration::from_secs(1);
+/// How often files are closed that nobody has to sync.
+const IDLE_FILES_CHECK: Duration = Duration::from_secs(60);
 /// How often idle producers are looked for.
 const PRODUCERS_CHECK: Duration = Duration::from_secs(600);
 
@@ -43,6 +45,7 @@ pub(crate) fn spawn(rooms: &Arc<Rooms>, tasks: &Tasks) {
         dirs.retain(now);
     });
     tasks.spawn("removal", remove(Arc::clone(rooms)));
+    every("idle files", IDLE_FILES_CHECK, |dirs, _| dirs.close_idle_files());
     every("producers", PRODUCERS_CHECK, |dirs, now| dirs.expire_producers(now));
 }
 

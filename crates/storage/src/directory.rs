@@ -556,6 +556,11 @@ impl LazyFile {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.slot().file.is_some()
+    }
+
     pub(crate) fn close(&self) {
         let mut slot = self.slot();
         if !slot.pinned {

@@ -248,6 +248,11 @@ impl<const N: usize> EntryFile<N> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_open()
+    }
+
     fn state(&self) -> MutexGuard<'_, State<N>> {
         lock(&self.state)
     }

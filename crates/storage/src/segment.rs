@@ -236,6 +236,11 @@ impl Segment {
         self.aborted.close_idle();
     }
 
+    #[cfg(test)]
+    pub(crate) fn has_open_file(&self) -> bool {
+        self.file.is_open() || self.offsets.file().is_open() || self.times.file().is_open()
+    }
+
     /// Renames the files to what waits for removal; answers the new names.
     pub(crate) fn mark_deleted(&self) -> Result<Vec<String>, StorageError> {
         let mut renamed = Vec::new();

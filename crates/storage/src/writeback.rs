@@ -10,7 +10,7 @@
 
 use std::cmp::Reverse;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ottla_wire::{Offset, Timestamp};
@@ -32,6 +32,8 @@ pub(crate) struct Unsynced {
     bound: AtomicU64,
     waiting: AtomicU64,
     logs: Mutex<Vec<Weak<Log>>>,
+    /// More logs than this do not stay unsynced: each keeps its files open until it is synced.
+    logs_max: AtomicUsize,
     much: Notify,
     many: Notify,
     /// Told to those who wait when there are fewer.
@@ -47,6 +49,7 @@ impl Default for Unsynced {
             bound: AtomicU64::new(UNSYNCED_BYTES_BOUND),
             waiting: AtomicU64::new(0),
             logs: Mutex::default(),
+            logs_max: AtomicUsize::new(UNSYNCED_LOGS_MAX),
             much: Notify::new(),
             many: Notify::new(),
             fewer: Notify::new(),
@@ -251,10 +254,12 @@ impl Directory {
         }
     }
 
-    /// Syncs closed segments, what `flush.ms` asks for, and the largest logs when there are too
-    /// many unsynced bytes. Answers whether anything was synced.
+    /// Syncs closed segments, what `flush.ms` asks for, the largest logs when there are too many
+    /// unsynced bytes, and the oldest when there are too many logs. Answers whether anything was
+    /// synced.
     pub(crate) fn sync_due(&self, now: Timestamp) -> Result<bool, StorageError> {
         let mut logs = self.unsynced.logs();
+        let mut any = self.sync_crowd(&mut logs)?;
         logs.sort_by_key(|log| Reverse(log.unsynced_bytes()));
         let bound = self.unsynced.bound.load(Ordering::Relaxed);
         let is_low = || self.unsynced_bytes() <= bound / LOW_PART;
@@ -263,7 +268,6 @@ impl Directory {
             true => is_low(),
             false => self.unsynced_bytes() <= bound / 8 * 3,
         };
-        let mut any = false;
         for log in logs {
             if low && !log.has_unsynced_segments() && !log.is_sync_due(now) {
                 continue;
@@ -273,6 +277,21 @@ impl Directory {
             low = low || is_low();
         }
         Ok(any)
+    }
+
+    /// Syncs those logs that were written to first, and closes their files, when more wait for a
+    /// sync than may: the system lets a process have so many files open and no more.
+    fn sync_crowd(&self, logs: &mut Vec<Arc<Log>>) -> Result<bool, StorageError> {
+        let max = self.unsynced.logs_max.load(Ordering::Relaxed);
+        if logs.len() <= max {
+            return Ok(false);
+        }
+        logs.sort_by_key(|log| Reverse(log.unsynced_since.load(Ordering::Acquire)));
+        for log in logs.drain(max / 2..) {
+            log.sync()?;
+            log.close_idle_files();
+        }
+        Ok(true)
     }
 }
 
@@ -285,6 +304,8 @@ const SYNC_EACH: u64 = 32 << 20;
 /// So many bytes may lie above the recovery points of a directory. It is synced behind the writers
 /// from three eighths of it on, who writes much waits from three quarters on, others at the bound.
 const UNSYNCED_BYTES_BOUND: u64 = 256 << 20;
+/// So many logs of a directory may wait for a sync, each with up to three files open.
+const UNSYNCED_LOGS_MAX: usize = 1_000;
 /// Syncing stops when this part of the bound is left.
 const LOW_PART: u64 = 8;
 /// A log with less than this part of the bound writes little.
@@ -396,6 +417,29 @@ mod tests {
             assert!(much() && !much() && !many());
             directory.unsynced.add(SYNC_EACH);
             assert!(much() && many() && !many());
+        });
+    }
+
+    #[test]
+    fn when_many_logs_wait_for_a_sync_the_oldest_are_synced_and_have_no_open_file() {
+        with_log(|directory, log| {
+            directory.unsynced.logs_max.store(8, Ordering::Relaxed);
+            let directory = Arc::clone(log.directory());
+            let logs: Vec<Arc<Log>> = (1..=9).map(|at| open(&directory, at)).collect();
+            for (at, log) in (0..).zip(&logs[..8]) {
+                append(log, 10);
+                log.unsynced_since.store(at, Ordering::Release);
+            }
+            assert!(!directory.sync_due(NOW).unwrap(), "so many may wait");
+            append(&logs[8], 10);
+            assert!(directory.sync_due(NOW).unwrap());
+            let waits = |log: &Arc<Log>| log.unsynced_bytes() > 0;
+            let expected = [false, false, false, false, false, true, true, true, true];
+            assert_eq!(logs.iter().map(waits).collect::<Vec<_>>(), expected);
+            let is_open = |log: &Arc<Log>| log.active().has_open_file();
+            assert_eq!(logs.iter().map(is_open).collect::<Vec<_>>(), expected);
+            logs.iter().for_each(|log| append(log, 10));
+            assert!(logs.iter().all(waits), "they open again");
         });
     }
 

@@ -37,6 +37,14 @@ impl LogDirs {
         any
     }
 
+    /// Closes the files of logs that have nothing to sync, every minute: they open again when
+    /// somebody needs them, and an idle partition has none.
+    pub fn close_idle_files(&self) {
+        for (_, log) in self.logs() {
+            log.close_idle_files();
+        }
+    }
+
     /// Writes `recovery-point-offset-checkpoint`, every minute.
     pub fn write_recovery_points(&self) {
         for dir in self.working() {
