@@ -35,6 +35,7 @@ use crate::meta_properties::{self, MetaProperties, WAY_OUT, directory_id, is_res
 
 pub use clean::{Cleaning, CleaningStatus, Progress, Uncleanable};
 pub use headway::Headway;
+pub(crate) use load::REMOTE_CACHE;
 pub use load::{ConfigOf, Found, Known, Loading, Opened};
 pub use moves::Copied;
 

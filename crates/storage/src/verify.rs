@@ -22,6 +22,7 @@ use ottla_env::{DirEntry, Disk};
 use ottla_wire::{Offset, TopicId};
 
 use crate::checkpoint::{self, Offsets};
+use crate::dirs::REMOTE_CACHE;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{METADATA_DIR, parse_dir};
 use crate::{clean_shutdown, reserve};
@@ -178,9 +179,11 @@ impl<'a> Verifier<'a> {
         for entry in listed.iter().filter(|entry| entry.is_dir) {
             match parse_dir(&entry.name) {
                 Some(_) => names.push(entry.name.clone()),
+                None if entry.name == REMOTE_CACHE => {}
                 None => {
-                    let what = "is no partition's directory; nobody reads it";
-                    self.note(&dir.join(&entry.name), what);
+                    let what = "is no partition's directory: a node does not start with it, nor \
+                                does Apache Kafka; move it away";
+                    self.tell(&dir.join(&entry.name), Gravity::Records, what.to_owned());
                 }
             }
         }

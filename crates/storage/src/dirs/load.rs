@@ -19,7 +19,7 @@ use crate::log::{Log, lock};
 use crate::names::{DirKind, METADATA_DIR, parse_dir};
 
 /// The directory of tiered storage's cache, which is no partition.
-const REMOTE_CACHE: &str = "remote-log-index-cache";
+pub(crate) const REMOTE_CACHE: &str = "remote-log-index-cache";
 
 /// A partition's directory that waits to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
+use ottla_env::DirEntry;
 use ottla_wire::{DirectoryId, Offset, PartitionIndex, Timestamp, TopicId};
 
 use super::upkeep::write_checkpoint;
@@ -14,7 +15,8 @@ use crate::config::LogConfig;
 use crate::error::StorageError;
 use crate::load::Opening;
 use crate::log::{Log, lock};
-use crate::names::{DirKind, dir_name, dir_name_with};
+use crate::names::{DirKind, dir_name, dir_name_with, parse_file};
+use crate::{epochs, partition_metadata};
 
 impl LogDirs {
     /// The log of a partition.
@@ -140,9 +142,12 @@ impl LogDirs {
     }
 
     /// Sets a directory aside that does not tell its topic, which may be an older one of the same
-    /// name; one without a record is removed.
+    /// name. One in which there is no record, nor anything else that is not a log's, is what a
+    /// crash leaves of a partition that was just made, and is removed.
     pub(super) fn set_nameless_aside(&self, log: &Log, now: Timestamp) -> Result<(), StorageError> {
-        if log.size() == 0 {
+        if log.size() == 0 && holds_an_empty_log_alone(log)? {
+            tracing::info!(log = log.name(), dir = %log.home.path().display(),
+                "directory has no record and does not tell its topic: it is removed");
             return self.remove_later(log, now);
         }
         self.set_aside(log, DirKind::Stray)?;
@@ -235,4 +240,16 @@ impl LogDirs {
         logs.counts = None;
         logs
     }
+}
+
+/// Whether a directory has no file but those of a log. Somebody else's may have a name like a
+/// partition's.
+fn holds_an_empty_log_alone(log: &Log) -> Result<bool, StorageError> {
+    let path = log.home.path();
+    let listed = log.home.disk().list(&path).map_err(StorageError::io("list", &path))?;
+    let is_of_a_log = |entry: &DirEntry| {
+        let is_known = [epochs::FILE, partition_metadata::FILE].contains(&entry.name.as_str());
+        !entry.is_dir && (is_known || parse_file(&entry.name).is_some())
+    };
+    Ok(listed.iter().all(is_of_a_log))
 }

@@ -359,6 +359,14 @@ fn a_directory_without_a_topic_id_is_set_aside_with_its_records_and_removed_with
         let dirs = start(&env, &["/a"], &LogConfig::default());
         assert!(dirs.logs().is_empty());
         assert_eq!((aside("-stray"), aside("-delete")), (1, 1));
+        drop(dirs);
+        // What is not a log's is never removed, whatever its folder is called.
+        disk.create_dir_all(Path::new("/a/backup-2024/sub")).unwrap();
+        disk.create_dir_all(Path::new("/a/copies-1")).unwrap();
+        disk.write(Path::new("/a/copies-1/00000000000000000000.log.bak"), b"precious").unwrap();
+        let dirs = start(&env, &["/a"], &LogConfig::default());
+        assert!(dirs.logs().is_empty());
+        assert_eq!((aside("-stray"), aside("-delete")), (3, 1));
     });
 }
 
