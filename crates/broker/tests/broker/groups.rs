@@ -343,3 +343,17 @@ fn offsets_are_deleted_by_topic() {
     assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::NONE);
     assert_eq!(committed(&house, "g", "t").0, Offset(-1));
 }
+
+#[test]
+fn a_member_that_names_protocols_without_end_is_refused_before_they_are_compared() {
+    use join_group_request::JoinGroupRequestProtocol;
+    let mut house = House::new();
+    house.offsets_topic();
+    let protocol = |at: usize| JoinGroupRequestProtocol {
+        name: format!("p{at}").into(),
+        ..Default::default()
+    };
+    let protocols = (0..1_001).map(protocol).collect();
+    let told = house.ask(5, JoinGroupRequest { protocols, ..join("") });
+    assert_eq!(told.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+}

@@ -14,6 +14,10 @@ use crate::consumer::forget_group;
 use crate::streams::forget_group as forget_streams;
 use crate::{Ask, Decided, GroupReply, Groups, Soft, Topics};
 
+/// A client names a handful of protocols. What is common to all members is found by comparing each
+/// of theirs with each other, which must not become long.
+const PROTOCOLS_MAX: usize = 1_000;
+
 impl Groups {
     /// JoinGroup, v0 to v9. The answer may come with a later decision.
     pub fn join(
@@ -45,6 +49,9 @@ impl Groups {
         let limits = ask.settings.session_timeout_ms_min..=ask.settings.session_timeout_ms_max;
         if !limits.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
+        }
+        if request.protocols.len() > PROTOCOLS_MAX {
+            return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
         let mut known = self.group(&request.group_id);
         let replaced = known.and_then(|group| group.consumers.as_deref());

@@ -58,6 +58,8 @@ fn a_folder_of_apache_kafka_serves_and_goes_on() {
         let state = text(&env, "__cluster_metadata-0/quorum-state");
         assert!(state.contains("\"leaderEpoch\":2"), "{state}");
         let node = start(&env).await;
+        // The end of the client's connection may still be on its way.
+        env.sleep(Duration::from_secs(1)).await;
         assert_eq!(values(&client, "sample-none").await.len(), 201);
         node.stop().await;
     });
