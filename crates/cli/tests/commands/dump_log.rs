@@ -38,6 +38,13 @@ impl Folder {
         self.dir.path().join(file)
     }
 
+    /// Without the folder of the one log that is no partition's.
+    fn of_partitions() -> Folder {
+        let folder = Folder::new();
+        folder.env.disk().remove_dir_all(&folder.path("group-log")).unwrap();
+        folder
+    }
+
     /// Runs the line, whose files stand in the folder; stdout, stderr and code.
     fn run(&self, line: &str) -> (String, String, u8) {
         let dir = format!("{}/", self.dir.path().display());
@@ -170,7 +177,10 @@ fn damage_is_told_with_its_place() {
 
 #[test]
 fn a_folder_is_verified_and_damage_is_an_exit_code() {
-    let folder = Folder::new();
+    let (stdout, _, code) = Folder::new().run("log verify .");
+    let no_start = "damage   ./group-log: is no partition's directory: a node does not start with";
+    assert!(stdout.starts_with(no_start) && code == 1, "{stdout}");
+    let folder = Folder::of_partitions();
     let (stdout, stderr, code) = folder.run("log verify .");
     assert_eq!((stderr.as_str(), code), ("", 0), "{stdout}");
     assert!(stdout.contains("897 batches, 5193 records, 2933201 bytes; 0 wrong"), "{stdout}");
@@ -187,7 +197,7 @@ fn a_folder_is_verified_and_damage_is_an_exit_code() {
 
 #[test]
 fn a_damaged_folder_is_repaired() {
-    let folder = Folder::new();
+    let folder = Folder::of_partitions();
     let (index, id) =
         (format!("./sample-rolled-0/{SEGMENT}.index"), "./sample-txn-0/partition.metadata");
     folder.damage(&index, 27, |bytes, at| bytes[at] ^= 1);
