@@ -10,6 +10,7 @@
 //! decision that it leads to.
 
 mod assign;
+mod census;
 mod describe;
 mod draft;
 mod heartbeat;

@@ -25,7 +25,12 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.leaves.iter().flat_map(|leaf| leaf.iter()).map(|(key, value)| (key, value))
+        let entries = self.leaves.iter().flat_map(|leaf| leaf.iter());
+        entries.map(|(key, value)| {
+            #[cfg(test)]
+            walked::one();
+            (key, value)
+        })
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
@@ -125,6 +130,24 @@ impl<K: Ord + Clone + PartialEq, V: Clone + PartialEq> PartialEq for SharedMap<K
 }
 
 const LEAF_ENTRIES_MAX: usize = 64;
+
+/// How many entries were walked over by this thread: a test can tell that a decision looks at few.
+#[cfg(test)]
+pub(crate) mod walked {
+    use std::cell::Cell;
+
+    thread_local!(static COUNT: Cell<usize> = const { Cell::new(0) });
+
+    pub(crate) fn one() {
+        COUNT.set(COUNT.get() + 1);
+    }
+
+    pub(crate) fn during(act: impl FnOnce()) -> usize {
+        let before = COUNT.get();
+        act();
+        COUNT.get() - before
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ use ottla_wire::messages::{
 use ottla_wire::{MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId};
 
 use crate::Settings;
+use crate::consumer::census::Census;
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
 use crate::epochs::{Epochs, EpochsUndo};
@@ -40,6 +41,7 @@ pub(crate) struct ConsumerGroup {
     regexes: BTreeMap<StrBytes, Arc<ResolvedRegex>>,
     /// How many members have each partition, or are about to let it go.
     held: SharedMap<Place, u32>,
+    census: Census,
 }
 
 /// What a member has.
@@ -98,11 +100,15 @@ impl ConsumerGroup {
         self.members.get(id)
     }
 
-    /// Who is the static member of this instance id. There is no index: static members are asked
-    /// for when they join.
+    /// What is counted of the members.
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
+    }
+
+    /// Who is the static member of this instance id.
     pub(crate) fn static_member(&self, instance: &str) -> Option<(&StrBytes, &Arc<MemberValue>)> {
-        let is_instance = |value: &MemberValue| value.instance_id.as_deref() == Some(instance);
-        self.members.iter().find(|(_, value)| is_instance(value))
+        let id = self.census.static_member(instance)?;
+        Some((id, self.members.get(id)?))
     }
 
     /// What the member has; a new one has nothing.
@@ -124,8 +130,7 @@ impl ConsumerGroup {
 
     /// How many members subscribe by this regular expression.
     pub(crate) fn subscribers(&self, regex: &str) -> usize {
-        let by_it = |value: &&Arc<MemberValue>| value.regex() == Some(regex);
-        self.members.values().filter(by_it).count()
+        self.census.regexes().get(regex).copied().unwrap_or(0)
     }
 
     /// Whether somebody else than `mine` has the partition.
@@ -157,7 +162,7 @@ impl ConsumerGroup {
         let epoch = self.epochs.target_epoch();
         !self.epochs.is_ahead()
             && self.currents.len() == self.members.len()
-            && self.currents.values().all(|current| current.is_at(epoch))
+            && self.census.stable_in(epoch) == self.currents.len()
     }
 
     /// Whether nothing of it is left.
@@ -177,8 +182,7 @@ impl ConsumerGroup {
                 ConsumerUndo::PartitionMetadata(before)
             }
             ConsumerEntry::Member(id, value) => {
-                let before = set_shared(&mut self.members, id, value.clone());
-                ConsumerUndo::Member(StrBytes::copied(id), before)
+                ConsumerUndo::Member(StrBytes::copied(id), self.set_member(id, value.clone()))
             }
             ConsumerEntry::TargetEpoch(value) => {
                 let after = value
@@ -214,13 +218,23 @@ impl ConsumerGroup {
         match undo {
             ConsumerUndo::Epochs(undo) => self.epochs.undo(undo),
             ConsumerUndo::PartitionMetadata(before) => self.has_partition_metadata = before,
-            ConsumerUndo::Member(id, before) => drop(set_shared(&mut self.members, &id, before)),
+            ConsumerUndo::Member(id, before) => drop(self.set_member(&id, before)),
             ConsumerUndo::MemberTarget(id, before) => {
                 drop(set_shared(&mut self.targets, &id, before))
             }
             ConsumerUndo::Current(id, before) => drop(self.set_current(&id, before)),
             ConsumerUndo::Regex(regex, before) => drop(set(&mut self.regexes, &regex, before)),
         }
+    }
+
+    fn set_member(
+        &mut self,
+        id: &str,
+        after: Option<Arc<MemberValue>>,
+    ) -> Option<Arc<MemberValue>> {
+        let before = set_shared(&mut self.members, id, after.clone());
+        self.census.member_changed(id, before.as_deref(), after.as_deref());
+        before
     }
 
     fn set_current(&mut self, id: &str, after: Option<Arc<Current>>) -> Option<Arc<Current>> {
@@ -231,7 +245,8 @@ impl ConsumerGroup {
         for place in after.iter().flat_map(|current| current.places()) {
             count(place, |holders| holders + 1);
         }
-        let before = set_shared(&mut self.currents, id, after);
+        let before = set_shared(&mut self.currents, id, after.clone());
+        self.census.current_changed(before.as_deref(), after.as_deref());
         for place in before.iter().flat_map(|current| current.places()) {
             count(place, |holders| holders.saturating_sub(1));
         }

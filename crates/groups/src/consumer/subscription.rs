@@ -67,10 +67,7 @@ pub(crate) fn refresh_regexes(
     topics: &dyn Topics,
     topics_changed: ottla_wire::Offset,
 ) -> bool {
-    let subscribed: BTreeSet<StrBytes> = {
-        let members = draft.group().members().values();
-        members.filter_map(|value| value.regex().map(StrBytes::copied)).collect()
-    };
+    let subscribed = draft.group().census().regexes();
     if subscribed.is_empty() {
         return false;
     }
@@ -78,7 +75,7 @@ pub(crate) fn refresh_regexes(
     let last = resolved.values().map(|regex| regex.resolved_at).max().unwrap_or(Timestamp(0));
     let version = resolved.values().map(|regex| regex.version).min();
     let age_ms = ask.now.wall - last;
-    let is_missing = subscribed.iter().any(|regex| !resolved.contains_key(regex));
+    let is_missing = subscribed.keys().any(|regex| !resolved.contains_key(regex));
     let is_due = version.is_none_or(|version| version < topics_changed)
         || age_ms > ask.settings.consumer.regex_refresh_interval_ms;
     let is_time = is_missing || is_due && age_ms > REGEX_REFRESH_MS_MIN;
@@ -86,7 +83,7 @@ pub(crate) fn refresh_regexes(
         return false;
     }
     let mut changed = false;
-    for expression in subscribed {
+    for expression in subscribed.keys().cloned().collect::<Vec<_>>() {
         // What cannot be read any more stands for what it stood for.
         let Ok(regex) = compiled(&expression) else { continue };
         changed |= resolve(draft, ask, topics, &expression, &regex);

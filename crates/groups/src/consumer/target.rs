@@ -64,14 +64,9 @@ pub(crate) fn preferred_assignor<'a>(
     group: &'a ConsumerGroup,
     settings: &'a ConsumerSettings,
 ) -> &'a str {
-    let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
-    for value in group.members().values() {
-        if let Some(name) = value.server_assignor.as_deref() {
-            *votes.entry(name).or_default() += 1;
-        }
-    }
-    let most = votes.iter().max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)));
-    most.map_or(settings.assignor(), |(name, _)| *name)
+    let wishes = group.census().assignors();
+    let most = wishes.max_by_key(|(name, count)| (*count, std::cmp::Reverse(*name)));
+    most.map_or(settings.assignor(), |(name, _)| name)
 }
 
 /// When a member will probably be heard of: who was silent for longest is next, but for those who

@@ -4,7 +4,8 @@ mod random;
 
 use expect_test::expect;
 
-use crate::script::check;
+use crate::script::{World, check};
+use crate::shared_map::walked;
 
 #[test]
 fn the_first_member_gets_everything_at_once() {
@@ -702,4 +703,24 @@ fn another_assignor_is_another_assignment() {
             consumers: ConsumerGroupDescribe Stable epoch=3/3 range
                 a@3 has=4 shall=4"#]],
     );
+}
+
+#[test]
+fn a_heartbeat_at_rest_looks_at_no_other_member() {
+    let mut world = World::new();
+    let beat = |member: usize| match member % 3 {
+        0 => format!("hb m{member} static=s{member}"),
+        1 => format!("hb m{member} full assignor=range"),
+        _ => format!("hb m{member} regex=t.* topics="),
+    };
+    world.run("settings interval=0ms");
+    for _round in 0..8 {
+        (0..90).for_each(|member| world.run(&format!("{} | advance 10ms", beat(member))));
+    }
+    let group = world.kit.live().group("g").and_then(|group| group.consumers.as_deref());
+    assert_eq!(group.map(|group| (group.state(), group.members().len())), Some(("Stable", 90)));
+    let at_rest = walked::during(|| (0..90).for_each(|member| world.run(&beat(member))));
+    // Each looks at the one regular expression that the group has.
+    assert_eq!(at_rest, 90);
+    world.finish();
 }
