@@ -19,7 +19,7 @@ use std::time::Duration;
 use ottla_env::{Instant, Tasks};
 use ottla_records::{Record, TimestampType};
 use ottla_wire::{BrokerId, Generation, LeaderEpoch, Offset, StrBytes, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::admin::{EARLIEST, LATEST};
 use crate::client::Client;
@@ -84,6 +84,8 @@ pub(crate) struct Shared {
     group_lane: Lane,
     fetch_lane: Lane,
     state: Mutex<State>,
+    /// Whose turn it is to commit.
+    commits: Semaphore,
     /// Something has changed that poll may wait for.
     news: Notify,
 }
@@ -147,6 +149,7 @@ impl Consumer {
             group_lane: client.nodes().new_lane(),
             fetch_lane: client.nodes().new_lane(),
             state: Mutex::new(state),
+            commits: Semaphore::new(1),
             news: Notify::new(),
         });
         let tasks = client.env().tasks();
@@ -331,7 +334,7 @@ impl Consumer {
     /// # Errors
     /// Without group.id, or what the coordinator says.
     pub async fn commit_offsets(&self, offsets: &[CommittedOffset]) -> Result<(), ClientError> {
-        commit::commit(&self.shared, offsets).await
+        commit::commit_offsets(&self.shared, offsets).await
     }
 
     /// The offsets that the group has committed of these partitions, where it has.

@@ -1,7 +1,9 @@
 //! Committed offsets: writing them and reading them.
 //!
-//! Must hold: what is committed under a generation is refused once the group has gone on, by the
-//! coordinator or here, and the coordinator's refusal makes the member join again.
+//! Must hold: one commit at a time, in the order in which they were asked for, so that none takes
+//! back what a later one has said; what is committed under a generation is refused once the group
+//! has gone on, by the coordinator or here, and the coordinator's refusal makes the member join
+//! again.
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use ottla_wire::messages::offset_fetch_request::{
 };
 use ottla_wire::messages::{OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest};
 use ottla_wire::{ApiKey, ErrorCode, Generation, LeaderEpoch, MemberEpoch, Offset, StrBytes};
+use tokio::sync::SemaphorePermit;
 
 use crate::consumer::{CommittedOffset, Shared, group};
 use crate::core::cluster::TopicPartition;
@@ -32,18 +35,38 @@ pub(super) async fn automatic(shared: Arc<Shared>) {
 
 /// Commits what the caller is through with, since it has polled again.
 pub(super) async fn commit_done(shared: &Shared) -> Result<(), ClientError> {
+    let turn = turn(shared).await?;
     let through = shared.state().through.clone();
-    commit_at(shared, through).await
+    commit_at(shared, &turn, through).await
 }
 
 /// Commits everything that poll has given.
 pub(super) async fn commit_positions(shared: &Shared) -> Result<(), ClientError> {
+    let turn = turn(shared).await?;
     let positions = shared.state().positions.offsets();
-    commit_at(shared, positions).await
+    commit_at(shared, &turn, positions).await
+}
+
+/// Commits these offsets.
+pub(super) async fn commit_offsets(
+    shared: &Shared,
+    offsets: &[CommittedOffset],
+) -> Result<(), ClientError> {
+    let turn = turn(shared).await?;
+    commit(shared, &turn, offsets).await
+}
+
+/// The right to commit: whoever has it is the only one.
+type Turn<'a> = SemaphorePermit<'a>;
+
+/// Waits until all commits are answered that were asked for before.
+async fn turn(shared: &Shared) -> Result<Turn<'_>, ClientError> {
+    shared.commits.acquire().await.map_err(|_| ClientError::Closed)
 }
 
 async fn commit_at(
     shared: &Shared,
+    turn: &Turn<'_>,
     positions: Vec<(TopicPartition, Offset, LeaderEpoch)>,
 ) -> Result<(), ClientError> {
     let offsets = positions.into_iter().map(|(of, offset, leader_epoch)| CommittedOffset {
@@ -52,11 +75,12 @@ async fn commit_at(
         leader_epoch,
         metadata: String::new(),
     });
-    commit(shared, &offsets.collect::<Vec<_>>()).await
+    commit(shared, turn, &offsets.collect::<Vec<_>>()).await
 }
 
-pub(super) async fn commit(
+async fn commit(
     shared: &Shared,
+    _turn: &Turn<'_>,
     offsets: &[CommittedOffset],
 ) -> Result<(), ClientError> {
     let group = shared.group()?;

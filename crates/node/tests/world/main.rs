@@ -6,6 +6,7 @@
 //! sim` those of others: from the seed in OTTLA_SIM_SEED on, as many as OTTLA_SIM_SEEDS says.
 
 mod clients;
+mod closing;
 mod group;
 mod ledger;
 mod members;
