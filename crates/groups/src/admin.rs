@@ -11,10 +11,8 @@ use ottla_wire::messages::{GroupMetadataValue, ListGroupsRequest};
 use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::classic::{Out, Phase, Session};
-use crate::consumer::forget_group;
-use crate::share::admin::forget_group as forget_shares;
+use crate::kinds::Refusal;
 use crate::state::Group;
-use crate::streams::forget_group as forget_streams;
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
 
 impl Groups {
@@ -84,21 +82,15 @@ impl Groups {
         soft: &mut Soft,
         id: &StrBytes,
         out: &mut Out<'_>,
-    ) -> Result<(), (ErrorCode, String)> {
+    ) -> Result<(), Refusal> {
         let Some(group) = self.group(id) else {
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found.")));
         };
         if soft.sessions.get(id).is_some_and(|session| session.phase() != Phase::Empty) {
             return Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()));
         }
-        if let Some(consumers) = &group.consumers {
-            consumers.may_go()?;
-        }
-        if let Some(streams) = &group.streams {
-            streams.may_go()?;
-        }
-        if group.shares.as_ref().is_some_and(|shares| !shares.members().is_empty()) {
-            return Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()));
+        if let Some(group) = group.kinds.group() {
+            group.may_go()?;
         }
         soft.remove(id);
         for (topic, partition, _) in group.offsets.iter() {
@@ -109,18 +101,7 @@ impl Groups {
                 out.records.push(GroupRecord::forget_offset(id, &key.topic, key.partition));
             }
         }
-        let records = &mut out.records;
-        match (&group.consumers, &group.shares, &group.streams) {
-            (Some(consumers), _, _) => records.extend(forget_group(id, consumers)),
-            (None, Some(shares), _) => records.extend(forget_shares(id, shares)),
-            (None, None, Some(streams)) => {
-                soft.streams.remove(id);
-                records.extend(forget_streams(id, streams));
-            }
-            (None, None, None) => {
-                records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
-            }
-        }
+        group.end(soft, id, &mut out.records);
         Ok(())
     }
 }
@@ -173,14 +154,8 @@ fn described(id: &StrBytes, group: &Group, session: Option<&Session>) -> Describ
 
 /// Kind, protocol type and state of a group.
 fn summary(group: &Group, session: Option<&Session>) -> (&'static str, StrBytes, &'static str) {
-    if let Some(consumers) = &group.consumers {
-        return ("consumer", StrBytes::from("consumer"), consumers.state());
-    }
-    if let Some(shares) = &group.shares {
-        return ("share", StrBytes::from("share"), shares.state());
-    }
-    if let Some(streams) = &group.streams {
-        return ("streams", StrBytes::from("streams"), streams.state());
+    if let Some(group) = group.kinds.group() {
+        return (group.name(), StrBytes::from(group.name()), group.state());
     }
     match session {
         Some(session) => (

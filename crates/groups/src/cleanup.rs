@@ -11,11 +11,9 @@ use std::ops::Bound;
 use ottla_wire::{StrBytes, Timestamp, TopicId};
 
 use crate::classic::{Out, Phase, Session};
-use crate::consumer::{forget_group, names_of_group};
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::soft::TICK_RECORDS_MAX;
 use crate::state::Group;
-use crate::streams::forget_group as forget_streams;
 use crate::{Decided, GroupRecord, Groups, Settings, Soft};
 
 /// From when on a group's offsets grow old.
@@ -55,8 +53,8 @@ impl Groups {
         seen: &mut usize,
         out: &mut Out<'_>,
     ) {
-        // What a share group has stands with the share coordinator, and does not expire.
-        if group.shares.is_some() {
+        let kind = group.kinds.group();
+        if kind.is_some_and(|kind| !kind.keeps_offsets()) {
             return;
         }
         let session = soft.sessions.get(id);
@@ -74,21 +72,10 @@ impl Groups {
         }
         let nobody =
             session.is_none_or(|session| session.phase() == Phase::Empty && !session.has_pending());
-        let nobody = nobody
-            && group.consumers.as_ref().is_none_or(|it| it.may_go().is_ok())
-            && group.streams.as_ref().is_none_or(|it| it.may_go().is_ok());
+        let nobody = nobody && kind.is_none_or(|kind| kind.is_empty());
         let pending = self.pending.of_group(id).next().is_some();
         if left == 0 && nobody && !pending {
-            match (&group.consumers, &group.streams) {
-                (Some(consumers), _) => out.records.extend(forget_group(id, consumers)),
-                (None, Some(streams)) => {
-                    soft.streams.remove(id);
-                    out.records.extend(forget_streams(id, streams));
-                }
-                (None, None) => {
-                    out.records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None });
-                }
-            }
+            group.end(soft, id, &mut out.records);
         }
     }
 
@@ -120,11 +107,8 @@ impl Groups {
 }
 
 fn clock(group: &Group, session: Option<&Session>) -> Clock {
-    if let Some(consumers) = &group.consumers {
-        return Clock::Commit(names_of_group(consumers));
-    }
-    if let Some(streams) = &group.streams {
-        return Clock::Commit(streams.subscribed());
+    if let Some(group) = group.kinds.group() {
+        return Clock::Commit(group.subscribed());
     }
     let metadata = group.metadata.as_deref();
     if let Some(session) = session.filter(|session| session.phase() != Phase::Empty) {

@@ -88,24 +88,13 @@ impl Groups {
                 (false, false) => Err(ErrorCode::ILLEGAL_GENERATION),
             };
         };
-        if let Some(consumers) = &group.consumers {
-            return consumers.may_commit(&Committer {
+        if let Some(group) = group.kinds.group() {
+            return group.may_commit(&Committer {
                 member: &request.member_id,
                 instance: request.group_instance_id.as_ref(),
                 epoch: MemberEpoch(generation),
                 version: Some(ask.version),
             });
-        }
-        if let Some(streams) = &group.streams {
-            return streams.may_commit(&Committer {
-                member: &request.member_id,
-                instance: request.group_instance_id.as_ref(),
-                epoch: MemberEpoch(generation),
-                version: Some(ask.version),
-            });
-        }
-        if group.shares.is_some() {
-            return Err(ErrorCode::GROUP_ID_NOT_FOUND);
         }
         let nobody = request.member_id.is_empty() && request.group_instance_id.is_none();
         let session = soft.sessions.get_mut(&request.group_id);
@@ -172,12 +161,8 @@ impl Groups {
 
     /// Whether the request comes from a member, or from nobody.
     fn may_fetch(&self, asked: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
-        let Some(group) = self.group(&asked.group_id) else { return Ok(()) };
-        if let Some(consumers) = &group.consumers {
-            return consumers.may_fetch(asked.member_id.as_ref(), asked.member_epoch);
-        }
-        match &group.streams {
-            Some(streams) => streams.may_fetch(asked.member_id.as_ref(), asked.member_epoch),
+        match self.group(&asked.group_id).and_then(|group| group.kinds.group()) {
+            Some(group) => group.may_fetch(asked.member_id.as_ref(), asked.member_epoch),
             None => Ok(()),
         }
     }
@@ -268,12 +253,11 @@ impl Groups {
         if session.is_some_and(|session| !session.is_of_consumers()) {
             return refused(ErrorCode::NON_EMPTY_GROUP);
         }
+        let subscriptions = group.kinds.group().map(|group| group.subscribed());
         let mut response = OffsetDeleteResponse::default();
         for topic in &request.topics {
-            let (consumers, streams) = (group.consumers.as_deref(), group.streams.as_deref());
             let subscribed = session.is_some_and(|session| session.subscribes(&topic.name))
-                || consumers.is_some_and(|consumers| consumers.subscribes(&topic.name))
-                || streams.is_some_and(|streams| streams.subscribes(&topic.name));
+                || subscriptions.as_ref().is_some_and(|names| names.contains(&topic.name));
             let partitions = topic.partitions.iter().map(|partition| {
                 let partition = partition.partition_index;
                 let refused = if !topics.has_partition(&topic.name, partition) {

@@ -12,7 +12,6 @@
 mod assign;
 mod census;
 mod describe;
-mod draft;
 mod heartbeat;
 mod leave;
 mod membership;
@@ -30,23 +29,23 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use ottla_wire::ErrorCode;
+use crate::kinds::Draft;
 
-pub(crate) use describe::forget_group;
-pub(crate) use draft::ConsumerDraft;
 pub(crate) use mixed::subscription as subscription_of;
 #[cfg(test)]
 pub(crate) use mixed::{assignment, assignment_bytes};
 pub(crate) use offsets::{Committer, May};
-pub use records::{ConsumerEntry, ConsumerRecord};
+pub use records::ConsumerEntry;
 pub(crate) use regex::TopicRegex;
 pub(crate) use sessions::{MemberTimes, Rebalance, TimeUp};
 pub use settings::{ConsumerSettings, ConsumerTimes, MigrationPolicy};
-pub(crate) use state::{ConsumerGroup, ConsumerUndo};
-pub(crate) use subscription::{hash_of, names_of_group};
+pub(crate) use state::ConsumerGroup;
+pub(crate) use subscription::hash_of;
 
-/// Why a request is not served, by a code and in words.
-pub(crate) type Refusal = (ErrorCode, String);
+pub(crate) use crate::kinds::Refusal;
+
+/// A KIP-848 group on which a decision is being taken.
+pub(crate) type ConsumerDraft<'a> = Draft<'a, ConsumerGroup>;
 
 /// The names of all assignors that a broker may offer.
 pub fn assignor_names() -> impl Iterator<Item = &'static str> {

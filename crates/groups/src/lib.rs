@@ -3,7 +3,8 @@
 //!
 //! Start reading at [`Groups`], the state that survives (state.rs), then [`Soft`], what does not
 //! (soft.rs), then classic/ for the life of a classic group, consumer/ for that of a KIP-848 group,
-//! share/ and streams/ for those of KIP-932 and KIP-1071. commit.rs answers commits and fetches
+//! share/ and streams/ for those of KIP-932 and KIP-1071; what these three have in common is
+//! kinds.rs, where a fourth would be a row. commit.rs answers commits and fetches
 //! of offsets, transactional.rs commits within a transaction, admin.rs describes, lists and
 //! deletes, cleanup.rs expires.
 //!
@@ -47,6 +48,7 @@ mod commit;
 mod consumer;
 mod epochs;
 pub mod fuzz;
+mod kinds;
 mod offsets;
 mod records;
 mod reply;
@@ -63,18 +65,17 @@ mod transactional;
 
 pub use ask::{Ask, NoTopics, Settings, Topics};
 pub use consumer::{
-    ConsumerEntry, ConsumerRecord, ConsumerSettings, ConsumerTimes, MigrationPolicy, assignor_names,
+    ConsumerEntry, ConsumerSettings, ConsumerTimes, MigrationPolicy, assignor_names,
 };
+pub use kinds::{KindRecord, RecordOf};
 pub use offsets::CommittedOffset;
 pub use ottla_machine::Now;
 pub use records::{GroupRecord, OffsetCommit, RecordError};
 pub use reply::GroupReply;
-pub use share::{Initialize, Places, ShareEntry, ShareGroupRecord, ShareSettings, ShareTimes};
+pub use share::{Initialize, Places, ShareEntry, ShareSettings, ShareTimes};
 pub use soft::Soft;
 pub use state::{Groups, Undo};
-pub use streams::{
-    InternalTopic, StreamsAnswer, StreamsEntry, StreamsRecord, StreamsRules, StreamsSettings,
-};
+pub use streams::{InternalTopic, StreamsAnswer, StreamsEntry, StreamsRules, StreamsSettings};
 
 /// What a decision of this crate is.
 pub type Decided = ottla_machine::Decided<GroupRecord, GroupReply>;

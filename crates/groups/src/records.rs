@@ -13,7 +13,7 @@ use ottla_wire::messages::{
 };
 use ottla_wire::{DecodeError, Message, PartitionIndex, ProducerId, Reader, StrBytes, Writer};
 
-use crate::{ConsumerRecord, ShareGroupRecord, StreamsRecord};
+use crate::KindRecord;
 
 /// One record of the group coordinator's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +27,8 @@ pub enum GroupRecord {
         /// What the record says.
         value: Option<Arc<GroupMetadataValue>>,
     },
-    /// A record of a KIP-848 group.
-    Consumer(ConsumerRecord),
-    /// A record of a share group.
-    Share(ShareGroupRecord),
-    /// A record of a streams group.
-    Streams(StreamsRecord),
+    /// A record of a group whose members are told what to have.
+    Kind(KindRecord),
     /// The marker of a transaction's end: a control batch, which has no key and value of ours.
     EndTransaction {
         /// Whose transaction ends.
@@ -91,9 +87,7 @@ impl GroupRecord {
     pub fn of_members(&self) -> Option<&StrBytes> {
         match self {
             GroupRecord::GroupMetadata { group, .. } => Some(group),
-            GroupRecord::Consumer(record) => Some(&record.group),
-            GroupRecord::Share(record) => Some(&record.group),
-            GroupRecord::Streams(record) => Some(&record.group),
+            GroupRecord::Kind(record) => Some(record.group()),
             _ => None,
         }
     }
@@ -126,30 +120,22 @@ impl GroupRecord {
                     topic: key.topic,
                     partition: key.partition,
                     producer,
-                    value: versioned(value).map_err(wrong)?,
+                    value: value.map(versioned).transpose().map_err(wrong)?,
                 }))
             }
             KEY_GROUP_METADATA => {
                 let key = GroupMetadataKey::decode(&mut reader, 0).map_err(wrong)?;
                 // Members keep slices of the value, which is small, rather than of a whole batch.
                 let value = value.map(|value| Bytes::copy_from_slice(&value));
-                let value = versioned(value).map_err(wrong)?.map(Arc::new);
+                let value = value.map(versioned).transpose().map_err(wrong)?.map(Arc::new);
                 Ok(GroupRecord::GroupMetadata { group: key.group, value })
             }
             _ => {
-                let consumer = ConsumerRecord::decode(kind, &mut reader, value.clone());
-                if let Some(record) = consumer.map_err(wrong)? {
-                    return Ok(GroupRecord::Consumer(record));
-                }
-                let share = ShareGroupRecord::decode(kind, &mut reader, value.clone());
-                if let Some(record) = share.map_err(wrong)? {
-                    return Ok(GroupRecord::Share(record));
-                }
-                let streams = StreamsRecord::decode(kind, &mut reader, value.clone());
-                if let Some(record) = streams.map_err(wrong)? {
-                    return Ok(GroupRecord::Streams(record));
-                }
-                Ok(GroupRecord::Unserved { kind, key, value })
+                let record = KindRecord::decode(kind, &mut reader, value.as_ref());
+                Ok(match record.map_err(wrong)? {
+                    Some(record) => GroupRecord::Kind(record),
+                    None => GroupRecord::Unserved { kind, key, value },
+                })
             }
         }
     }
@@ -174,9 +160,7 @@ impl GroupRecord {
                 let value = value.as_ref().map(|value| with_int16(3, value.as_ref()));
                 Some((with_key(KEY_GROUP_METADATA, &key), value))
             }
-            GroupRecord::Consumer(record) => Some(record.encode()),
-            GroupRecord::Share(record) => Some(record.encode()),
-            GroupRecord::Streams(record) => Some(record.encode()),
+            GroupRecord::Kind(record) => Some(record.encode()),
             GroupRecord::EndTransaction { .. } => None,
             GroupRecord::Unserved { key, value, .. } => Some((key.clone(), value.clone())),
         }
@@ -188,11 +172,10 @@ fn int16(reader: &mut Reader) -> Result<i16, DecodeError> {
     Ok(bytes.first_chunk().map_or(0, |chunk| i16::from_be_bytes(*chunk)))
 }
 
-pub(crate) fn versioned<M: Message>(value: Option<Bytes>) -> Result<Option<M>, DecodeError> {
-    let Some(value) = value else { return Ok(None) };
+pub(crate) fn versioned<M: Message>(value: Bytes) -> Result<M, DecodeError> {
     let mut reader = Reader::new(value);
     let version = int16(&mut reader)?;
-    M::decode(&mut reader, version).map(Some)
+    M::decode(&mut reader, version)
 }
 
 pub(crate) fn with_key<M: Message>(kind: i16, key: &M) -> Bytes {

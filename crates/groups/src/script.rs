@@ -36,6 +36,7 @@ use self::print::{outcome, summary};
 use self::readers::Reader;
 use self::topics::TwoTopics;
 use self::words::{Words, millis};
+use crate::kinds::KindRecord;
 use crate::{
     Ask, Decided, GroupRecord, GroupReply, Groups, MigrationPolicy, Now, Settings, Soft, Topics,
 };
@@ -378,8 +379,10 @@ impl World {
                     members.join(" "),
                 )
             }
-            GroupRecord::Consumer(record) => consumers::record(record),
-            GroupRecord::Share(record) => format!("{} share {:?}", record.group, record.entry),
+            GroupRecord::Kind(KindRecord::Consumer(record)) => consumers::record(record),
+            GroupRecord::Kind(KindRecord::Share(record)) => {
+                format!("{} share {:?}", record.group, record.entry)
+            }
             other => format!("log: {other:?}"),
         }
     }

@@ -9,9 +9,8 @@
 //! Not here: what is in flight of a partition, and its state (share). Must hold: nothing waits in
 //! here, every request is answered by the decision that it leads to.
 
-pub(crate) mod admin;
+mod admin;
 mod assign;
-mod draft;
 mod heartbeat;
 mod initialize;
 mod leave;
@@ -21,12 +20,14 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use ottla_wire::ErrorCode;
+use crate::kinds::Draft;
 
 pub use initialize::{Initialize, Places};
-pub use records::{ShareEntry, ShareGroupRecord};
+pub use records::ShareEntry;
 pub use settings::{ShareSettings, ShareTimes};
-pub(crate) use state::{ShareGroup, ShareUndo};
+pub(crate) use state::ShareGroup;
 
-/// Why a request is not served, by a code and in words.
-pub(crate) type Refusal = (ErrorCode, String);
+pub(crate) use crate::kinds::Refusal;
+
+/// A share group on which a decision is being taken.
+pub(crate) type ShareDraft<'a> = Draft<'a, ShareGroup>;

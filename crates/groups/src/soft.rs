@@ -10,6 +10,7 @@ use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp};
 
 use crate::classic::{Out, Session};
 use crate::consumer::MemberTimes;
+use crate::kinds::Kinds;
 use crate::streams::SoftStreams;
 use crate::{Decided, Groups, Now, Settings, Topics};
 
@@ -43,10 +44,7 @@ impl Soft {
     /// The earliest time at which [`Groups::tick`] has something to do.
     pub fn wake(&self) -> Option<Timestamp> {
         let session = self.wakes.first().map(|(at, _)| *at);
-        [session, self.consumers.wake(), self.sharers.wake(), self.streams.wake(), self.cleanup_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [session, Kinds::wake(self), self.cleanup_at].into_iter().flatten().min()
     }
 
     /// Files a session's next deadline, or forgets the session when it holds nothing.
@@ -88,15 +86,7 @@ impl Groups {
     pub fn loaded(&self, soft: &mut Soft, now: Now, settings: &Settings) -> Decided {
         let mut out = Out::new(now, settings);
         for (id, group) in &self.groups {
-            if let Some(consumers) = &group.consumers {
-                Self::restart_consumers(soft, id, consumers, now, settings);
-            }
-            if let Some(shares) = &group.shares {
-                Self::restart_sharers(soft, id, shares, now.steady, &settings.share);
-            }
-            if let Some(streams) = &group.streams {
-                Self::restart_streamers(soft, id, streams, now, settings);
-            }
+            group.kinds.restart(soft, id, now, settings);
             if let Some(session) = self.restore(soft, id, now) {
                 session.shrink_if_over_capacity(&mut out);
                 soft.settle(id);
@@ -133,10 +123,7 @@ impl Groups {
             soft.settle(&id);
         }
         if out.records.len() < TICK_RECORDS_MAX {
-            self.end_consumers(soft, topics, &mut out);
-            self.end_sharers(soft, &mut out);
-            self.end_streamers(soft, &mut out);
-            self.end_delays(soft, &mut out);
+            Kinds::tick(self, soft, topics, &mut out);
         }
         if soft.cleanup_at.is_some_and(|at| at <= now.steady)
             && out.records.len() < TICK_RECORDS_MAX
@@ -161,19 +148,10 @@ impl Groups {
             session.answer_all(error, &mut replies);
         }
         self.restore(soft, group, now);
-        let consumers = self.group(group).and_then(|group| group.consumers.as_deref());
-        if let Some(consumers) = consumers {
-            Self::restart_consumers(soft, &StrBytes::copied(group), consumers, now, settings);
-        }
-        if let Some(shares) = self.share_group(group) {
-            let id = StrBytes::copied(group);
-            Self::restart_sharers(soft, &id, shares, now.steady, &settings.share);
-        }
-        if let Some(streams) = self.streams_group(group) {
-            let id = StrBytes::copied(group);
-            Self::restart_streamers(soft, &id, streams, now, settings);
-        } else {
-            soft.streams.remove(&StrBytes::copied(group));
+        let id = StrBytes::copied(group);
+        Kinds::forget(soft, &id);
+        if let Some(group) = self.group(group) {
+            group.kinds.restart(soft, &id, now, settings);
         }
         Decided { replies, wake: soft.wake(), ..Decided::default() }
     }

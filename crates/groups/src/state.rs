@@ -12,12 +12,12 @@ use ottla_machine::Machine;
 use ottla_wire::messages::GroupMetadataValue;
 use ottla_wire::{Offset, PartitionIndex, ProducerId, StrBytes};
 
-use crate::consumer::{ConsumerGroup, ConsumerRecord, ConsumerUndo};
+use crate::Soft;
+use crate::consumer::ConsumerGroup;
+use crate::kinds::{KindRecord, KindUndo, Kinds};
 use crate::offsets::{CommittedOffset, OffsetKey, Offsets, Pending};
 use crate::records::{GroupRecord, OffsetCommit};
-use crate::share::{ShareGroup, ShareGroupRecord, ShareUndo};
 use crate::shared_map::SharedMap;
-use crate::streams::{StreamsGroup, StreamsRecord, StreamsUndo};
 
 /// The groups of one coordinator partition.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,12 +32,8 @@ pub struct Groups {
 pub(crate) struct Group {
     /// The last GroupMetadata record: who was in the group at its last settled generation.
     pub(crate) metadata: Option<Arc<GroupMetadataValue>>,
-    /// A KIP-848 group.
-    pub(crate) consumers: Option<Box<ConsumerGroup>>,
-    /// A share group.
-    pub(crate) shares: Option<Box<ShareGroup>>,
-    /// A streams group.
-    pub(crate) streams: Option<Box<StreamsGroup>>,
+    /// What it is when its members are told what to have.
+    pub(crate) kinds: Kinds,
     pub(crate) offsets: Offsets,
     /// An offset was committed for it since it was last deleted.
     has_committed: bool,
@@ -50,37 +46,15 @@ impl Group {
     }
 
     pub(crate) fn is_classic(&self) -> bool {
-        self.consumers.is_none() && self.shares.is_none() && self.streams.is_none()
+        self.kinds.group().is_none()
     }
 
-    /// Changes the share group of this id, and forgets it when nothing is left of it.
-    fn change_shares<T>(&mut self, change: impl FnOnce(&mut ShareGroup) -> T) -> T {
-        let shares = self.shares.get_or_insert_default();
-        let result = change(shares);
-        if shares.is_nothing() {
-            self.shares = None;
+    /// Ends the group, which nobody is in and which has no offsets.
+    pub(crate) fn end(&self, soft: &mut Soft, id: &StrBytes, records: &mut Vec<GroupRecord>) {
+        match self.kinds.group() {
+            Some(group) => group.end(soft, id, records),
+            None => records.push(GroupRecord::GroupMetadata { group: id.clone(), value: None }),
         }
-        result
-    }
-
-    /// Changes the streams group of this id, and forgets it when nothing is left of it.
-    fn change_streams<T>(&mut self, change: impl FnOnce(&mut StreamsGroup) -> T) -> T {
-        let streams = self.streams.get_or_insert_default();
-        let result = change(streams);
-        if streams.is_nothing() {
-            self.streams = None;
-        }
-        result
-    }
-
-    /// Changes the KIP-848 group of this id, and forgets it when nothing is left of it.
-    fn change_consumers<T>(&mut self, change: impl FnOnce(&mut ConsumerGroup) -> T) -> T {
-        let consumers = self.consumers.get_or_insert_default();
-        let result = change(consumers);
-        if consumers.is_nothing() {
-            self.consumers = None;
-        }
-        result
     }
 }
 
@@ -91,9 +65,7 @@ pub struct Undo(Change);
 #[derive(Debug)]
 enum Change {
     Metadata { group: StrBytes, before: Was<Arc<GroupMetadataValue>> },
-    Consumer { group: StrBytes, undo: ConsumerUndo, has_committed: bool },
-    Share { group: StrBytes, undo: ShareUndo, has_committed: bool },
-    Streams { group: StrBytes, undo: StreamsUndo, has_committed: bool },
+    Kind { group: StrBytes, undo: KindUndo, has_committed: bool },
     Unserved { kind: i16 },
     Offset { key: OffsetKey, before: Was<CommittedOffset>, pending: Vec<PendingBefore> },
     Pending { producer: ProducerId, key: OffsetKey, before: Was<CommittedOffset> },
@@ -142,7 +114,7 @@ impl Groups {
 
     /// The KIP-848 group of this id.
     pub(crate) fn consumers(&self, id: &str) -> Option<&ConsumerGroup> {
-        self.groups.get(id)?.consumers.as_deref()
+        self.groups.get(id)?.kinds.consumers.as_deref()
     }
 
     /// Changes a group and forgets it when nothing is left of it.
@@ -232,31 +204,13 @@ impl Groups {
         Change::Ended { producer, pending, set }
     }
 
-    fn replay_consumer(&mut self, record: &ConsumerRecord) -> Change {
-        let (undo, has_committed) = self.change(&record.group, |group| {
+    fn replay_kind(&mut self, record: &KindRecord) -> Change {
+        let (undo, has_committed) = self.change(record.group(), |group| {
             let has_committed = group.has_committed;
             group.has_committed &= !record.ends_group();
-            (group.change_consumers(|consumers| consumers.apply(&record.entry)), has_committed)
+            (group.kinds.replay(record), has_committed)
         });
-        Change::Consumer { group: StrBytes::copied(&record.group), undo, has_committed }
-    }
-
-    fn replay_share(&mut self, record: &ShareGroupRecord) -> Change {
-        let (undo, has_committed) = self.change(&record.group, |group| {
-            let has_committed = group.has_committed;
-            group.has_committed &= !record.ends_group();
-            (group.change_shares(|shares| shares.apply(&record.entry)), has_committed)
-        });
-        Change::Share { group: StrBytes::copied(&record.group), undo, has_committed }
-    }
-
-    fn replay_streams(&mut self, record: &StreamsRecord) -> Change {
-        let (undo, has_committed) = self.change(&record.group, |group| {
-            let has_committed = group.has_committed;
-            group.has_committed &= !record.ends_group();
-            (group.change_streams(|streams| streams.apply(&record.entry)), has_committed)
-        });
-        Change::Streams { group: StrBytes::copied(&record.group), undo, has_committed }
+        Change::Kind { group: StrBytes::copied(record.group()), undo, has_committed }
     }
 
     fn uncount(&mut self, kind: i16) {
@@ -281,9 +235,7 @@ impl Machine for Groups {
                 let before = self.found_or_end(group, |group| &mut group.metadata, after);
                 Change::Metadata { group: StrBytes::copied(group), before }
             }
-            GroupRecord::Consumer(record) => self.replay_consumer(record),
-            GroupRecord::Share(record) => self.replay_share(record),
-            GroupRecord::Streams(record) => self.replay_streams(record),
+            GroupRecord::Kind(record) => self.replay_kind(record),
             GroupRecord::EndTransaction { producer, committed } => {
                 self.replay_end(*producer, *committed)
             }
@@ -301,21 +253,9 @@ impl Machine for Groups {
                     (group.metadata, group.has_committed) = (before.value, before.has_committed);
                 });
             }
-            Change::Consumer { group, undo, has_committed } => {
+            Change::Kind { group, undo, has_committed } => {
                 self.change(&group, |group| {
-                    group.change_consumers(|consumers| consumers.undo(undo));
-                    group.has_committed = has_committed;
-                });
-            }
-            Change::Share { group, undo, has_committed } => {
-                self.change(&group, |group| {
-                    group.change_shares(|shares| shares.undo(undo));
-                    group.has_committed = has_committed;
-                });
-            }
-            Change::Streams { group, undo, has_committed } => {
-                self.change(&group, |group| {
-                    group.change_streams(|streams| streams.undo(undo));
+                    group.kinds.undo(undo);
                     group.has_committed = has_committed;
                 });
             }

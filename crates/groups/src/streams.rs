@@ -11,7 +11,6 @@
 
 mod copartition;
 mod describe;
-mod draft;
 mod endpoints;
 pub(crate) mod fuzz;
 mod heartbeat;
@@ -31,16 +30,16 @@ mod tasks;
 mod tests;
 mod topology;
 
-use ottla_wire::ErrorCode;
+use crate::kinds::Draft;
 
-pub(crate) use describe::forget_group;
-pub(crate) use draft::StreamsDraft;
 pub use heartbeat::{InternalTopic, StreamsAnswer};
 pub(crate) use offsets::OlderEpoch;
-pub use records::{StreamsEntry, StreamsRecord};
+pub use records::StreamsEntry;
 pub use settings::{StreamsRules, StreamsSettings};
 pub(crate) use soft::SoftStreams;
-pub(crate) use state::{StreamsGroup, StreamsUndo};
+pub(crate) use state::StreamsGroup;
 
-/// Why a request is not served, by a code and in words.
-pub(crate) type Refusal = (ErrorCode, String);
+pub(crate) use crate::kinds::Refusal;
+
+/// A streams group on which a decision is being taken.
+pub(crate) type StreamsDraft<'a> = Draft<'a, StreamsGroup>;

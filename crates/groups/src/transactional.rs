@@ -98,16 +98,11 @@ impl Groups {
             epoch: MemberEpoch(generation),
             version: None,
         };
-        let consumers = group.consumers.as_ref().map(|it| it.may_commit(&committer));
-        let streams = || group.streams.as_ref().map(|it| it.may_commit(&committer));
-        if let Some(may) = consumers.or_else(streams) {
-            return may.map_err(|error| match error {
+        if let Some(group) = group.kinds.group() {
+            return group.may_commit(&committer).map_err(|error| match error {
                 ErrorCode::STALE_MEMBER_EPOCH => ErrorCode::ILLEGAL_GENERATION,
                 other => other,
             });
-        }
-        if group.shares.is_some() {
-            return Err(ErrorCode::GROUP_ID_NOT_FOUND);
         }
         let session = soft.sessions.get(&request.group_id);
         let is_empty = session.is_none_or(|session| session.phase() == Phase::Empty);

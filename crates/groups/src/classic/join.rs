@@ -10,8 +10,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::classic::member::{Member, Waits};
 use crate::classic::{Out, Phase, Session};
-use crate::consumer::forget_group;
-use crate::streams::forget_group as forget_streams;
+use crate::kinds::AnyKind;
 use crate::{Ask, Decided, GroupReply, Groups, Soft, Topics};
 
 /// A client names a handful of protocols. What is common to all members is found by comparing each
@@ -54,19 +53,21 @@ impl Groups {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
         let mut known = self.group(&request.group_id);
-        let replaced = known.and_then(|group| group.consumers.as_deref());
-        if let Some(consumers) = replaced.filter(|consumers| consumers.may_go().is_err()) {
+        let consumers = known.and_then(|group| group.kinds.consumers.as_deref());
+        if let Some(consumers) = consumers.filter(|consumers| !consumers.is_empty()) {
             return Groups::join_consumers(soft, ask, topics, request, consumers, out);
         }
-        let streams = known.and_then(|group| group.streams.as_deref());
-        let streams = streams.filter(|streams| streams.may_go().is_ok());
-        let is_replaced = replaced.is_some() || streams.is_some();
-        if !is_replaced && known.is_some_and(|group| !group.is_classic()) {
+        let replaced = known.and_then(|group| group.kinds.group());
+        // What stands elsewhere of a group would be left behind.
+        if replaced.is_some_and(|group| !group.is_empty() || !group.keeps_offsets()) {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
-        known = known.filter(|_| !is_replaced);
+        known = known.filter(|_| replaced.is_none());
         if known.is_none() && !request.member_id.is_empty() {
             return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        if let Some(replaced) = replaced {
+            replaced.end(soft, &request.group_id, &mut out.records);
         }
         if !soft.sessions.contains_key(&request.group_id) {
             let id = StrBytes::copied(&request.group_id);
@@ -79,11 +80,6 @@ impl Groups {
         let Some(session) = soft.sessions.get_mut(&request.group_id) else {
             return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
         };
-        out.records.extend(replaced.iter().flat_map(|it| forget_group(&request.group_id, it)));
-        if let Some(streams) = streams {
-            soft.streams.remove(&request.group_id);
-            out.records.extend(forget_streams(&request.group_id, streams));
-        }
         let before = out.records.len();
         let joined = session.join(ask, request, out);
         if known.is_none() && out.records.len() == before {

@@ -8,13 +8,14 @@ use ottla_wire::messages::consumer_group_describe_response::{
 };
 use ottla_wire::{ErrorCode, StrBytes};
 
+use crate::consumer::ConsumerDraft;
+use crate::consumer::leave::restart;
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
 use crate::consumer::state::ConsumerGroup;
-use crate::consumer::subscription::names_of_group;
 use crate::consumer::target::preferred_assignor;
-use crate::consumer::{ConsumerDraft, Refusal};
-use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
+use crate::kinds::AnyKind;
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
 
 impl Groups {
     /// ConsumerGroupDescribe, one group of v0 and v1.
@@ -33,7 +34,7 @@ impl Groups {
         };
         let described = match self.group(id) {
             None => refused(format!("Group {id} not found.")),
-            Some(group) => match &group.consumers {
+            Some(group) => match &group.kinds.consumers {
                 None => refused(format!("Group {id} is not a consumer group.")),
                 Some(group) => described(ask, topics, id, group),
             },
@@ -90,32 +91,41 @@ fn assignment(topics: &dyn Topics, partitions: &Partitions) -> Assignment {
     Assignment { topic_partitions: topic_partitions.collect(), ..Assignment::default() }
 }
 
-/// The tombstones of a group that nobody is in.
-pub(crate) fn forget_group(id: &str, group: &ConsumerGroup) -> Vec<GroupRecord> {
-    let mut draft = ConsumerDraft::of(id, group);
-    let regexes: Vec<StrBytes> = group.regexes().keys().cloned().collect();
-    for regex in regexes {
-        draft.push(ConsumerEntry::Regex(regex, None));
-    }
-    draft.push(ConsumerEntry::TargetEpoch(None));
-    if group.has_partition_metadata {
-        draft.push(ConsumerEntry::PartitionMetadata(None));
-    }
-    draft.push(ConsumerEntry::Epoch(None));
-    draft.records
-}
-
-impl ConsumerGroup {
-    /// Whether somebody subscribes to the topic.
-    pub(crate) fn subscribes(&self, topic: &str) -> bool {
-        names_of_group(self).contains(topic)
+impl AnyKind for ConsumerGroup {
+    fn name(&self) -> &'static str {
+        "consumer"
     }
 
-    /// Whether the group may be deleted.
-    pub(crate) fn may_go(&self) -> Result<(), Refusal> {
+    fn state(&self) -> &'static str {
         if self.members().is_empty() {
-            return Ok(());
+            "Empty"
+        } else if self.epochs().is_ahead() {
+            "Assigning"
+        } else if self.is_settled() {
+            "Stable"
+        } else {
+            "Reconciling"
         }
-        Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    fn tombstones(&self, id: &str) -> Vec<GroupRecord> {
+        let mut draft = ConsumerDraft::of(id, self);
+        for regex in self.regexes().keys() {
+            draft.push(ConsumerEntry::Regex(regex.clone(), None));
+        }
+        draft.push(ConsumerEntry::TargetEpoch(None));
+        if self.has_partition_metadata {
+            draft.push(ConsumerEntry::PartitionMetadata(None));
+        }
+        draft.push(ConsumerEntry::Epoch(None));
+        draft.records
+    }
+
+    fn restart(&self, soft: &mut Soft, id: &StrBytes, now: Now, settings: &Settings) {
+        restart(self, soft, id, now, settings);
     }
 }

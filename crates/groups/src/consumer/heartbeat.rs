@@ -16,8 +16,8 @@ use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeat
 use ottla_wire::{ErrorCode, StrBytes, Timestamp, Uuid};
 
 use crate::classic::{Out, Phase};
+use crate::consumer::ConsumerDraft;
 use crate::consumer::Refusal;
-use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::membership::{JOINING, LEAVING, LEAVING_FOR_A_WHILE, known_member};
 use crate::consumer::mixed::{check_upgrade, upgrade};
 use crate::consumer::partitions::Partitions;
@@ -131,7 +131,7 @@ impl Groups {
             let message = format!("Consumer group {id} not found.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
         };
-        if let Some(consumers) = &group.consumers {
+        if let Some(consumers) = &group.kinds.consumers {
             return Ok((ConsumerDraft::of(id, consumers), false));
         }
         if !group.is_classic() || !joins {

@@ -9,8 +9,8 @@ use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeat
 use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, Timestamp};
 
 use crate::classic::Out;
+use crate::consumer::ConsumerDraft;
 use crate::consumer::Refusal;
-use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::membership::{LEAVING_FOR_A_WHILE, fenced_or, remove, unknown_member};
 use crate::consumer::mixed::{downgrade, may_downgrade};
 use crate::consumer::partitions::Partitions;
@@ -32,7 +32,7 @@ impl Groups {
         out: &mut Out<'_>,
     ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
         let id = &request.group_id;
-        let group = self.group(id).and_then(|group| group.consumers.as_deref());
+        let group = self.group(id).and_then(|group| group.kinds.consumers.as_deref());
         let Some(group) = group else {
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found.")));
         };
@@ -71,7 +71,7 @@ impl Groups {
         while count < TICK_RECORDS_MAX / RECORDS_PER_MEMBER
             && let Some((id, member, up)) = soft.consumers.up(out.now.steady)
         {
-            let group = self.group(&id).and_then(|group| group.consumers.as_deref());
+            let group = self.group(&id).and_then(|group| group.kinds.consumers.as_deref());
             let known = group.and_then(|group| Some((group, group.member(&member)?)));
             let is_member = known.is_some();
             if let TimeUp::Rebalance(epoch) = up
@@ -89,31 +89,31 @@ impl Groups {
             }
         }
         for (id, members) in gone {
-            let group = self.group(&id).and_then(|group| group.consumers.as_deref());
+            let group = self.group(&id).and_then(|group| group.kinds.consumers.as_deref());
             let Some(group) = group else { continue };
             fence(&mut ConsumerDraft::of(&id, group), &members, soft, topics, out);
         }
     }
+}
 
-    /// Starts the sessions of all members of a group, as after a change of the coordinator.
-    pub(crate) fn restart_consumers(
-        soft: &mut Soft,
-        id: &StrBytes,
-        group: &ConsumerGroup,
-        now: Now,
-        settings: &Settings,
-    ) {
-        soft.consumers.remove_group(id);
-        for (member, value) in group.members().iter() {
-            let until = now.steady + session_ms(value, settings, id);
-            soft.consumers.heard(id, member, until);
-            let current = group.current(member);
-            let speaks_classic = value.classic_member_metadata.is_some();
-            if current.state == MemberState::Unrevoked && !speaks_classic {
-                let until = now.steady + i64::from(value.rebalance_timeout_ms.max(1));
-                let rebalance = Rebalance { until, epoch: current.epoch };
-                soft.consumers.rebalance(id, member, Some(rebalance));
-            }
+/// Starts the sessions of all members of a group, as after a change of the coordinator.
+pub(super) fn restart(
+    group: &ConsumerGroup,
+    soft: &mut Soft,
+    id: &StrBytes,
+    now: Now,
+    settings: &Settings,
+) {
+    soft.consumers.remove_group(id);
+    for (member, value) in group.members().iter() {
+        let until = now.steady + session_ms(value, settings, id);
+        soft.consumers.heard(id, member, until);
+        let current = group.current(member);
+        let speaks_classic = value.classic_member_metadata.is_some();
+        if current.state == MemberState::Unrevoked && !speaks_classic {
+            let until = now.steady + i64::from(value.rebalance_timeout_ms.max(1));
+            let rebalance = Rebalance { until, epoch: current.epoch };
+            soft.consumers.rebalance(id, member, Some(rebalance));
         }
     }
 }

@@ -10,8 +10,8 @@ use ottla_wire::messages::ConsumerGroupHeartbeatRequest;
 use ottla_wire::messages::consumer_group_heartbeat_request::TopicPartitions;
 use ottla_wire::{ErrorCode, MemberEpoch, StrBytes};
 
+use crate::consumer::ConsumerDraft;
 use crate::consumer::Refusal;
-use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::records::ConsumerEntry;
 use crate::consumer::state::{ConsumerGroup, Current, MemberValue, target_entry};
 

@@ -4,11 +4,14 @@
 //! heartbeat, in an older one for what it has had since then (Kafka's
 //! ConsumerGroup.validateOffsetCommit). Not here: the offsets.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_wire::{ErrorCode, MemberEpoch, PartitionIndex, StrBytes, TopicId};
 
 use crate::consumer::state::{ConsumerGroup, Current};
+use crate::consumer::subscription::names_of_group;
+use crate::kinds::Commits;
 use crate::streams::OlderEpoch;
 
 /// From this version of OffsetCommit on the generation may be a member epoch.
@@ -52,9 +55,16 @@ impl May {
     }
 }
 
-impl ConsumerGroup {
-    /// Whether this is a member that may commit, or nobody for a group of nobody.
-    pub(crate) fn may_commit(&self, committer: &Committer<'_>) -> Result<May, ErrorCode> {
+impl Commits for ConsumerGroup {
+    fn keeps_offsets(&self) -> bool {
+        true
+    }
+
+    fn subscribed(&self) -> BTreeSet<StrBytes> {
+        names_of_group(self)
+    }
+
+    fn may_commit(&self, committer: &Committer<'_>) -> Result<May, ErrorCode> {
         let Committer { member, instance, epoch, version } = committer;
         if epoch.0 < 0 && self.members().is_empty() {
             return Ok(May::All);
@@ -77,12 +87,7 @@ impl ConsumerGroup {
         }
     }
 
-    /// Whether this is a member in its epoch, or nobody.
-    pub(crate) fn may_fetch(
-        &self,
-        member: Option<&StrBytes>,
-        epoch: MemberEpoch,
-    ) -> Result<(), ErrorCode> {
+    fn may_fetch(&self, member: Option<&StrBytes>, epoch: MemberEpoch) -> Result<(), ErrorCode> {
         let Some(member) = member.filter(|_| epoch.0 >= 0 || member.is_some()) else {
             return if epoch.0 < 0 { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) };
         };

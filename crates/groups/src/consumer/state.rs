@@ -15,13 +15,15 @@ use ottla_wire::messages::{
 };
 use ottla_wire::{MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId};
 
-use crate::Settings;
+use crate::classic::Out;
 use crate::consumer::census::Census;
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
 use crate::epochs::{Epochs, EpochsUndo};
+use crate::kinds::Kind;
 use crate::shared_map::SharedMap;
 use crate::state::{set, set_shared};
+use crate::{Groups, Settings, Soft, Topics};
 
 /// What a member says of itself.
 pub(crate) type MemberValue = ConsumerGroupMemberMetadataValue;
@@ -144,19 +146,6 @@ impl ConsumerGroup {
         holders > u32::from(mine.holds(topic, partition))
     }
 
-    /// The group's state, by Kafka's name.
-    pub(crate) fn state(&self) -> &'static str {
-        if self.members.is_empty() {
-            "Empty"
-        } else if self.epochs.is_ahead() {
-            "Assigning"
-        } else if self.is_settled() {
-            "Stable"
-        } else {
-            "Reconciling"
-        }
-    }
-
     /// Whether every member has what it shall have by the group's newest epoch.
     pub(crate) fn is_settled(&self) -> bool {
         let epoch = self.epochs.target_epoch();
@@ -164,14 +153,25 @@ impl ConsumerGroup {
             && self.currents.len() == self.members.len()
             && self.census.stable_in(epoch) == self.currents.len()
     }
+}
 
-    /// Whether nothing of it is left.
-    pub(crate) fn is_nothing(&self) -> bool {
-        *self == ConsumerGroup::default()
+impl Kind for ConsumerGroup {
+    type Entry = ConsumerEntry;
+    type Undo = ConsumerUndo;
+
+    fn wake(soft: &Soft) -> Option<Timestamp> {
+        soft.consumers.wake()
     }
 
-    /// Changes what one record changes.
-    pub(crate) fn apply(&mut self, entry: &ConsumerEntry) -> ConsumerUndo {
+    fn tick(groups: &Groups, soft: &mut Soft, topics: &dyn Topics, out: &mut Out<'_>) {
+        groups.end_consumers(soft, topics, out);
+    }
+
+    fn forget(soft: &mut Soft, id: &StrBytes) {
+        soft.consumers.remove_group(id);
+    }
+
+    fn apply(&mut self, entry: &ConsumerEntry) -> ConsumerUndo {
         match entry {
             ConsumerEntry::Epoch(value) => {
                 let after = value.as_ref().map(|value| (value.epoch, value.metadata_hash));
@@ -214,7 +214,7 @@ impl ConsumerGroup {
         }
     }
 
-    pub(crate) fn undo(&mut self, undo: ConsumerUndo) {
+    fn undo(&mut self, undo: ConsumerUndo) {
         match undo {
             ConsumerUndo::Epochs(undo) => self.epochs.undo(undo),
             ConsumerUndo::PartitionMetadata(before) => self.has_partition_metadata = before,
@@ -226,7 +226,9 @@ impl ConsumerGroup {
             ConsumerUndo::Regex(regex, before) => drop(set(&mut self.regexes, &regex, before)),
         }
     }
+}
 
+impl ConsumerGroup {
     fn set_member(
         &mut self,
         id: &str,
@@ -367,20 +369,20 @@ pub(crate) fn session_ms(value: &MemberValue, settings: &Settings, group: &str) 
 
 /// The record of a group's epoch.
 pub(crate) fn epoch_entry(epoch: MemberEpoch, metadata_hash: i64) -> ConsumerEntry {
-    ConsumerEntry::Epoch(Some(ConsumerGroupMetadataValue {
+    ConsumerEntry::Epoch(Some(Arc::new(ConsumerGroupMetadataValue {
         epoch,
         metadata_hash,
         ..ConsumerGroupMetadataValue::default()
-    }))
+    })))
 }
 
 /// The record of the epoch that targets are for.
 pub(crate) fn target_epoch_entry(epoch: MemberEpoch, at: Timestamp) -> ConsumerEntry {
-    ConsumerEntry::TargetEpoch(Some(ConsumerGroupTargetAssignmentMetadataValue {
+    ConsumerEntry::TargetEpoch(Some(Arc::new(ConsumerGroupTargetAssignmentMetadataValue {
         assignment_epoch: epoch,
         assignment_timestamp: at,
         ..ConsumerGroupTargetAssignmentMetadataValue::default()
-    }))
+    })))
 }
 
 /// The record of a member's target.

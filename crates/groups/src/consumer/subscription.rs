@@ -14,8 +14,8 @@ use ottla_wire::messages::ConsumerGroupRegularExpressionValue;
 use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, Timestamp, TopicId};
 use twox_hash::XxHash3_64;
 
+use crate::consumer::ConsumerDraft;
 use crate::consumer::Refusal;
-use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::records::ConsumerEntry;
 use crate::consumer::regex::TopicRegex;
 use crate::consumer::state::{ConsumerGroup, MemberValue, ResolvedRegex, Subscription};

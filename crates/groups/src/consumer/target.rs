@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use ottla_wire::{StrBytes, Timestamp};
 
+use crate::consumer::ConsumerDraft;
 use crate::consumer::assign::{Assignable, Candidate, assignor};
-use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::settings::ConsumerSettings;
 use crate::consumer::state::{ConsumerGroup, session_ms, target_entry, target_epoch_entry};
 use crate::consumer::subscription::topics_of_members;

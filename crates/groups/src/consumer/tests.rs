@@ -4,6 +4,7 @@ mod random;
 
 use expect_test::expect;
 
+use crate::kinds::AnyKind;
 use crate::script::{World, check};
 use crate::shared_map::walked;
 
@@ -717,7 +718,7 @@ fn a_heartbeat_at_rest_looks_at_no_other_member() {
     for _round in 0..8 {
         (0..90).for_each(|member| world.run(&format!("{} | advance 10ms", beat(member))));
     }
-    let group = world.kit.live().group("g").and_then(|group| group.consumers.as_deref());
+    let group = world.kit.live().group("g").and_then(|group| group.kinds.consumers.as_deref());
     assert_eq!(group.map(|group| (group.state(), group.members().len())), Some(("Stable", 90)));
     let at_rest = walked::during(|| (0..90).for_each(|member| world.run(&beat(member))));
     // Each looks at the one regular expression that the group has.

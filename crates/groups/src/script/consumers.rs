@@ -15,7 +15,8 @@ use ottla_wire::{ErrorCode, MemberEpoch, PartitionIndex, StrBytes, TopicId};
 use super::print::outcome;
 use super::words::Words;
 use super::{World, millis};
-use crate::consumer::{ConsumerEntry, ConsumerRecord};
+use crate::consumer::ConsumerEntry;
+use crate::kinds::RecordOf;
 
 type Place = (TopicId, PartitionIndex);
 
@@ -182,7 +183,7 @@ impl World {
 }
 
 /// A record as scripts show it.
-pub(super) fn record(record: &ConsumerRecord) -> String {
+pub(super) fn record(record: &RecordOf<ConsumerEntry>) -> String {
     let gone_or = |text: Option<String>| text.unwrap_or_else(|| "gone".to_owned());
     let count = |counts: Vec<usize>| counts.into_iter().sum::<usize>();
     let text = match &record.entry {

@@ -11,17 +11,18 @@ use ottla_wire::messages::share_group_describe_response::{
 };
 use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, TopicId};
 
-use super::draft::ShareDraft;
 use super::initialize::{Initialize, Places};
+use super::leave::restart;
 use super::records::ShareEntry;
 use super::state::{Assigned, ShareGroup};
-use super::{Refusal, ShareGroupRecord};
-use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
+use super::{Refusal, ShareDraft};
+use crate::kinds::{AnyKind, Commits};
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
 
 impl Groups {
     /// The share group of an id.
     pub(crate) fn share_group(&self, id: &str) -> Option<&ShareGroup> {
-        self.group(id)?.shares.as_deref()
+        self.group(id)?.kinds.shares.as_deref()
     }
 
     /// ShareGroupDescribe, one group of v1.
@@ -88,7 +89,7 @@ impl Groups {
     ) -> Decided {
         let mut records = Vec::new();
         let draft = match self.group(id) {
-            None if !id.is_empty() => Ok(ShareDraft::new(id)),
+            None if !id.is_empty() => Ok(ShareDraft::new(id, Vec::new())),
             _ => self.changeable(id).map(|group| ShareDraft::of(id, group)),
         };
         let initialize = draft.map(|mut draft| {
@@ -134,7 +135,7 @@ impl Groups {
     pub(crate) fn share_topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) -> Vec<GroupRecord> {
         let mut records = Vec::new();
         for (id, group) in &self.groups {
-            let Some(shares) = group.shares.as_deref() else { continue };
+            let Some(shares) = group.kinds.shares.as_deref() else { continue };
             let mut next = (**shares.states()).clone();
             for (_, topic) in deleted {
                 next.forget(*topic);
@@ -165,24 +166,40 @@ impl Groups {
         let Some(group) = self.share_group(id) else {
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, self.no_share_group(id)));
         };
-        if !group.members().is_empty() {
-            let code = ErrorCode::NON_EMPTY_GROUP;
-            return Err((code, code.message().to_owned()));
-        }
-        Ok(group)
+        group.may_go().map(|()| group)
     }
 }
 
-/// The records that end a share group, whose states are deleted.
-pub(crate) fn forget_group(id: &StrBytes, group: &ShareGroup) -> Vec<GroupRecord> {
-    let mut entries = vec![ShareEntry::TargetEpoch(None)];
-    if *group.states().as_ref() != Default::default() {
-        entries.push(ShareEntry::States(None));
+/// Its members commit no offsets.
+impl Commits for ShareGroup {}
+
+impl AnyKind for ShareGroup {
+    fn name(&self) -> &'static str {
+        "share"
     }
-    entries.push(ShareEntry::Epoch(None));
-    let record =
-        |entry| GroupRecord::Share(ShareGroupRecord { group: StrBytes::copied(id), entry });
-    entries.into_iter().map(record).collect()
+
+    fn state(&self) -> &'static str {
+        if self.is_empty() { "Empty" } else { "Stable" }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    /// The states of its partitions are deleted before.
+    fn tombstones(&self, id: &str) -> Vec<GroupRecord> {
+        let mut draft = ShareDraft::of(id, self);
+        draft.push(ShareEntry::TargetEpoch(None));
+        if *self.states().as_ref() != Default::default() {
+            draft.push(ShareEntry::States(None));
+        }
+        draft.push(ShareEntry::Epoch(None));
+        draft.records
+    }
+
+    fn restart(&self, soft: &mut Soft, id: &StrBytes, now: Now, settings: &Settings) {
+        restart(self, soft, id, now.steady, &settings.share);
+    }
 }
 
 fn described(id: &StrBytes, group: &ShareGroup, topics: &dyn Topics) -> DescribedGroup {

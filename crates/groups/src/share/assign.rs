@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ottla_wire::{PartitionIndex, StrBytes, TopicId};
 
-use super::draft::ShareDraft;
+use super::ShareDraft;
 use super::state::{Assigned, ShareGroup, target_entry, target_epoch_entry};
 use crate::{Ask, Topics};
 

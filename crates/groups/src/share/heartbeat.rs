@@ -12,8 +12,8 @@ use ottla_wire::messages::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatRespon
 use ottla_wire::{ErrorCode, MemberEpoch, StrBytes};
 
 use super::Refusal;
+use super::ShareDraft;
 use super::assign::{is_pending, retarget};
-use super::draft::ShareDraft;
 use super::initialize::{Initialize, missing};
 use super::records::ShareEntry;
 use super::state::{Assigned, Current, MemberValue, current_entry, epoch_entry};
@@ -95,12 +95,12 @@ impl Groups {
     fn shares_for(&self, id: &str, joins: bool) -> Result<ShareDraft<'_>, Refusal> {
         let Some(group) = self.group(id) else {
             if joins {
-                return Ok(ShareDraft::new(id));
+                return Ok(ShareDraft::new(id, Vec::new()));
             }
             let message = format!("Share group {id} not found.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
         };
-        let Some(shares) = &group.shares else {
+        let Some(shares) = &group.kinds.shares else {
             let message = format!("Group {id} is not a share group.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
         };

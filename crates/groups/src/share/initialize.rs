@@ -14,7 +14,7 @@ use ottla_wire::messages::share_group_state_partition_metadata_value::{
 };
 use ottla_wire::{ErrorCode, MemberEpoch, Offset, PartitionIndex, StrBytes, TopicId};
 
-use super::draft::ShareDraft;
+use super::ShareDraft;
 use super::records::ShareEntry;
 use crate::{Ask, Decided, GroupReply, Groups, Soft, Topics};
 

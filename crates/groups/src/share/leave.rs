@@ -6,11 +6,10 @@
 use ottla_wire::messages::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
 use ottla_wire::{ErrorCode, StrBytes, Timestamp};
 
-use super::draft::ShareDraft;
 use super::heartbeat::Answered;
 use super::records::ShareEntry;
 use super::state::{ShareGroup, epoch_entry, target_epoch_entry};
-use super::{Refusal, ShareSettings};
+use super::{Refusal, ShareDraft, ShareSettings};
 use crate::classic::Out;
 use crate::consumer::hash_of;
 use crate::{Groups, Soft, Topics};
@@ -61,20 +60,20 @@ impl Groups {
             break;
         }
     }
+}
 
-    /// The group's members begin their sessions anew.
-    pub(crate) fn restart_sharers(
-        soft: &mut Soft,
-        id: &StrBytes,
-        group: &ShareGroup,
-        now: Timestamp,
-        settings: &ShareSettings,
-    ) {
-        let until = now + i64::from(settings.times_of(id).session_timeout_ms);
-        soft.sharers.remove_group(id);
-        for member in group.members().keys() {
-            soft.sharers.heard(id, member, until);
-        }
+/// The group's members begin their sessions anew.
+pub(super) fn restart(
+    group: &ShareGroup,
+    soft: &mut Soft,
+    id: &StrBytes,
+    now: Timestamp,
+    settings: &ShareSettings,
+) {
+    let until = now + i64::from(settings.times_of(id).session_timeout_ms);
+    soft.sharers.remove_group(id);
+    for member in group.members().keys() {
+        soft.sharers.heard(id, member, until);
     }
 }
 

@@ -16,9 +16,12 @@ use ottla_wire::{MemberEpoch, PartitionIndex, StrBytes, Timestamp, TopicId};
 
 use super::initialize::States;
 use super::records::ShareEntry;
+use crate::classic::Out;
 use crate::epochs::{Epochs, EpochsUndo};
+use crate::kinds::Kind;
 use crate::shared_map::SharedMap;
 use crate::state::set_shared;
+use crate::{Groups, Soft, Topics};
 
 /// What a member says of itself.
 pub(crate) type MemberValue = ShareGroupMemberMetadataValue;
@@ -89,19 +92,25 @@ impl ShareGroup {
         let members = self.members.values();
         members.flat_map(|value| &value.subscribed_topic_names).cloned().collect()
     }
+}
 
-    /// The group's state, by Kafka's name.
-    pub(crate) fn state(&self) -> &'static str {
-        if self.members.is_empty() { "Empty" } else { "Stable" }
+impl Kind for ShareGroup {
+    type Entry = ShareEntry;
+    type Undo = ShareUndo;
+
+    fn wake(soft: &Soft) -> Option<Timestamp> {
+        soft.sharers.wake()
     }
 
-    /// Whether nothing of it is left.
-    pub(crate) fn is_nothing(&self) -> bool {
-        *self == ShareGroup::default()
+    fn tick(groups: &Groups, soft: &mut Soft, _topics: &dyn Topics, out: &mut Out<'_>) {
+        groups.end_sharers(soft, out);
     }
 
-    /// Changes what one record changes.
-    pub(crate) fn apply(&mut self, entry: &ShareEntry) -> ShareUndo {
+    fn forget(soft: &mut Soft, id: &StrBytes) {
+        soft.sharers.remove_group(id);
+    }
+
+    fn apply(&mut self, entry: &ShareEntry) -> ShareUndo {
         match entry {
             ShareEntry::Epoch(value) => {
                 let after = value.as_ref().map(|value| (value.epoch, value.metadata_hash));
@@ -145,7 +154,7 @@ impl ShareGroup {
         }
     }
 
-    pub(crate) fn undo(&mut self, undo: ShareUndo) {
+    fn undo(&mut self, undo: ShareUndo) {
         match undo {
             ShareUndo::Epochs(undo) => self.epochs.undo(undo),
             ShareUndo::Member(id, before) => drop(set_shared(&mut self.members, &id, before)),
@@ -162,20 +171,20 @@ fn assigned<'a>(topics: impl Iterator<Item = (TopicId, &'a [PartitionIndex])>) -
 
 /// The record of a group's epoch.
 pub(crate) fn epoch_entry(epoch: MemberEpoch, metadata_hash: i64) -> ShareEntry {
-    ShareEntry::Epoch(Some(ShareGroupMetadataValue {
+    ShareEntry::Epoch(Some(Arc::new(ShareGroupMetadataValue {
         epoch,
         metadata_hash,
         ..ShareGroupMetadataValue::default()
-    }))
+    })))
 }
 
 /// The record of the epoch that targets are for.
 pub(crate) fn target_epoch_entry(epoch: MemberEpoch, at: Timestamp) -> ShareEntry {
-    ShareEntry::TargetEpoch(Some(ShareGroupTargetAssignmentMetadataValue {
+    ShareEntry::TargetEpoch(Some(Arc::new(ShareGroupTargetAssignmentMetadataValue {
         assignment_epoch: epoch,
         assignment_timestamp: at,
         ..ShareGroupTargetAssignmentMetadataValue::default()
-    }))
+    })))
 }
 
 /// The record of a member's target.

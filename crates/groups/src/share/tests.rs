@@ -14,6 +14,7 @@ use ottla_wire::{
 };
 
 use super::{Initialize, Places, ShareEntry, ShareSettings, ShareTimes};
+use crate::kinds::KindRecord;
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, NoTopics, Settings, Soft, Topics};
 
 /// Topics with as many partitions as a script says.
@@ -238,7 +239,7 @@ fn simple_commit() -> OffsetCommitRequest {
 }
 
 fn record(record: &GroupRecord) -> String {
-    let GroupRecord::Share(record) = record else { return "another".to_owned() };
+    let GroupRecord::Kind(KindRecord::Share(record)) = record else { return "another".to_owned() };
     let gone = |is_gone: bool| if is_gone { " gone" } else { "" };
     match &record.entry {
         ShareEntry::Member(id, value) => format!("member {id}{}", gone(value.is_none())),

@@ -14,17 +14,19 @@ use ottla_wire::messages::streams_group_describe_response::{
 use ottla_wire::messages::streams_group_topology_value as sent;
 use ottla_wire::{ErrorCode, StrBytes};
 
+use super::leave::restart;
 use super::records::StreamsEntry;
 use super::state::{MemberValue, StreamsGroup};
 use super::tasks::{Tasks, lists_of};
 use super::topology::Configured;
-use super::{InternalTopic, Refusal, StreamsDraft};
-use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft};
+use super::{InternalTopic, StreamsDraft};
+use crate::kinds::AnyKind;
+use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Now, Settings, Soft};
 
 impl Groups {
     /// The streams group of an id.
     pub(crate) fn streams_group(&self, id: &str) -> Option<&StreamsGroup> {
-        self.group(id)?.streams.as_deref()
+        self.group(id)?.kinds.streams.as_deref()
     }
 
     /// StreamsGroupDescribe, one group of v0.
@@ -157,21 +159,39 @@ fn topics(
     topics
 }
 
-/// The tombstones of a group that nobody is in.
-pub(crate) fn forget_group(id: &str, group: &StreamsGroup) -> Vec<GroupRecord> {
-    let mut draft = StreamsDraft::of(id, group);
-    draft.push(StreamsEntry::TargetEpoch(None));
-    draft.push(StreamsEntry::Epoch(None));
-    draft.push(StreamsEntry::Topology(None));
-    draft.records
-}
+impl AnyKind for StreamsGroup {
+    fn name(&self) -> &'static str {
+        "streams"
+    }
 
-impl StreamsGroup {
-    /// Whether the group may be deleted.
-    pub(crate) fn may_go(&self) -> Result<(), Refusal> {
+    fn state(&self) -> &'static str {
+        let ready = self.topology().map(|topology| topology.epoch);
         if self.members().is_empty() {
-            return Ok(());
+            "Empty"
+        } else if ready != Some(self.ground().validated_topology_epoch) {
+            "NotReady"
+        } else if self.epochs().is_ahead() {
+            "Assigning"
+        } else if self.is_settled() {
+            "Stable"
+        } else {
+            "Reconciling"
         }
-        Err((ErrorCode::NON_EMPTY_GROUP, ErrorCode::NON_EMPTY_GROUP.message().into()))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    fn tombstones(&self, id: &str) -> Vec<GroupRecord> {
+        let mut draft = StreamsDraft::of(id, self);
+        draft.push(StreamsEntry::TargetEpoch(None));
+        draft.push(StreamsEntry::Epoch(None));
+        draft.push(StreamsEntry::Topology(None));
+        draft.records
+    }
+
+    fn restart(&self, soft: &mut Soft, id: &StrBytes, now: Now, settings: &Settings) {
+        restart(self, soft, id, now, settings);
     }
 }

@@ -96,25 +96,25 @@ impl Groups {
             out.records.append(&mut draft.records);
         }
     }
+}
 
-    /// Starts the sessions of all members of a group, as after a change of the coordinator.
-    pub(crate) fn restart_streamers(
-        soft: &mut Soft,
-        id: &StrBytes,
-        group: &StreamsGroup,
-        now: Now,
-        settings: &Settings,
-    ) {
-        soft.streams.remove(id);
-        let session_ms = i64::from(settings.streams.rules_of(id).session_timeout_ms.max(1));
-        for (member, value) in group.members() {
-            soft.streams.times.heard(id, member, now.steady + session_ms);
-            let current = group.current(member);
-            if current.state == MemberState::Unrevoked {
-                let until = now.steady + i64::from(value.rebalance_timeout_ms.max(1));
-                let rebalance = Rebalance { until, epoch: current.epoch };
-                soft.streams.times.rebalance(id, member, Some(rebalance));
-            }
+/// Starts the sessions of all members of a group, as after a change of the coordinator.
+pub(super) fn restart(
+    group: &StreamsGroup,
+    soft: &mut Soft,
+    id: &StrBytes,
+    now: Now,
+    settings: &Settings,
+) {
+    soft.streams.remove(id);
+    let session_ms = i64::from(settings.streams.rules_of(id).session_timeout_ms.max(1));
+    for (member, value) in group.members() {
+        soft.streams.times.heard(id, member, now.steady + session_ms);
+        let current = group.current(member);
+        if current.state == MemberState::Unrevoked {
+            let until = now.steady + i64::from(value.rebalance_timeout_ms.max(1));
+            let rebalance = Rebalance { until, epoch: current.epoch };
+            soft.streams.times.rebalance(id, member, Some(rebalance));
         }
     }
 }

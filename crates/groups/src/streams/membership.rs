@@ -51,7 +51,7 @@ impl Groups {
             let message = format!("Streams group {id} not found.");
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, message));
         };
-        if let Some(streams) = &group.streams {
+        if let Some(streams) = &group.kinds.streams {
             return Ok(StreamsDraft::of(id, streams));
         }
         let session = soft.sessions.get(id);

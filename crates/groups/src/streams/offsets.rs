@@ -12,6 +12,7 @@ use ottla_wire::{ErrorCode, MemberEpoch, PartitionIndex, StrBytes};
 use super::state::{Current, StreamsGroup};
 use super::tasks::TaskId;
 use crate::consumer::{Committer, May};
+use crate::kinds::Commits;
 
 /// From this version of OffsetCommit on the generation may be a member epoch.
 const EPOCHS_SINCE: i16 = 9;
@@ -38,9 +39,20 @@ impl OlderEpoch {
     }
 }
 
-impl StreamsGroup {
-    /// Whether this is a member that may commit, or nobody for a group of nobody.
-    pub(crate) fn may_commit(&self, committer: &Committer<'_>) -> Result<May, ErrorCode> {
+impl Commits for StreamsGroup {
+    fn keeps_offsets(&self) -> bool {
+        true
+    }
+
+    /// The topics that feed the application, while somebody is there.
+    fn subscribed(&self) -> BTreeSet<StrBytes> {
+        match self.members().is_empty() {
+            true => BTreeSet::new(),
+            false => self.feeds().into_keys().collect(),
+        }
+    }
+
+    fn may_commit(&self, committer: &Committer<'_>) -> Result<May, ErrorCode> {
         let Committer { member, instance, epoch, version } = committer;
         if epoch.0 < 0 && self.members().is_empty() {
             return Ok(May::All);
@@ -65,35 +77,7 @@ impl StreamsGroup {
         }
     }
 
-    /// Whether a topic feeds the application; nobody is fed while nobody is there.
-    pub(crate) fn subscribes(&self, topic: &str) -> bool {
-        self.subscribed().contains(topic)
-    }
-
-    /// The topics that feed the application, while somebody is there.
-    pub(crate) fn subscribed(&self) -> BTreeSet<StrBytes> {
-        match self.members().is_empty() {
-            true => BTreeSet::new(),
-            false => self.feeds().into_keys().collect(),
-        }
-    }
-
-    fn feeds(&self) -> BTreeMap<StrBytes, StrBytes> {
-        let subtopologies = self.topology().into_iter().flat_map(|it| &it.subtopologies);
-        let feeds = subtopologies.flat_map(|subtopology| {
-            let repartition = subtopology.repartition_source_topics.iter().map(|it| &it.name);
-            let topics = subtopology.source_topics.iter().chain(repartition);
-            topics.map(|topic| (topic.clone(), subtopology.subtopology_id.clone()))
-        });
-        feeds.collect()
-    }
-
-    /// Whether this is a member in its epoch, or nobody.
-    pub(crate) fn may_fetch(
-        &self,
-        member: Option<&StrBytes>,
-        epoch: MemberEpoch,
-    ) -> Result<(), ErrorCode> {
+    fn may_fetch(&self, member: Option<&StrBytes>, epoch: MemberEpoch) -> Result<(), ErrorCode> {
         if member.is_none() && epoch.0 < 0 {
             return Ok(());
         }
@@ -103,5 +87,18 @@ impl StreamsGroup {
             true => Ok(()),
             false => Err(ErrorCode::STALE_MEMBER_EPOCH),
         }
+    }
+}
+
+impl StreamsGroup {
+    /// The sub-topology that each topic feeds.
+    fn feeds(&self) -> BTreeMap<StrBytes, StrBytes> {
+        let subtopologies = self.topology().into_iter().flat_map(|it| &it.subtopologies);
+        let feeds = subtopologies.flat_map(|subtopology| {
+            let repartition = subtopology.repartition_source_topics.iter().map(|it| &it.name);
+            let topics = subtopology.source_topics.iter().chain(repartition);
+            topics.map(|topic| (topic.clone(), subtopology.subtopology_id.clone()))
+        });
+        feeds.collect()
     }
 }

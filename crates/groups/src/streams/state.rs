@@ -19,8 +19,11 @@ use ottla_wire::{MemberEpoch, StrBytes, Timestamp};
 
 use super::records::StreamsEntry;
 use super::tasks::{TaskId, Tasks, lists_of, tasks_of};
+use crate::classic::Out;
 use crate::epochs::{Epochs, EpochsUndo};
+use crate::kinds::Kind;
 use crate::state::set;
+use crate::{Groups, Soft, Topics};
 
 /// What a member says of itself.
 pub(crate) type MemberValue = StreamsGroupMemberMetadataValue;
@@ -119,34 +122,31 @@ impl StreamsGroup {
         self.members.iter().filter_map(move |(id, value)| Some((&**value, &**of(id)?)))
     }
 
-    /// The group's state, by Kafka's name.
-    pub(crate) fn state(&self) -> &'static str {
-        let ready = self.topology.as_deref().map(|topology| topology.epoch);
-        if self.members.is_empty() {
-            "Empty"
-        } else if ready != Some(self.ground.validated_topology_epoch) {
-            "NotReady"
-        } else if self.epochs.is_ahead() {
-            "Assigning"
-        } else if self.is_settled() {
-            "Stable"
-        } else {
-            "Reconciling"
-        }
-    }
-
-    fn is_settled(&self) -> bool {
+    /// Whether every member has what it shall have by the targets' epoch.
+    pub(super) fn is_settled(&self) -> bool {
         let epoch = self.epochs.target_epoch();
         self.members.keys().all(|id| self.current(id).is_at(epoch))
     }
+}
 
-    /// Whether nothing of it is left.
-    pub(crate) fn is_nothing(&self) -> bool {
-        *self == StreamsGroup::default()
+impl Kind for StreamsGroup {
+    type Entry = StreamsEntry;
+    type Undo = StreamsUndo;
+
+    fn wake(soft: &Soft) -> Option<Timestamp> {
+        soft.streams.wake()
     }
 
-    /// Changes what one record changes.
-    pub(crate) fn apply(&mut self, entry: &StreamsEntry) -> StreamsUndo {
+    fn tick(groups: &Groups, soft: &mut Soft, _topics: &dyn Topics, out: &mut Out<'_>) {
+        groups.end_streamers(soft, out);
+        groups.end_delays(soft, out);
+    }
+
+    fn forget(soft: &mut Soft, id: &StrBytes) {
+        soft.streams.remove(id);
+    }
+
+    fn apply(&mut self, entry: &StreamsEntry) -> StreamsUndo {
         match entry {
             StreamsEntry::Epoch(value) => {
                 let after = value.as_deref().map(|value| (value.epoch, value.metadata_hash));
@@ -178,7 +178,7 @@ impl StreamsGroup {
         }
     }
 
-    pub(crate) fn undo(&mut self, undo: StreamsUndo) {
+    fn undo(&mut self, undo: StreamsUndo) {
         match undo {
             StreamsUndo::Epoch(undo, ground) => {
                 self.epochs.undo(undo);
@@ -305,11 +305,11 @@ impl MemberState {
 
 /// The record of the epoch that targets are for.
 pub(crate) fn target_epoch_entry(epoch: MemberEpoch, at: Timestamp) -> StreamsEntry {
-    StreamsEntry::TargetEpoch(Some(StreamsGroupTargetAssignmentMetadataValue {
+    StreamsEntry::TargetEpoch(Some(Arc::new(StreamsGroupTargetAssignmentMetadataValue {
         assignment_epoch: epoch,
         assignment_timestamp: at,
         ..StreamsGroupTargetAssignmentMetadataValue::default()
-    }))
+    })))
 }
 
 /// The record of a member's target.

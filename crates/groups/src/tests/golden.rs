@@ -12,6 +12,7 @@ use ottla_wire::{
 };
 
 use crate::fuzz::unhex;
+use crate::kinds::KindRecord;
 use crate::{Ask, ConsumerEntry, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
 
 fn bytes(hex: &str) -> Bytes {
@@ -143,7 +144,9 @@ fn a_consumer_group_that_kafka_wrote_goes_on_in_its_epoch() {
     // The regular expression is as old as the capture and is resolved again; nothing else changes,
     // since the hash of the topics is Kafka's.
     let decided = groups.consumer_heartbeat(&mut soft, &ask, &T4, &heartbeat);
-    let [GroupRecord::Consumer(record)] = decided.records.as_slice() else { panic!("{decided:?}") };
+    let [GroupRecord::Kind(KindRecord::Consumer(record))] = decided.records.as_slice() else {
+        panic!("{decided:?}")
+    };
     assert!(matches!(record.entry, ConsumerEntry::Regex(..)), "{record:?}");
     let [(_, GroupReply::ConsumerHeartbeat(told))] = decided.replies.as_slice() else {
         panic!("{decided:?}")

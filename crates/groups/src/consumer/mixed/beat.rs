@@ -14,7 +14,7 @@ use ottla_wire::{ErrorCode, Generation, StrBytes};
 
 use super::embedded;
 use crate::classic::{CONSUMERS, Out};
-use crate::consumer::draft::ConsumerDraft;
+use crate::consumer::ConsumerDraft;
 use crate::consumer::leave::fence;
 use crate::consumer::membership::fenced_or;
 use crate::consumer::sessions::Rebalance;

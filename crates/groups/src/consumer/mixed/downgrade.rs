@@ -10,7 +10,7 @@ use ottla_wire::{Generation, StrBytes};
 
 use super::embedded;
 use crate::classic::{Member, Out, Session};
-use crate::consumer::draft::ConsumerDraft;
+use crate::consumer::ConsumerDraft;
 use crate::consumer::records::ConsumerEntry;
 use crate::consumer::settings::MigrationPolicy;
 use crate::consumer::state::ConsumerGroup;

@@ -14,7 +14,7 @@ use ottla_wire::{ErrorCode, Generation, StrBytes, Uuid};
 
 use super::{downgrade, embedded, may_downgrade};
 use crate::classic::{CONSUMERS, Out};
-use crate::consumer::draft::ConsumerDraft;
+use crate::consumer::ConsumerDraft;
 use crate::consumer::heartbeat::{bump_if_changed, has_room, reconcile};
 use crate::consumer::membership::{fenced_or, hand_over};
 use crate::consumer::records::ConsumerEntry;

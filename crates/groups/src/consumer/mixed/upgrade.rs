@@ -14,8 +14,8 @@ use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, Timestamp};
 
 use super::embedded;
 use crate::classic::{Member, Session};
+use crate::consumer::ConsumerDraft;
 use crate::consumer::Refusal;
-use crate::consumer::draft::ConsumerDraft;
 use crate::consumer::partitions::Partitions;
 use crate::consumer::records::ConsumerEntry;
 use crate::consumer::settings::MigrationPolicy;

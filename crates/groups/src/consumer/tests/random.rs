@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::kinds::AnyKind;
 use crate::script::World;
 
 struct Dice(u64);
@@ -43,7 +44,7 @@ fn command(dice: &mut Dice) -> String {
 
 /// Whoever was told of a partition and has not given it up has it alone.
 fn nothing_is_owned_twice(world: &World, script: &[String]) {
-    let group = world.kit.live().group("g").and_then(|group| group.consumers.as_deref());
+    let group = world.kit.live().group("g").and_then(|group| group.kinds.consumers.as_deref());
     let Some(group) = group else { return };
     let mut owners = BTreeSet::new();
     for member in group.members().keys() {
@@ -80,7 +81,7 @@ fn no_partition_has_two_owners_and_every_group_settles() {
             nothing_is_owned_twice(&world, &script);
         }
         settle(&mut world, &mut script);
-        let group = world.kit.live().group("g").and_then(|group| group.consumers.as_deref());
+        let group = world.kit.live().group("g").and_then(|group| group.kinds.consumers.as_deref());
         if let Some(group) = group {
             let is_settled = ["Stable", "Empty"].contains(&group.state());
             assert!(is_settled, "seed {seed}: {} {}", group.state(), script.join(" | "));

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::world::World;
+use crate::kinds::AnyKind;
 
 struct Dice(u64);
 

@@ -25,8 +25,9 @@ use ottla_wire::{
     ErrorCode, MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId, Uuid,
 };
 
+use crate::kinds::{KindRecord, RecordOf};
 use crate::streams::tasks::{TaskId, Tasks, lists_of, tasks_of};
-use crate::streams::{InternalTopic, StreamsAnswer, StreamsEntry, StreamsRecord, StreamsSettings};
+use crate::streams::{InternalTopic, StreamsAnswer, StreamsEntry, StreamsSettings};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
 
 /// Topics with as many partitions as a script says.
@@ -406,7 +407,7 @@ impl World {
 
     fn log(&self) -> String {
         let records = self.kit.log().iter().map(|record| match record {
-            GroupRecord::Streams(record) => entry(record),
+            GroupRecord::Kind(KindRecord::Streams(record)) => entry(record),
             other => format!("{other:?}"),
         });
         records.collect::<Vec<_>>().join(", ")
@@ -678,7 +679,7 @@ fn printed(reply: &GroupReply) -> String {
 }
 
 /// A record as scripts show it.
-fn entry(record: &StreamsRecord) -> String {
+fn entry(record: &RecordOf<StreamsEntry>) -> String {
     let gone = || "gone".to_owned();
     match &record.entry {
         StreamsEntry::Epoch(value) => {

@@ -19,8 +19,9 @@ use ottla_wire::{
     Writer,
 };
 
-use crate::consumer::{ConsumerEntry, ConsumerRecord};
+use crate::consumer::ConsumerEntry;
 use crate::fuzz::unhex;
+use crate::kinds::{KindRecord, RecordOf};
 use crate::{Ask, Decided, GroupRecord, Groups, Settings, Soft, Topics};
 
 const TOPIC: &str = "EpGUXN9QQCWYxhn-ZLr3Hw";
@@ -78,10 +79,10 @@ fn told(records: &[GroupRecord]) -> Vec<String> {
                 value.current_state_timestamp = Timestamp(0);
                 format!("{value:?}")
             }
-            GroupRecord::Consumer(ConsumerRecord {
+            GroupRecord::Kind(KindRecord::Consumer(RecordOf {
                 entry: ConsumerEntry::TargetEpoch(Some(value)),
                 ..
-            }) => format!("target epoch {}", value.assignment_epoch),
+            })) => format!("target epoch {}", value.assignment_epoch),
             other => format!("{other:?}"),
         })
         .collect();

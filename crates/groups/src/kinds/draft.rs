@@ -8,37 +8,35 @@ use std::borrow::Cow;
 
 use ottla_wire::StrBytes;
 
+use super::{Entry, Kind};
 use crate::GroupRecord;
-use crate::consumer::records::{ConsumerEntry, ConsumerRecord};
-use crate::consumer::state::ConsumerGroup;
 
-/// A group and the records decided for it.
-pub(crate) struct ConsumerDraft<'a> {
+/// A group of one kind and the records decided for it.
+pub(crate) struct Draft<'a, K: Kind> {
     pub(crate) id: StrBytes,
-    group: Cow<'a, ConsumerGroup>,
+    group: Cow<'a, K>,
     pub(crate) records: Vec<GroupRecord>,
 }
 
-impl<'a> ConsumerDraft<'a> {
+impl<'a, K: Kind> Draft<'a, K> {
     /// A group as it stands.
-    pub(crate) fn of(id: &str, group: &'a ConsumerGroup) -> Self {
-        ConsumerDraft { id: StrBytes::copied(id), group: Cow::Borrowed(group), records: Vec::new() }
+    pub(crate) fn of(id: &str, group: &'a K) -> Self {
+        Draft { id: StrBytes::copied(id), group: Cow::Borrowed(group), records: Vec::new() }
     }
 
     /// A group that nobody has been in, after what had its id before is removed by `records`.
     pub(crate) fn new(id: &str, records: Vec<GroupRecord>) -> Self {
-        let group = Cow::Owned(ConsumerGroup::default());
-        ConsumerDraft { id: StrBytes::copied(id), group, records }
+        Draft { id: StrBytes::copied(id), group: Cow::Owned(K::default()), records }
     }
 
     /// The group with all that was decided.
-    pub(crate) fn group(&self) -> &ConsumerGroup {
+    pub(crate) fn group(&self) -> &K {
         &self.group
     }
 
     /// Decides one record.
-    pub(crate) fn push(&mut self, entry: ConsumerEntry) {
+    pub(crate) fn push(&mut self, entry: K::Entry) {
         self.group.to_mut().apply(&entry);
-        self.records.push(GroupRecord::Consumer(ConsumerRecord { group: self.id.clone(), entry }));
+        self.records.push(GroupRecord::Kind(entry.of(self.id.clone())));
     }
 }
