@@ -104,6 +104,13 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         }
     }
 
+    /// How many leaves it does not share with another of as many leaves.
+    #[cfg(test)]
+    pub(crate) fn copied(&self, other: &Self) -> usize {
+        let leaves = self.leaves.iter().zip(&other.leaves);
+        leaves.filter(|(one, other)| !Arc::ptr_eq(one, other)).count()
+    }
+
     /// The first leaf whose last key is not before this one.
     fn leaf_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
     where
@@ -195,8 +202,7 @@ mod tests {
         }
         let before = map.clone();
         assert_eq!(put(&mut map, 500, Some(7)), Some(500));
-        let shared = map.leaves.iter().zip(&before.leaves);
-        let copied = shared.filter(|(one, other)| !Arc::ptr_eq(one, other)).count();
-        assert_eq!((copied, before.get(&500), map.get(&500)), (1, Some(&500), Some(&7)));
+        assert_eq!(map.copied(&before), 1);
+        assert_eq!((before.get(&500), map.get(&500)), (Some(&500), Some(&7)));
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn restart(
 ) {
     soft.streams.remove(id);
     let session_ms = i64::from(settings.streams.rules_of(id).session_timeout_ms.max(1));
-    for (member, value) in group.members() {
+    for (member, value) in group.members().iter() {
         soft.streams.times.heard(id, member, now.steady + session_ms);
         let current = group.current(member);
         if current.state == MemberState::Unrevoked {

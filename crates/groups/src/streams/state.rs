@@ -22,7 +22,8 @@ use super::tasks::{TaskId, Tasks, lists_of, tasks_of};
 use crate::classic::Out;
 use crate::epochs::{Epochs, EpochsUndo};
 use crate::kinds::Kind;
-use crate::state::set;
+use crate::shared_map::SharedMap;
+use crate::state::set_shared;
 use crate::{Groups, Soft, Topics};
 
 /// What a member says of itself.
@@ -33,9 +34,9 @@ pub(crate) type MemberValue = StreamsGroupMemberMetadataValue;
 pub(crate) struct StreamsGroup {
     epochs: Epochs,
     ground: Arc<Ground>,
-    members: BTreeMap<StrBytes, Arc<MemberValue>>,
-    targets: BTreeMap<StrBytes, Arc<Tasks>>,
-    currents: BTreeMap<StrBytes, Arc<Current>>,
+    members: SharedMap<StrBytes, Arc<MemberValue>>,
+    targets: SharedMap<StrBytes, Arc<Tasks>>,
+    currents: SharedMap<StrBytes, Arc<Current>>,
     topology: Option<Arc<StreamsGroupTopologyValue>>,
 }
 
@@ -95,7 +96,7 @@ impl StreamsGroup {
         self.topology.as_ref()
     }
 
-    pub(crate) fn members(&self) -> &BTreeMap<StrBytes, Arc<MemberValue>> {
+    pub(crate) fn members(&self) -> &SharedMap<StrBytes, Arc<MemberValue>> {
         &self.members
     }
 
@@ -112,7 +113,7 @@ impl StreamsGroup {
         self.targets.get(member).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn targets(&self) -> &BTreeMap<StrBytes, Arc<Tasks>> {
+    pub(crate) fn targets(&self) -> &SharedMap<StrBytes, Arc<Tasks>> {
         &self.targets
     }
 
@@ -161,16 +162,19 @@ impl Kind for StreamsGroup {
                 StreamsUndo::TargetEpoch(self.epochs.change_target(after))
             }
             StreamsEntry::Member(id, value) => {
-                let before = set(&mut self.members, id, value.clone());
+                let before = set_shared(&mut self.members, id, value.clone());
                 StreamsUndo::Member(StrBytes::copied(id), before)
             }
             StreamsEntry::Target(id, value) => {
                 let after = value.as_deref().map(|value| Arc::new(tasks_of_target(value)));
-                StreamsUndo::Target(StrBytes::copied(id), set(&mut self.targets, id, after))
+                StreamsUndo::Target(StrBytes::copied(id), set_shared(&mut self.targets, id, after))
             }
             StreamsEntry::Current(id, value) => {
                 let after = value.as_deref().map(|value| Arc::new(Current::from_value(value)));
-                StreamsUndo::Current(StrBytes::copied(id), set(&mut self.currents, id, after))
+                StreamsUndo::Current(
+                    StrBytes::copied(id),
+                    set_shared(&mut self.currents, id, after),
+                )
             }
             StreamsEntry::Topology(value) => {
                 StreamsUndo::Topology(std::mem::replace(&mut self.topology, value.clone()))
@@ -185,9 +189,9 @@ impl Kind for StreamsGroup {
                 self.ground = ground;
             }
             StreamsUndo::TargetEpoch(undo) => self.epochs.undo(undo),
-            StreamsUndo::Member(id, before) => drop(set(&mut self.members, &id, before)),
-            StreamsUndo::Target(id, before) => drop(set(&mut self.targets, &id, before)),
-            StreamsUndo::Current(id, before) => drop(set(&mut self.currents, &id, before)),
+            StreamsUndo::Member(id, before) => drop(set_shared(&mut self.members, &id, before)),
+            StreamsUndo::Target(id, before) => drop(set_shared(&mut self.targets, &id, before)),
+            StreamsUndo::Current(id, before) => drop(set_shared(&mut self.currents, &id, before)),
             StreamsUndo::Topology(before) => self.topology = before,
         }
     }
@@ -373,3 +377,29 @@ fn lists_with_epochs(tasks: &BTreeMap<TaskId, MemberEpoch>) -> Vec<TaskIds> {
 
 /// The topology's epoch while some of its topics are not there.
 pub(crate) const NOT_VALIDATED: i32 = -1;
+
+#[cfg(test)]
+mod tests {
+    use super::super::StreamsDraft;
+    use super::*;
+
+    #[test]
+    fn a_draft_that_changes_one_of_a_thousand_members_copies_no_map() {
+        let mut group = StreamsGroup::default();
+        for number in 0..1_000 {
+            let id = StrBytes::from(format!("m{number:03}"));
+            group.apply(&StreamsEntry::Member(id.clone(), Some(Arc::default())));
+            group.apply(&target_entry(&id, &Tasks::default()));
+            group.apply(&Current::default().entry(&id));
+        }
+        let mut draft = StreamsDraft::of("g", &group);
+        draft.push(Current { epoch: MemberEpoch(1), ..Current::default() }.entry(&"m500".into()));
+        let after = draft.group();
+        let copied = [
+            after.members.copied(&group.members),
+            after.targets.copied(&group.targets),
+            after.currents.copied(&group.currents),
+        ];
+        assert_eq!(copied, [0, 0, 1]);
+    }
+}
