@@ -27,6 +27,7 @@ mod configs;
 mod context;
 mod coordinated;
 mod dead_letters;
+mod described_groups;
 mod fetch_sessions;
 mod forward;
 mod gauges;

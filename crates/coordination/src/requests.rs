@@ -15,11 +15,12 @@ mod transactions;
 
 pub use shares::share_key;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_groups::{Ask, Decided, GroupReply, Groups, Soft};
 use ottla_records::Producer;
-use ottla_wire::ErrorCode;
+use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::coordinator::{Caller, Coordinator, Shared};
 use crate::hosted::{DecidedOf, Hosted};
@@ -34,7 +35,41 @@ struct Shape<R, T, Of = GroupReply> {
     refused: fn(&R, ErrorCode) -> T,
 }
 
+/// What the reply that was asked for holds, and nothing for any other.
+macro_rules! only {
+    ($of:ident::$reply:ident) => {
+        only!($of::$reply(told) => told)
+    };
+    ($of:ident::$reply:ident($told:ident) => $held:expr) => {
+        |reply| match reply {
+            $of::$reply($told) => Some($held),
+            _ => None,
+        }
+    };
+}
+
+use only;
+
 impl Coordinator<Groups> {
+    /// Asks for each of some groups at its own coordinator. A name that comes twice is answered
+    /// once.
+    fn ask_each<T: Send + 'static>(
+        &self,
+        ids: &[StrBytes],
+        caller: Caller<'_>,
+        version: i16,
+        shape: &Shape<StrBytes, T>,
+        decide: impl Fn(&Groups, &Soft, &Ask<'_>, &StrBytes) -> Decided,
+    ) -> Answer<Vec<T>> {
+        let mut seen = BTreeSet::new();
+        let told = ids.iter().filter(|id| seen.insert(*id)).map(|id| {
+            let decide =
+                |groups: &Groups, soft: &mut Soft, ask: &Ask<'_>| decide(groups, soft, ask, id);
+            self.ask(id, caller, version, id, shape, decide)
+        });
+        Answer::all(told.collect())
+    }
+
     /// Asks the coordinator of one group.
     fn ask<R, T: Send + 'static>(
         &self,

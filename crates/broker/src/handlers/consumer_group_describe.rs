@@ -2,62 +2,49 @@
 //! v1 tells which protocol a member speaks. A group with a topic that the client may not describe
 //! is not told of. Not served: nothing.
 
-use ottla_security::{Operation, Resource};
 use ottla_wire::messages::consumer_group_describe_response::DescribedGroup;
 use ottla_wire::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
+use crate::described_groups::{Described, common, describe, refused};
 
 pub(crate) async fn handle(
     ctx: Ctx,
     mut request: ConsumerGroupDescribeRequest,
 ) -> Answer<ConsumerGroupDescribeResponse> {
-    let asked = std::mem::take(&mut request.group_ids);
+    let ids = std::mem::take(&mut request.group_ids);
+    let response = |groups: Vec<DescribedGroup>| ConsumerGroupDescribeResponse {
+        groups,
+        ..Default::default()
+    };
     if !ctx.serves_consumer_groups() {
-        let groups = asked.into_iter().map(|group| refused(group, ErrorCode::UNSUPPORTED_VERSION));
-        return ConsumerGroupDescribeResponse { groups: groups.collect(), ..Default::default() }
-            .into();
+        return response(refused(ids, ErrorCode::UNSUPPORTED_VERSION)).into();
     }
-    let may = |group: &StrBytes| ctx.allows(Operation::Describe, Resource::Group(group));
-    let (allowed, forbidden): (Vec<_>, Vec<_>) = asked.into_iter().partition(may);
-    request.group_ids = allowed;
-    let wants_operations = request.include_authorized_operations;
-    let (caller, topics) = (ctx.clone(), ctx.topics());
-    let described =
-        ctx.rooms.groups.consumer_describe(ctx.caller(), ctx.version, &topics, &request);
-    let told = described.map(move |mut response| {
-        for group in &mut response.groups {
-            if !shows_only_allowed(&caller, group) {
-                let group_id = std::mem::take(&mut group.group_id);
-                *group = refused(group_id, ErrorCode::TOPIC_AUTHORIZATION_FAILED);
-                group.error_message = Some(StrBytes::from(HIDDEN));
-            } else if wants_operations && group.error_code == ErrorCode::NONE {
-                let on = Resource::Group(&group.group_id);
-                group.authorized_operations = caller.allowed_operations(on);
-            }
-        }
-        let code = ErrorCode::GROUP_AUTHORIZATION_FAILED;
-        response.groups.extend(forbidden.into_iter().map(|group| refused(group, code)));
-        response
+    let described = describe(&ctx, ids, request.include_authorized_operations, |ids| {
+        request.group_ids = ids;
+        let topics = ctx.topics();
+        let groups = &ctx.rooms.groups;
+        groups
+            .consumer_describe(ctx.caller(), ctx.version, &topics, &request)
+            .map(|response| response.groups)
     });
-    told.into()
+    described.map(response).into()
 }
 
-fn refused(group_id: StrBytes, error_code: ErrorCode) -> DescribedGroup {
-    DescribedGroup { error_code, group_id, ..Default::default() }
-}
+impl Described for DescribedGroup {
+    const HIDDEN: &str =
+        "The group has described topic(s) that the client is not authorized to describe.";
 
-fn shows_only_allowed(ctx: &Ctx, group: &DescribedGroup) -> bool {
-    let assigned = group.members.iter().flat_map(|member| {
-        let (has, shall) = (&member.assignment, &member.target_assignment);
-        has.topic_partitions.iter().chain(&shall.topic_partitions)
-    });
-    let subscribed = group.members.iter().flat_map(|member| &member.subscribed_topic_names);
-    let mut names = assigned.map(|topic| &topic.topic_name).chain(subscribed);
-    names.all(|name| ctx.allows(Operation::Describe, Resource::Topic(name)))
-}
+    common!();
 
-const HIDDEN: &str =
-    "The group has described topic(s) that the client is not authorized to describe.";
+    fn topics(&self) -> impl Iterator<Item = &StrBytes> {
+        let assigned = self.members.iter().flat_map(|member| {
+            let (has, shall) = (&member.assignment, &member.target_assignment);
+            has.topic_partitions.iter().chain(&shall.topic_partitions)
+        });
+        let subscribed = self.members.iter().flat_map(|member| &member.subscribed_topic_names);
+        assigned.map(|topic| &topic.topic_name).chain(subscribed)
+    }
+}

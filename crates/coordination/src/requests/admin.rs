@@ -17,13 +17,10 @@ use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::Shape;
+use crate::requests::{Shape, only};
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
-    take: |reply| match reply {
-        GroupReply::Describe(group) => Some(group),
-        _ => None,
-    },
+    take: only!(GroupReply::Describe),
     refused: |group, error_code| DescribedGroup {
         error_code,
         group_id: group.clone(),
@@ -34,19 +31,11 @@ const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
 /// The groups of one shard, or why it cannot tell.
 type Listed = Result<Vec<ListedGroup>, ErrorCode>;
 
-const LIST: Shape<ListGroupsRequest, Listed> = Shape {
-    take: |reply| match reply {
-        GroupReply::List(groups) => Some(Ok(groups)),
-        _ => None,
-    },
-    refused: |_, error| Err(error),
-};
+const LIST: Shape<ListGroupsRequest, Listed> =
+    Shape { take: only!(GroupReply::List(groups) => Ok(groups)), refused: |_, error| Err(error) };
 
 const DELETE: Shape<StrBytes, DeletableGroupResult> = Shape {
-    take: |reply| match reply {
-        GroupReply::Delete(result) => Some(result),
-        _ => None,
-    },
+    take: only!(GroupReply::Delete),
     refused: |group, error_code| DeletableGroupResult {
         group_id: group.clone(),
         error_code,

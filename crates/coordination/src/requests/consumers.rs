@@ -3,8 +3,6 @@
 //! Not here: the rules, which are those of groups::consumer; whether KIP-848 is served, which the
 //! caller knows.
 
-use std::collections::BTreeSet;
-
 use ottla_groups::{GroupReply, Groups, Topics};
 use ottla_wire::messages::consumer_group_describe_response::DescribedGroup;
 use ottla_wire::messages::{
@@ -15,13 +13,10 @@ use ottla_wire::{Offset, StrBytes};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::Shape;
+use crate::requests::{Shape, only};
 
 const HEARTBEAT: Shape<ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::ConsumerHeartbeat(response) => Some(response),
-        _ => None,
-    },
+    take: only!(GroupReply::ConsumerHeartbeat),
     refused: |_, error_code| ConsumerGroupHeartbeatResponse {
         error_code,
         ..ConsumerGroupHeartbeatResponse::default()
@@ -29,12 +24,9 @@ const HEARTBEAT: Shape<ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResp
 };
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
-    take: |reply| match reply {
-        GroupReply::ConsumerDescribe(group) => Some(group),
-        _ => None,
-    },
-    refused: |group, error_code| DescribedGroup {
-        group_id: group.clone(),
+    take: only!(GroupReply::ConsumerDescribe),
+    refused: |id, error_code| DescribedGroup {
+        group_id: id.clone(),
         error_code,
         ..DescribedGroup::default()
     },
@@ -63,18 +55,11 @@ impl Coordinator<Groups> {
         topics: &dyn Topics,
         request: &ConsumerGroupDescribeRequest,
     ) -> Answer<ConsumerGroupDescribeResponse> {
-        // A name that comes twice is answered once.
-        let mut seen = BTreeSet::new();
-        let asked = request.group_ids.iter().filter(|group| seen.insert(*group));
-        let described = asked.map(|group| {
-            self.ask(group, caller, version, group, &DESCRIBE, |groups, soft, ask| {
-                groups.consumer_describe(soft, ask, topics, group)
-            })
+        let ids = &request.group_ids;
+        let described = self.ask_each(ids, caller, version, &DESCRIBE, |groups, soft, ask, id| {
+            groups.consumer_describe(soft, ask, topics, id)
         });
-        Answer::all(described.collect()).map(|groups| ConsumerGroupDescribeResponse {
-            groups,
-            ..ConsumerGroupDescribeResponse::default()
-        })
+        described.map(|groups| ConsumerGroupDescribeResponse { groups, ..Default::default() })
     }
 
     /// Topics, their partitions or the racks of brokers are others since `at` in the metadata log.

@@ -13,13 +13,10 @@ use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::Shape;
+use crate::requests::{Shape, only};
 
 const JOIN: Shape<JoinGroupRequest, JoinGroupResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::Join(response) => Some(*response),
-        _ => None,
-    },
+    take: only!(GroupReply::Join(response) => *response),
     refused: |request, error_code| JoinGroupResponse {
         error_code,
         // May wait for long: holds no slice of the frame.
@@ -30,18 +27,12 @@ const JOIN: Shape<JoinGroupRequest, JoinGroupResponse> = Shape {
 };
 
 const SYNC: Shape<SyncGroupRequest, SyncGroupResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::Sync(response) => Some(response),
-        _ => None,
-    },
+    take: only!(GroupReply::Sync),
     refused: |_, error_code| SyncGroupResponse { error_code, ..SyncGroupResponse::default() },
 };
 
 const HEARTBEAT: Shape<HeartbeatRequest, HeartbeatResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::Heartbeat(response) => Some(response),
-        _ => None,
-    },
+    take: only!(GroupReply::Heartbeat),
     refused: |_, error| {
         // A member need not worry while its coordinator loads: its session begins anew.
         let loading = error == ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
@@ -51,10 +42,7 @@ const HEARTBEAT: Shape<HeartbeatRequest, HeartbeatResponse> = Shape {
 };
 
 const LEAVE: Shape<LeaveGroupRequest, LeaveGroupResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::Leave(response) => Some(response),
-        _ => None,
-    },
+    take: only!(GroupReply::Leave),
     refused: |_, error_code| LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() },
 };
 

@@ -22,21 +22,13 @@ use ottla_wire::{ErrorCode, LeaderEpoch, Offset, StrBytes};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::Shape;
+use crate::requests::{Shape, only};
 
-const COMMIT: Shape<OffsetCommitRequest, OffsetCommitResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::OffsetCommit(response) => Some(response),
-        _ => None,
-    },
-    refused: commit_refused,
-};
+const COMMIT: Shape<OffsetCommitRequest, OffsetCommitResponse> =
+    Shape { take: only!(GroupReply::OffsetCommit), refused: commit_refused };
 
 const FETCH: Shape<OffsetFetchRequestGroup, OffsetFetchResponseGroup> = Shape {
-    take: |reply| match reply {
-        GroupReply::OffsetFetch(response) => Some(response),
-        _ => None,
-    },
+    take: only!(GroupReply::OffsetFetch),
     refused: |group, error_code| OffsetFetchResponseGroup {
         group_id: group.group_id.clone(),
         error_code,
@@ -45,10 +37,7 @@ const FETCH: Shape<OffsetFetchRequestGroup, OffsetFetchResponseGroup> = Shape {
 };
 
 const DELETE: Shape<OffsetDeleteRequest, OffsetDeleteResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::OffsetDelete(response) => Some(response),
-        _ => None,
-    },
+    take: only!(GroupReply::OffsetDelete),
     refused: |_, error_code| OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() },
 };
 

@@ -3,7 +3,7 @@
 //!
 //! Not here: the rules, which are those of groups::share; the states themselves (shares.rs).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ottla_groups::{GroupReply, Groups, Initialize, Places, Topics};
 use ottla_wire::messages::share_group_describe_response::DescribedGroup;
@@ -15,7 +15,7 @@ use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, TopicId};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::Shape;
+use crate::requests::{Shape, only};
 
 /// An answer, and what is to be initialized before it is given.
 type Heard = (ShareGroupHeartbeatResponse, Option<Initialize>);
@@ -23,48 +23,31 @@ type Heard = (ShareGroupHeartbeatResponse, Option<Initialize>);
 type Told<T> = Result<T, (ErrorCode, String)>;
 
 const HEARTBEAT: Shape<ShareGroupHeartbeatRequest, Heard> = Shape {
-    take: |reply| match reply {
-        GroupReply::ShareHeartbeat(heard) => Some(*heard),
-        _ => None,
-    },
+    take: only!(GroupReply::ShareHeartbeat(heard) => *heard),
     refused: |_, error_code| {
         (ShareGroupHeartbeatResponse { error_code, ..Default::default() }, None)
     },
 };
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
-    take: |reply| match reply {
-        GroupReply::ShareDescribe(group) => Some(group),
-        _ => None,
-    },
-    refused: |group, error_code| DescribedGroup {
-        group_id: group.clone(),
+    take: only!(GroupReply::ShareDescribe),
+    refused: |id, error_code| DescribedGroup {
+        group_id: id.clone(),
         error_code,
         ..DescribedGroup::default()
     },
 };
 
-const NOTED: Shape<StrBytes, ErrorCode> = Shape {
-    take: |reply| match reply {
-        GroupReply::ShareNoted(code) => Some(code),
-        _ => None,
-    },
-    refused: |_, error| error,
-};
+const NOTED: Shape<StrBytes, ErrorCode> =
+    Shape { take: only!(GroupReply::ShareNoted), refused: |_, error| error };
 
 const PLACES: Shape<StrBytes, Told<BTreeMap<TopicId, Vec<PartitionIndex>>>> = Shape {
-    take: |reply| match reply {
-        GroupReply::SharePlaces(places) => Some(places),
-        _ => None,
-    },
+    take: only!(GroupReply::SharePlaces),
     refused: |_, error| Err((error, error.message().to_owned())),
 };
 
 const ALTERED: Shape<StrBytes, Told<Initialize>> = Shape {
-    take: |reply| match reply {
-        GroupReply::ShareAltered(altered) => Some(altered),
-        _ => None,
-    },
+    take: only!(GroupReply::ShareAltered),
     refused: |_, error| Err((error, error.message().to_owned())),
 };
 
@@ -91,16 +74,11 @@ impl Coordinator<Groups> {
         topics: &dyn Topics,
         request: &ShareGroupDescribeRequest,
     ) -> Answer<ShareGroupDescribeResponse> {
-        // A name that comes twice is answered once.
-        let mut seen = BTreeSet::new();
-        let asked = request.group_ids.iter().filter(|group| seen.insert(*group));
-        let described = asked.map(|group| {
-            self.ask(group, caller, version, group, &DESCRIBE, |groups, soft, ask| {
-                groups.share_describe(soft, ask, topics, group)
-            })
+        let ids = &request.group_ids;
+        let described = self.ask_each(ids, caller, version, &DESCRIBE, |groups, soft, ask, id| {
+            groups.share_describe(soft, ask, topics, id)
         });
-        Answer::all(described.collect())
-            .map(|groups| ShareGroupDescribeResponse { groups, ..Default::default() })
+        described.map(|groups| ShareGroupDescribeResponse { groups, ..Default::default() })
     }
 
     /// The share coordinator has begun the states of these partitions, or has not.

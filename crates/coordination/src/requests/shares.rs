@@ -21,7 +21,7 @@ use ottla_wire::{ErrorCode, PartitionIndex, StrBytes, TopicId};
 
 use crate::Answer;
 use crate::coordinator::{Coordinator, Shared};
-use crate::requests::{Shape, ask_shard};
+use crate::requests::{Shape, ask_shard, only};
 
 /// Whether the cluster has a partition, or why whoever asks is not told.
 type Exists<'a> = &'a dyn Fn(TopicId, PartitionIndex) -> Result<bool, ErrorCode>;
@@ -41,10 +41,7 @@ macro_rules! requests {
                 $(#[$doc])*
                 pub fn $name(&self, request: &$request, exists: Exists<'_>) -> Answer<$response> {
                     let shape = Shape {
-                        take: |reply| match reply {
-                            ShareReply::$reply(result) => Some(result),
-                            _ => None,
-                        },
+                        take: only!(ShareReply::$reply),
                         refused: |partition, error_code| $module::PartitionResult {
                             partition: *partition,
                             error_code,

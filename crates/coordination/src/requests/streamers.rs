@@ -2,8 +2,6 @@
 //!
 //! Not here: the rules, which are those of groups::streams.
 
-use std::collections::BTreeSet;
-
 use ottla_groups::{GroupReply, Groups, StreamsAnswer, Topics};
 use ottla_wire::StrBytes;
 use ottla_wire::messages::streams_group_describe_response::DescribedGroup;
@@ -14,13 +12,10 @@ use ottla_wire::messages::{
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::Shape;
+use crate::requests::{Shape, only};
 
 const HEARTBEAT: Shape<StreamsGroupHeartbeatRequest, StreamsAnswer> = Shape {
-    take: |reply| match reply {
-        GroupReply::StreamsHeartbeat(answer) => Some(*answer),
-        _ => None,
-    },
+    take: only!(GroupReply::StreamsHeartbeat(answer) => *answer),
     refused: |_, error_code| StreamsAnswer {
         response: StreamsGroupHeartbeatResponse { error_code, ..Default::default() },
         create: Vec::new(),
@@ -28,12 +23,9 @@ const HEARTBEAT: Shape<StreamsGroupHeartbeatRequest, StreamsAnswer> = Shape {
 };
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
-    take: |reply| match reply {
-        GroupReply::StreamsDescribe(group) => Some(group),
-        _ => None,
-    },
-    refused: |group, error_code| DescribedGroup {
-        group_id: group.clone(),
+    take: only!(GroupReply::StreamsDescribe),
+    refused: |id, error_code| DescribedGroup {
+        group_id: id.clone(),
         error_code,
         ..DescribedGroup::default()
     },
@@ -61,15 +53,10 @@ impl Coordinator<Groups> {
         version: i16,
         request: &StreamsGroupDescribeRequest,
     ) -> Answer<StreamsGroupDescribeResponse> {
-        // A name that comes twice is answered once.
-        let mut seen = BTreeSet::new();
-        let asked = request.group_ids.iter().filter(|group| seen.insert(*group));
-        let described = asked.map(|group| {
-            self.ask(group, caller, version, group, &DESCRIBE, |groups, soft, ask| {
-                groups.streams_describe(soft, ask, group)
-            })
+        let ids = &request.group_ids;
+        let described = self.ask_each(ids, caller, version, &DESCRIBE, |groups, soft, ask, id| {
+            groups.streams_describe(soft, ask, id)
         });
-        Answer::all(described.collect())
-            .map(|groups| StreamsGroupDescribeResponse { groups, ..Default::default() })
+        described.map(|groups| StreamsGroupDescribeResponse { groups, ..Default::default() })
     }
 }

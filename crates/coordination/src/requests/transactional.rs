@@ -15,16 +15,11 @@ use ottla_wire::{ErrorCode, PartitionIndex, ProducerId};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::{Shape, ask_of, ask_shard};
+use crate::requests::{Shape, ask_of, ask_shard, only};
 use crate::shard::Reply;
 
-const COMMIT: Shape<TxnOffsetCommitRequest, TxnOffsetCommitResponse> = Shape {
-    take: |reply| match reply {
-        GroupReply::TxnOffsetCommit(response) => Some(response),
-        _ => None,
-    },
-    refused,
-};
+const COMMIT: Shape<TxnOffsetCommitRequest, TxnOffsetCommitResponse> =
+    Shape { take: only!(GroupReply::TxnOffsetCommit), refused };
 
 impl Coordinator<Groups> {
     /// TxnOffsetCommit, v0 to v6. `entering` is asked when nothing can come between its answer and

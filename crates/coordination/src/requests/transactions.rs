@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::Answer;
 use crate::coordinator::{Coordinator, Shared};
-use crate::requests::{Shape, ask_shard};
+use crate::requests::{Shape, ask_shard, only};
 use crate::shard::Shard;
 
 type OfTransactions<R, T> = Shape<R, T, TransactionReply>;
@@ -50,27 +50,16 @@ const END: OfTransactions<EndTxnRequest, Asked<EndTxnResponse>> = Shape {
 };
 
 const ADD: OfTransactions<AddPartitionsToTxnTransaction, AddPartitionsToTxnResult> = Shape {
-    take: |reply| match reply {
-        TransactionReply::AddPartitions(result) => Some(result),
-        _ => None,
-    },
+    take: only!(TransactionReply::AddPartitions),
     refused: |request, error| add_partitions_result(request, |_| error),
 };
 
-const ADD_OFFSETS: OfTransactions<AddOffsetsToTxnRequest, ErrorCode> = Shape {
-    take: |reply| match reply {
-        TransactionReply::AddOffsets(error) => Some(error),
-        _ => None,
-    },
-    refused: |_, error| error,
-};
+const ADD_OFFSETS: OfTransactions<AddOffsetsToTxnRequest, ErrorCode> =
+    Shape { take: only!(TransactionReply::AddOffsets), refused: |_, error| error };
 
 const DESCRIBE: OfTransactions<StrBytes, describe_transactions_response::TransactionState> =
     Shape {
-        take: |reply| match reply {
-            TransactionReply::Describe(state) => Some(state),
-            _ => None,
-        },
+        take: only!(TransactionReply::Describe),
         refused: |id, error_code| describe_transactions_response::TransactionState {
             error_code,
             transactional_id: id.clone(),
@@ -82,10 +71,7 @@ const DESCRIBE: OfTransactions<StrBytes, describe_transactions_response::Transac
 type Listed = Result<Vec<list_transactions_response::TransactionState>, ErrorCode>;
 
 const LIST: OfTransactions<ListTransactionsRequest, Listed> = Shape {
-    take: |reply| match reply {
-        TransactionReply::List(states) => Some(Ok(states)),
-        _ => None,
-    },
+    take: only!(TransactionReply::List(states) => Ok(states)),
     refused: |_, error| Err(error),
 };
 
