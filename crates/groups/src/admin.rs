@@ -25,9 +25,7 @@ impl Groups {
             }
             Some(group) => described(id, group, soft.sessions.get(id)),
         };
-        let mut decided = Decided::reply(ask.ticket, GroupReply::Describe(described));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::Describe(described))
     }
 
     /// ListGroups, v0 to v5: those of this partition that pass both filters.
@@ -47,9 +45,7 @@ impl Groups {
                 ..ListedGroup::default()
             })
         });
-        let mut decided = Decided::reply(ask.ticket, GroupReply::List(listed.collect()));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::List(listed.collect()))
     }
 
     /// Of which kind each group is and in which state, by Kafka's names of both.

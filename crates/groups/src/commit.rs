@@ -154,9 +154,7 @@ impl Groups {
         } else {
             answer.topics = self.fetch_all(ask, topics, &group.group_id, require_stable);
         }
-        let mut decided = Decided::reply(ask.ticket, GroupReply::OffsetFetch(answer));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::OffsetFetch(answer))
     }
 
     /// Whether the request comes from a member, or from nobody.

@@ -6,6 +6,7 @@
 
 mod classic;
 mod consumers;
+mod dice;
 mod print;
 mod readers;
 mod topics;
@@ -32,10 +33,11 @@ use ottla_wire::messages::{ListGroupsRequest, OffsetCommitRequest, OffsetDeleteR
 use ottla_wire::{ErrorCode, Offset, PartitionIndex, StrBytes, Timestamp};
 
 use self::consumers::Consumer;
+pub(crate) use self::dice::Dice;
 use self::print::{outcome, summary};
 use self::readers::Reader;
 use self::topics::TwoTopics;
-use self::words::{Words, millis};
+pub(crate) use self::words::{Words, millis};
 use crate::kinds::KindRecord;
 use crate::{
     Ask, Decided, GroupRecord, GroupReply, Groups, MigrationPolicy, Now, Settings, Soft, Topics,
@@ -43,6 +45,16 @@ use crate::{
 
 pub(crate) fn check(script: &str, expect: Expect) {
     let mut world = World::new();
+    world.run(script);
+    expect.assert_eq(&world.finish());
+}
+
+/// The same for what comes after a set-up that many scripts share: only that is shown.
+pub(crate) fn check_after(setup: &str, script: &str, expect: Expect) {
+    let mut world = World::new();
+    world.run(setup);
+    world.printed.clear();
+    world.shown_from = world.kit.log().len();
     world.run(script);
     expect.assert_eq(&world.finish());
 }
@@ -68,6 +80,8 @@ pub(crate) struct World {
     labels: BTreeMap<String, String>,
     fail_next: bool,
     printed: String,
+    /// Where in the log begins what `show` shows.
+    shown_from: usize,
 }
 
 impl World {
@@ -86,6 +100,7 @@ impl World {
             labels: BTreeMap::new(),
             fail_next: false,
             printed: String::new(),
+            shown_from: 0,
         };
         let decided = world.kit.live().loaded(&mut world.soft, world.now, &world.settings);
         world.obey(decided);
@@ -354,7 +369,8 @@ impl World {
     }
 
     fn show(&mut self) {
-        let lines: Vec<String> = self.kit.log().iter().map(|record| self.record(record)).collect();
+        let records = self.kit.log().iter().skip(self.shown_from);
+        let lines: Vec<String> = records.map(|record| self.record(record)).collect();
         for line in lines {
             writeln!(self.printed, "{line}").expect("strings grow");
         }

@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ottla_machine::Ticket;
 use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp};
 
 use crate::classic::{Out, Session};
 use crate::consumer::MemberTimes;
 use crate::kinds::Kinds;
 use crate::streams::SoftStreams;
-use crate::{Decided, Groups, Now, Settings, Topics};
+use crate::{Decided, GroupReply, Groups, Now, Settings, Topics};
 
 /// The soft state beside one [`Groups`].
 #[derive(Debug, Default)]
@@ -45,6 +46,11 @@ impl Soft {
     pub fn wake(&self) -> Option<Timestamp> {
         let session = self.wakes.first().map(|(at, _)| *at);
         [session, Kinds::wake(self), self.cleanup_at].into_iter().flatten().min()
+    }
+
+    /// An answer that follows from nothing that is to be written.
+    pub(crate) fn answer(&self, ticket: Ticket, reply: GroupReply) -> Decided {
+        Decided { wake: self.wake(), ..Decided::reply(ticket, reply) }
     }
 
     /// Files a session's next deadline, or forgets the session when it holds nothing.

@@ -65,9 +65,7 @@ impl Groups {
         };
         let error_code = result.err().unwrap_or(ErrorCode::NONE);
         let response = HeartbeatResponse { error_code, ..HeartbeatResponse::default() };
-        let mut decided = Decided::reply(ask.ticket, GroupReply::Heartbeat(response));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::Heartbeat(response))
     }
 }
 

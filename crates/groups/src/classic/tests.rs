@@ -2,7 +2,30 @@
 
 use expect_test::expect;
 
-use crate::script::check;
+use crate::script::{check, check_after};
+
+/// A consumer that has settled.
+const ONE: &str = "join a | advance 3s | sync a";
+/// Two consumers that have settled.
+const TWO: &str = "join a | join b | advance 6s | sync a | sync b";
+
+#[test]
+fn consumers_settle() {
+    check(
+        ONE,
+        expect![[r#"
+        a: JoinGroup generation=1 leader=a members=[a]
+        a: SyncGroup assignment=a@1"#]],
+    );
+    check(
+        TWO,
+        expect![[r#"
+        a: JoinGroup generation=1 leader=a members=[a b]
+        b: JoinGroup generation=1 leader=a
+        a: SyncGroup assignment=a@1
+        b: SyncGroup assignment=b@1"#]],
+    );
+}
 
 #[test]
 fn first_member_waits_for_the_rebalance_delay() {
@@ -73,12 +96,11 @@ fn a_join_that_is_refused_leaves_an_empty_group() {
 
 #[test]
 fn an_id_that_is_never_used_expires() {
-    check(
-        "join a | advance 3s | sync a | join b v=4 session=10s | beat a | advance 9s | beat a | \
-         join a | advance 999ms | beat a | advance 1ms",
+    check_after(
+        ONE,
+        "join b v=4 session=10s | beat a | advance 9s | beat a | join a | advance 999ms \
+         | beat a | advance 1ms",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup assignment=a@1
             b: JoinGroup MEMBER_ID_REQUIRED
             a: Heartbeat ok
             a: Heartbeat ok
@@ -114,15 +136,7 @@ fn the_leaders_assignment_reaches_everyone() {
 
 #[test]
 fn a_follower_that_syncs_late_gets_its_assignment() {
-    check(
-        "join a | join b | advance 6s | sync a | sync b | sync b",
-        expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a b]
-            b: JoinGroup generation=1 leader=a
-            a: SyncGroup assignment=a@1
-            b: SyncGroup assignment=b@1
-            b: SyncGroup assignment=b@1"#]],
-    );
+    check_after(TWO, "sync b", expect!["b: SyncGroup assignment=b@1"]);
 }
 
 #[test]
@@ -139,11 +153,10 @@ fn a_member_that_the_leader_left_out_gets_nothing() {
 
 #[test]
 fn a_new_member_makes_the_others_join_again() {
-    check(
-        "join a | advance 3s | sync a | join b | beat a | join a | sync a | sync b | beat a",
+    check_after(
+        ONE,
+        "join b | beat a | join a | sync a | sync b | beat a",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup assignment=a@1
             a: Heartbeat REBALANCE_IN_PROGRESS
             a: JoinGroup generation=2 leader=a members=[a b]
             b: JoinGroup generation=2 leader=a
@@ -177,14 +190,10 @@ fn a_member_that_does_not_join_again_is_left_behind() {
 
 #[test]
 fn a_silent_member_is_removed_when_its_session_ends() {
-    check(
-        "join a | join b | advance 6s | sync a | sync b | advance 9s | beat a | advance 1s | \
-         beat a",
+    check_after(
+        TWO,
+        "advance 9s | beat a | advance 1s | beat a",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a b]
-            b: JoinGroup generation=1 leader=a
-            a: SyncGroup assignment=a@1
-            b: SyncGroup assignment=b@1
             a: Heartbeat ok
             a: Heartbeat REBALANCE_IN_PROGRESS"#]],
     );
@@ -220,15 +229,12 @@ fn a_leader_that_never_syncs_leaves_its_followers_to_rebalance() {
 
 #[test]
 fn the_last_member_leaves_an_empty_group() {
-    check(
-        "join a | advance 3s | sync a | leave a | describe | show | join a id=none",
+    check_after(
+        ONE,
+        "leave a | describe | show | join a id=none",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup assignment=a@1
             a: LeaveGroup [NONE]
             describe: NONE Empty type="consumer" protocol="" []
-            log: g type= generation=0 protocol=- leader=- members=[]
-            log: g type=consumer generation=1 protocol=range leader=a members=[a]
             log: g type=consumer generation=2 protocol=- leader=- members=[]
             parked: a"#]],
     );
@@ -236,13 +242,12 @@ fn the_last_member_leaves_an_empty_group() {
 
 #[test]
 fn leaving_in_old_versions_names_one_member() {
-    check(
-        "join a | advance 3s | sync a | leave a v=2 | leave a v=2",
+    check_after(
+        ONE,
+        "leave a v=2 | leave a v=2",
         expect![[r#"
-        a: JoinGroup generation=1 leader=a members=[a]
-        a: SyncGroup assignment=a@1
-        a: LeaveGroup []
-        a: LeaveGroup UNKNOWN_MEMBER_ID"#]],
+            a: LeaveGroup []
+            a: LeaveGroup UNKNOWN_MEMBER_ID"#]],
     );
     check(
         "leave a | leave a v=2",
@@ -272,13 +277,10 @@ fn the_next_to_join_leads_when_the_leader_leaves() {
 
 #[test]
 fn a_leader_that_joins_again_rebalances_and_a_follower_does_not() {
-    check(
-        "join a | join b | advance 6s | sync a | sync b | join b | list | join a | join b",
+    check_after(
+        TWO,
+        "join b | list | join a | join b",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a b]
-            b: JoinGroup generation=1 leader=a
-            a: SyncGroup assignment=a@1
-            b: SyncGroup assignment=b@1
             b: JoinGroup generation=1 leader=a
             list: [g classic Stable "consumer"]
             a: JoinGroup generation=2 leader=a members=[a b]
@@ -288,13 +290,10 @@ fn a_leader_that_joins_again_rebalances_and_a_follower_does_not() {
 
 #[test]
 fn changed_metadata_rebalances() {
-    check(
-        "join a | join b | advance 6s | sync a | sync b | join b meta=other | beat a | join a",
+    check_after(
+        TWO,
+        "join b meta=other | beat a | join a",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a b]
-            b: JoinGroup generation=1 leader=a
-            a: SyncGroup assignment=a@1
-            b: SyncGroup assignment=b@1
             a: Heartbeat REBALANCE_IN_PROGRESS
             a: JoinGroup generation=2 leader=a members=[a b]
             b: JoinGroup generation=2 leader=a"#]],
@@ -395,14 +394,10 @@ fn a_full_group_refuses_members() {
 
 #[test]
 fn a_group_that_is_loaded_too_large_shrinks() {
-    check(
-        "join a | join b | advance 6s | sync a | sync b | settings size=1 | restart | beat a | \
-         join a | join b",
+    check_after(
+        TWO,
+        "settings size=1 | restart | beat a | join a | join b",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a b]
-            b: JoinGroup generation=1 leader=a
-            a: SyncGroup assignment=a@1
-            b: SyncGroup assignment=b@1
             a: Heartbeat REBALANCE_IN_PROGRESS
             a: JoinGroup generation=2 leader=a members=[a]
             b: JoinGroup GROUP_MAX_SIZE_REACHED"#]],
@@ -508,11 +503,10 @@ fn an_administrator_removes_a_static_member_by_its_instance_id() {
 
 #[test]
 fn a_repeated_join_replaces_the_one_that_waits() {
-    check(
-        "join a | advance 3s | sync a | join b | join a id=none | join a",
+    check_after(
+        ONE,
+        "join b | join a id=none | join a",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup assignment=a@1
             a: JoinGroup generation=2 leader=a members=[a b a#2]
             b: JoinGroup generation=2 leader=a
             a: JoinGroup generation=2 leader=a"#]],
@@ -542,24 +536,22 @@ fn a_pending_member_may_leave() {
 
 #[test]
 fn a_member_that_waits_to_join_may_leave() {
-    check(
-        "join a | advance 3s | sync a | join b | leave a | advance 1s | sync b",
+    check_after(
+        ONE,
+        "join b | leave a | advance 1s | sync b",
         expect![[r#"
-        a: JoinGroup generation=1 leader=a members=[a]
-        a: SyncGroup assignment=a@1
-        b: JoinGroup generation=2 leader=b members=[b]
-        a: LeaveGroup [NONE]
-        b: SyncGroup assignment=b@2"#]],
+            b: JoinGroup generation=2 leader=b members=[b]
+            a: LeaveGroup [NONE]
+            b: SyncGroup assignment=b@2"#]],
     );
 }
 
 #[test]
 fn a_group_is_there_again_after_a_restart() {
-    check(
-        "join a | advance 3s | sync a | restart | beat a | describe | advance 10s | describe",
+    check_after(
+        ONE,
+        "restart | beat a | describe | advance 10s | describe",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup assignment=a@1
             a: Heartbeat ok
             describe: NONE Stable type="consumer" protocol="range" [a/127.0.0.1 "m" "a@1"]
             describe: NONE Empty type="consumer" protocol="" []"#]],
@@ -596,12 +588,10 @@ fn a_failed_append_of_an_assignment_leaves_the_last_settled_generation() {
             a: Heartbeat UNKNOWN_MEMBER_ID
             describe: NONE Empty type="" protocol="" []"#]],
     );
-    check(
-        "join a | advance 3s | sync a | join b | join a | sync b | fail | sync a | describe | \
-         beat a | join a",
+    check_after(
+        ONE,
+        "join b | join a | sync b | fail | sync a | describe | beat a | join a",
         expect![[r#"
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup assignment=a@1
             a: JoinGroup generation=2 leader=a members=[a b]
             b: JoinGroup generation=2 leader=a
             a: SyncGroup COORDINATOR_NOT_AVAILABLE
@@ -614,11 +604,5 @@ fn a_failed_append_of_an_assignment_leaves_the_last_settled_generation() {
 
 #[test]
 fn a_jump_of_the_clock_ends_no_session() {
-    check(
-        "join a | advance 3s | sync a | jump 2h | advance 9s | beat a",
-        expect![[r#"
-        a: JoinGroup generation=1 leader=a members=[a]
-        a: SyncGroup assignment=a@1
-        a: Heartbeat ok"#]],
-    );
+    check_after(ONE, "jump 2h | advance 9s | beat a", expect!["a: Heartbeat ok"]);
 }

@@ -39,9 +39,7 @@ impl Groups {
                 Some(group) => described(ask, topics, id, group),
             },
         };
-        let mut decided = Decided::reply(ask.ticket, GroupReply::ConsumerDescribe(described));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::ConsumerDescribe(described))
     }
 }
 

@@ -3,7 +3,7 @@
 //! A static member may leave for a while: it keeps what it has until it is back or its session
 //! ends. Must hold: all who go in one decision go in one group epoch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use ottla_wire::{ErrorCode, MemberEpoch, StrBytes, Timestamp};
@@ -19,7 +19,6 @@ use crate::consumer::state::{
     ConsumerGroup, Current, MemberState, Subscription, epoch_entry, session_ms, target_epoch_entry,
 };
 use crate::consumer::subscription::{forget_unsubscribed, metadata_hash};
-use crate::soft::TICK_RECORDS_MAX;
 use crate::{Groups, Now, Settings, Soft, Topics};
 
 impl Groups {
@@ -32,8 +31,7 @@ impl Groups {
         out: &mut Out<'_>,
     ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
         let id = &request.group_id;
-        let group = self.group(id).and_then(|group| group.kinds.consumers.as_deref());
-        let Some(group) = group else {
+        let Some(group) = self.consumers(id) else {
             return Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found.")));
         };
         let member = StrBytes::copied(&request.member_id);
@@ -66,31 +64,15 @@ impl Groups {
 
     /// Removes the members whose time is up, as many as one decision takes.
     pub(crate) fn end_consumers(&self, soft: &mut Soft, topics: &dyn Topics, out: &mut Out<'_>) {
-        let mut gone: BTreeMap<StrBytes, Vec<StrBytes>> = BTreeMap::new();
-        let mut count = 0;
-        while count < TICK_RECORDS_MAX / RECORDS_PER_MEMBER
-            && let Some((id, member, up)) = soft.consumers.up(out.now.steady)
-        {
-            let group = self.group(&id).and_then(|group| group.kinds.consumers.as_deref());
-            let known = group.and_then(|group| Some((group, group.member(&member)?)));
-            let is_member = known.is_some();
-            if let TimeUp::Rebalance(epoch) = up
-                && let Some((group, value)) = known
-                && value.classic_member_metadata.is_none()
-                && group.current(&member).epoch != epoch
-            {
-                // It has let go meanwhile.
-                continue;
-            }
-            soft.consumers.remove(&id, &member);
-            if is_member {
-                gone.entry(id).or_default().push(member);
-                count += 1;
-            }
-        }
+        let gone = soft.consumers.take_up(out.now.steady, |id, member, up| {
+            let group = self.consumers(id)?;
+            let value = group.member(member)?;
+            let TimeUp::Rebalance(epoch) = up else { return Some(true) };
+            // Otherwise it has let go meanwhile.
+            Some(value.classic_member_metadata.is_some() || group.current(member).epoch == epoch)
+        });
         for (id, members) in gone {
-            let group = self.group(&id).and_then(|group| group.kinds.consumers.as_deref());
-            let Some(group) = group else { continue };
+            let Some(group) = self.consumers(&id) else { continue };
             fence(&mut ConsumerDraft::of(&id, group), &members, soft, topics, out);
         }
     }
@@ -159,6 +141,3 @@ fn remove_members(draft: &mut ConsumerDraft<'_>, members: &[StrBytes], topics: &
         draft.push(target_epoch_entry(epoch, Timestamp(0)));
     }
 }
-
-/// Each member that goes leaves three tombstones.
-const RECORDS_PER_MEMBER: usize = 3;

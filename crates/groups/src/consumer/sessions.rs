@@ -2,12 +2,14 @@
 //!
 //! One list of times for all groups of a coordinator partition. A heartbeat moves a member's times
 //! without moving its place in the list: whoever is woken too early is filed anew, so that a
-//! heartbeat costs no more than a lookup. Nothing in here knows what a member is; KIP-932 and
-//! KIP-1071 can use it as well. Must hold: a member with a time is filed at that time or before.
+//! heartbeat costs no more than a lookup. Nothing in here knows what a member is: all kinds of
+//! groups use it. Must hold: a member with a time is filed at that time or before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_wire::{MemberEpoch, Offset, StrBytes, Timestamp};
+
+use crate::soft::TICK_RECORDS_MAX;
 
 /// The times of all members of the groups of one coordinator partition.
 #[derive(Debug, Default)]
@@ -170,6 +172,31 @@ impl MemberTimes {
         None
     }
 
+    /// Takes out the members whose time is up, by group, as many as one decision removes. `is_over`
+    /// says of a time whether it counts yet, and nothing of who is no member.
+    pub(crate) fn take_up(
+        &mut self,
+        now: Timestamp,
+        is_over: impl Fn(&str, &str, TimeUp) -> Option<bool>,
+    ) -> BTreeMap<StrBytes, Vec<StrBytes>> {
+        let mut gone: BTreeMap<StrBytes, Vec<StrBytes>> = BTreeMap::new();
+        let mut count = 0;
+        while count < TICK_RECORDS_MAX / RECORDS_PER_MEMBER
+            && let Some((group, member, up)) = self.up(now)
+        {
+            let judged = is_over(&group, &member, up);
+            if judged == Some(false) {
+                continue;
+            }
+            self.remove(&group, &member);
+            if judged.is_some() {
+                gone.entry(group).or_default().push(member);
+                count += 1;
+            }
+        }
+        gone
+    }
+
     /// Files those anew who are filed shortly after `now` and have been heard of since: one wake
     /// does for many members what each would cause one for.
     fn look_ahead(&mut self, now: Timestamp) {
@@ -199,6 +226,9 @@ impl Times {
 
 /// How far a wake looks ahead for members who have been heard of since they were filed.
 const LOOK_AHEAD_MS: i64 = 5_000;
+
+/// Each member that goes leaves three tombstones.
+const RECORDS_PER_MEMBER: usize = 3;
 
 #[cfg(test)]
 mod tests {

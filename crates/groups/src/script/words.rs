@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use ottla_wire::StrBytes;
 
 /// The words of one command.
-pub(super) struct Words<'a> {
-    pub(super) plain: Vec<&'a str>,
-    pub(super) keys: BTreeMap<&'a str, &'a str>,
+pub(crate) struct Words<'a> {
+    pub(crate) plain: Vec<&'a str>,
+    pub(crate) keys: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn of(command: &'a str) -> Self {
+    pub(crate) fn of(command: &'a str) -> Self {
         let mut words = Words { plain: Vec::new(), keys: BTreeMap::new() };
         for word in command.split_whitespace() {
             match word.split_once('=') {
@@ -55,8 +55,10 @@ impl<'a> Words<'a> {
     }
 }
 
-pub(super) fn millis(text: &str) -> i64 {
-    for (unit, factor) in [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)] {
+pub(crate) fn millis(text: &str) -> i64 {
+    const UNITS: [(&str, i64); 5] =
+        [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    for (unit, factor) in UNITS {
         if let Some(number) = text.strip_suffix(unit) {
             return number.parse::<i64>().expect("a number") * factor;
         }

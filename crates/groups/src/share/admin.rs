@@ -46,9 +46,7 @@ impl Groups {
                 ..DescribedGroup::default()
             },
         };
-        let mut decided = Decided::reply(ask.ticket, GroupReply::ShareDescribe(described));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::ShareDescribe(described))
     }
 
     /// The partitions of a share group that have a state; none of a group that is not there.
@@ -72,9 +70,7 @@ impl Groups {
                 .map(|(topic, known)| (*topic, known.partitions.iter().copied().collect()))
                 .collect()
         });
-        let mut decided = Decided::reply(ask.ticket, GroupReply::SharePlaces(places));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::SharePlaces(places))
     }
 
     /// Partitions of a share group are to begin elsewhere, under its epoch; a group that is not

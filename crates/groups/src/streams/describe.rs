@@ -42,9 +42,7 @@ impl Groups {
             (Some(_), None) => refused(format!("Group {id} is not a streams group.")),
             (Some(_), Some(group)) => described(soft, id, group),
         };
-        let mut decided = Decided::reply(ask.ticket, GroupReply::StreamsDescribe(described));
-        decided.wake = soft.wake();
-        decided
+        soft.answer(ask.ticket, GroupReply::StreamsDescribe(described))
     }
 }
 

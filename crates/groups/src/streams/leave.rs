@@ -3,8 +3,6 @@
 //!
 //! Must hold: all who go in one decision go in one group epoch.
 
-use std::collections::BTreeMap;
-
 use ottla_wire::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use ottla_wire::{ErrorCode, StrBytes};
 
@@ -53,24 +51,13 @@ impl Groups {
 
     /// Removes the members whose time is up, as many as one decision takes.
     pub(crate) fn end_streamers(&self, soft: &mut Soft, out: &mut Out<'_>) {
-        let mut gone: BTreeMap<StrBytes, Vec<StrBytes>> = BTreeMap::new();
-        let mut count = 0;
-        while count < TICK_RECORDS_MAX / RECORDS_PER_MEMBER
-            && let Some((id, member, up)) = soft.streams.times.up(out.now.steady)
-        {
-            let group = self.streams_group(&id).filter(|group| group.member(&member).is_some());
-            if let (TimeUp::Rebalance(epoch), Some(group)) = (up, group)
-                && group.current(&member).epoch != epoch
-            {
-                // It has let go meanwhile.
-                continue;
-            }
-            soft.streams.times.remove(&id, &member);
-            if group.is_some() {
-                gone.entry(id).or_default().push(member);
-                count += 1;
-            }
-        }
+        let gone = soft.streams.times.take_up(out.now.steady, |id, member, up| {
+            let group = self.streams_group(id)?;
+            group.member(member)?;
+            let TimeUp::Rebalance(epoch) = up else { return Some(true) };
+            // Otherwise it has let go meanwhile.
+            Some(group.current(member).epoch == epoch)
+        });
         for (id, members) in gone {
             let Some(group) = self.streams_group(&id) else { continue };
             let mut draft = StreamsDraft::of(&id, group);
@@ -135,6 +122,3 @@ fn remove_members(draft: &mut StreamsDraft<'_>, soft: &mut Soft, members: &[StrB
     }
     draft.push(entry);
 }
-
-/// Each member that goes leaves three tombstones.
-const RECORDS_PER_MEMBER: usize = 3;

@@ -3,24 +3,7 @@
 //! Every ticket is answered at most once (the script's world insists) and in the end exactly once,
 //! replay gives the live state (the kit insists), and what `restart` finds is what was settled.
 
-use crate::script::World;
-
-/// A small generator; tests need no better one.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        let index = usize::try_from(self.roll(from.len() as u64)).expect("small");
-        from[index]
-    }
-}
+use crate::script::{Dice, World};
 
 fn command(dice: &mut Dice) -> String {
     let name = dice.pick(&["a", "b", "c", "d"]);
@@ -52,7 +35,7 @@ fn command(dice: &mut Dice) -> String {
 #[test]
 fn random_scripts_keep_every_promise() {
     for seed in 1..=400 {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let mut dice = Dice::of(seed);
         let mut world = World::new();
         let mut script = Vec::new();
         for _ in 0..120 {

@@ -6,7 +6,7 @@ mod random;
 
 use expect_test::expect;
 
-use crate::script::check;
+use crate::script::{check, check_after};
 
 /// Two classic consumers that have settled.
 const TWO: &str = "settings interval=0ms delay=0ms | poll a | poll a | advance 1ms | poll a \
@@ -14,9 +14,9 @@ const TWO: &str = "settings interval=0ms delay=0ms | poll a | poll a | advance 1
                    | poll b | poll a | poll b";
 
 #[test]
-fn a_group_is_upgraded_and_nobody_gives_up_more_than_it_has_to() {
+fn two_classic_consumers_share_what_there_is() {
     check(
-        &format!("{TWO} | hb c | consumers | poll a | poll b | show"),
+        TWO,
         expect![[r#"
         a: JoinGroup MEMBER_ID_REQUIRED
         a: JoinGroup generation=1 leader=a members=[a]
@@ -30,54 +30,48 @@ fn a_group_is_upgraded_and_nobody_gives_up_more_than_it_has_to() {
         b: SyncGroup []
         b: Heartbeat REBALANCE_IN_PROGRESS
         a: JoinGroup generation=3 leader=a members=[a b]
-        b: JoinGroup generation=3 leader=a
-        c: Heartbeat epoch=4 [t:1]
-        consumers: ConsumerGroupDescribe Reconciling epoch=4/4 uniform
-            a-00000000-0000-4000-8000-000000000001@3 has=2 shall=2 classic
-            b-00000000-0000-4000-8000-000000000005@3 has=0 shall=1 classic
-            c@4 has=1 shall=1
-        a: SyncGroup REBALANCE_IN_PROGRESS
-        b: SyncGroup REBALANCE_IN_PROGRESS
-        log: g type= generation=0 protocol=- leader=- members=[]
-        log: g type=consumer generation=1 protocol=range leader=a members=[a]
-        log: g type=consumer generation=2 protocol=range leader=a members=[a b]
-        log: g gone
-        log: g member a-00000000-0000-4000-8000-000000000001 t
-        log: g member b-00000000-0000-4000-8000-000000000005 t
-        log: g epoch 3
-        log: g target a-00000000-0000-4000-8000-000000000001 2
-        log: g target b-00000000-0000-4000-8000-000000000005 0
-        log: g target epoch 3
-        log: g current a-00000000-0000-4000-8000-000000000001 3/3 state=0 has=2 revoking=0
-        log: g current b-00000000-0000-4000-8000-000000000005 3/3 state=0 has=0 revoking=0
-        log: g member c t
-        log: g epoch 4
-        log: g target b-00000000-0000-4000-8000-000000000005 1
-        log: g target c 1
-        log: g target epoch 4
-        log: g current c 4/0 state=0 has=1 revoking=0"#]],
+        b: JoinGroup generation=3 leader=a"#]],
+    );
+}
+
+#[test]
+fn a_group_is_upgraded_and_nobody_gives_up_more_than_it_has_to() {
+    check_after(
+        TWO,
+        "hb c | consumers | poll a | poll b | show",
+        expect![[r#"
+            c: Heartbeat epoch=4 [t:1]
+            consumers: ConsumerGroupDescribe Reconciling epoch=4/4 uniform
+                a-00000000-0000-4000-8000-000000000001@3 has=2 shall=2 classic
+                b-00000000-0000-4000-8000-000000000005@3 has=0 shall=1 classic
+                c@4 has=1 shall=1
+            a: SyncGroup REBALANCE_IN_PROGRESS
+            b: SyncGroup REBALANCE_IN_PROGRESS
+            log: g gone
+            log: g member a-00000000-0000-4000-8000-000000000001 t
+            log: g member b-00000000-0000-4000-8000-000000000005 t
+            log: g epoch 3
+            log: g target a-00000000-0000-4000-8000-000000000001 2
+            log: g target b-00000000-0000-4000-8000-000000000005 0
+            log: g target epoch 3
+            log: g current a-00000000-0000-4000-8000-000000000001 3/3 state=0 has=2 revoking=0
+            log: g current b-00000000-0000-4000-8000-000000000005 3/3 state=0 has=0 revoking=0
+            log: g member c t
+            log: g epoch 4
+            log: g target b-00000000-0000-4000-8000-000000000005 1
+            log: g target c 1
+            log: g target epoch 4
+            log: g current c 4/0 state=0 has=1 revoking=0"#]],
     );
 }
 
 #[test]
 fn upgraded_members_move_partitions_step_by_step() {
     let round = "poll a | poll b | hb c";
-    check(
-        &format!("{TWO} | hb c | {round} | {round} | {round} | {round} | {round} | consumers"),
+    check_after(
+        TWO,
+        &format!("hb c | {round} | {round} | {round} | {round} | {round} | consumers"),
         expect![[r#"
-            a: JoinGroup MEMBER_ID_REQUIRED
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup [t:0 t:1 t:2 t:3]
-            a: Heartbeat ok
-            b: JoinGroup MEMBER_ID_REQUIRED
-            a: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=2 leader=a members=[a b]
-            b: JoinGroup generation=2 leader=a
-            a: SyncGroup [t:0 t:2]
-            b: SyncGroup []
-            b: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=3 leader=a members=[a b]
-            b: JoinGroup generation=3 leader=a
             c: Heartbeat epoch=4 [t:1]
             a: SyncGroup REBALANCE_IN_PROGRESS
             b: SyncGroup REBALANCE_IN_PROGRESS
@@ -104,25 +98,13 @@ fn upgraded_members_move_partitions_step_by_step() {
 #[test]
 fn the_last_new_member_leaves_and_the_group_is_classic_again() {
     let round = "poll a | poll b";
-    check(
+    check_after(
+        TWO,
         &format!(
-            "{TWO} | hb c | {round} | {round} | {round} | hb c | quit c | list | {round} \
+            "hb c | {round} | {round} | {round} | hb c | quit c | list | {round} \
              | {round} | {round} | {round} | list | show"
         ),
         expect![[r#"
-            a: JoinGroup MEMBER_ID_REQUIRED
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup [t:0 t:1 t:2 t:3]
-            a: Heartbeat ok
-            b: JoinGroup MEMBER_ID_REQUIRED
-            a: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=2 leader=a members=[a b]
-            b: JoinGroup generation=2 leader=a
-            a: SyncGroup [t:0 t:2]
-            b: SyncGroup []
-            b: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=3 leader=a members=[a b]
-            b: JoinGroup generation=3 leader=a
             c: Heartbeat epoch=4 [t:1]
             a: SyncGroup REBALANCE_IN_PROGRESS
             b: SyncGroup REBALANCE_IN_PROGRESS
@@ -142,9 +124,6 @@ fn the_last_new_member_leaves_and_the_group_is_classic_again() {
             a: Heartbeat ok
             b: Heartbeat ok
             list: [g classic Stable "consumer"]
-            log: g type= generation=0 protocol=- leader=- members=[]
-            log: g type=consumer generation=1 protocol=range leader=a members=[a]
-            log: g type=consumer generation=2 protocol=range leader=a members=[a b]
             log: g gone
             log: g member a-00000000-0000-4000-8000-000000000001 t
             log: g member b-00000000-0000-4000-8000-000000000005 t
@@ -185,104 +164,75 @@ fn the_last_new_member_leaves_and_the_group_is_classic_again() {
 fn the_last_new_member_is_not_heard_of_and_the_group_is_classic_again() {
     let beats = "poll a | poll b | advance 5s";
     let beats = format!("{beats} | {beats} | {beats} | {beats} | {beats}");
-    check(
-        &format!("{TWO} | hb c | {beats} | {beats} | list | show"),
+    check_after(
+        TWO,
+        &format!("hb c | {beats} | {beats} | list | show"),
         expect![[r#"
-        a: JoinGroup MEMBER_ID_REQUIRED
-        a: JoinGroup generation=1 leader=a members=[a]
-        a: SyncGroup [t:0 t:1 t:2 t:3]
-        a: Heartbeat ok
-        b: JoinGroup MEMBER_ID_REQUIRED
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        a: JoinGroup generation=2 leader=a members=[a b]
-        b: JoinGroup generation=2 leader=a
-        a: SyncGroup [t:0 t:2]
-        b: SyncGroup []
-        b: Heartbeat REBALANCE_IN_PROGRESS
-        a: JoinGroup generation=3 leader=a members=[a b]
-        b: JoinGroup generation=3 leader=a
-        c: Heartbeat epoch=4 [t:1]
-        a: SyncGroup REBALANCE_IN_PROGRESS
-        b: SyncGroup REBALANCE_IN_PROGRESS
-        a: JoinGroup generation=4 leader=
-        b: JoinGroup generation=4 leader=
-        a: SyncGroup [t:0 t:2]
-        b: SyncGroup [t:3]
-        a: Heartbeat ok
-        b: Heartbeat ok
-        a: Heartbeat ok
-        b: Heartbeat ok
-        a: Heartbeat ok
-        b: Heartbeat ok
-        a: Heartbeat ok
-        b: Heartbeat ok
-        a: Heartbeat ok
-        b: Heartbeat ok
-        a: Heartbeat ok
-        b: Heartbeat ok
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        b: Heartbeat REBALANCE_IN_PROGRESS
-        list: [g classic PreparingRebalance "consumer"]
-        log: g type= generation=0 protocol=- leader=- members=[]
-        log: g type=consumer generation=1 protocol=range leader=a members=[a]
-        log: g type=consumer generation=2 protocol=range leader=a members=[a b]
-        log: g gone
-        log: g member a-00000000-0000-4000-8000-000000000001 t
-        log: g member b-00000000-0000-4000-8000-000000000005 t
-        log: g epoch 3
-        log: g target a-00000000-0000-4000-8000-000000000001 2
-        log: g target b-00000000-0000-4000-8000-000000000005 0
-        log: g target epoch 3
-        log: g current a-00000000-0000-4000-8000-000000000001 3/3 state=0 has=2 revoking=0
-        log: g current b-00000000-0000-4000-8000-000000000005 3/3 state=0 has=0 revoking=0
-        log: g member c t
-        log: g epoch 4
-        log: g target b-00000000-0000-4000-8000-000000000005 1
-        log: g target c 1
-        log: g target epoch 4
-        log: g current c 4/0 state=0 has=1 revoking=0
-        log: g member a-00000000-0000-4000-8000-000000000001 t
-        log: g current a-00000000-0000-4000-8000-000000000001 4/3 state=0 has=2 revoking=0
-        log: g member b-00000000-0000-4000-8000-000000000005 t
-        log: g current b-00000000-0000-4000-8000-000000000005 4/3 state=0 has=1 revoking=0
-        log: g current a-00000000-0000-4000-8000-000000000001 gone
-        log: g current b-00000000-0000-4000-8000-000000000005 gone
-        log: g current c gone
-        log: g target a-00000000-0000-4000-8000-000000000001 gone
-        log: g target b-00000000-0000-4000-8000-000000000005 gone
-        log: g target c gone
-        log: g target epoch gone
-        log: g member a-00000000-0000-4000-8000-000000000001 gone
-        log: g member b-00000000-0000-4000-8000-000000000005 gone
-        log: g member c gone
-        log: g partition metadata gone
-        log: g epoch gone
-        log: g type=consumer generation=4 protocol=range leader=a members=[a b]"#]],
+            c: Heartbeat epoch=4 [t:1]
+            a: SyncGroup REBALANCE_IN_PROGRESS
+            b: SyncGroup REBALANCE_IN_PROGRESS
+            a: JoinGroup generation=4 leader=
+            b: JoinGroup generation=4 leader=
+            a: SyncGroup [t:0 t:2]
+            b: SyncGroup [t:3]
+            a: Heartbeat ok
+            b: Heartbeat ok
+            a: Heartbeat ok
+            b: Heartbeat ok
+            a: Heartbeat ok
+            b: Heartbeat ok
+            a: Heartbeat ok
+            b: Heartbeat ok
+            a: Heartbeat ok
+            b: Heartbeat ok
+            a: Heartbeat ok
+            b: Heartbeat ok
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            b: Heartbeat REBALANCE_IN_PROGRESS
+            list: [g classic PreparingRebalance "consumer"]
+            log: g gone
+            log: g member a-00000000-0000-4000-8000-000000000001 t
+            log: g member b-00000000-0000-4000-8000-000000000005 t
+            log: g epoch 3
+            log: g target a-00000000-0000-4000-8000-000000000001 2
+            log: g target b-00000000-0000-4000-8000-000000000005 0
+            log: g target epoch 3
+            log: g current a-00000000-0000-4000-8000-000000000001 3/3 state=0 has=2 revoking=0
+            log: g current b-00000000-0000-4000-8000-000000000005 3/3 state=0 has=0 revoking=0
+            log: g member c t
+            log: g epoch 4
+            log: g target b-00000000-0000-4000-8000-000000000005 1
+            log: g target c 1
+            log: g target epoch 4
+            log: g current c 4/0 state=0 has=1 revoking=0
+            log: g member a-00000000-0000-4000-8000-000000000001 t
+            log: g current a-00000000-0000-4000-8000-000000000001 4/3 state=0 has=2 revoking=0
+            log: g member b-00000000-0000-4000-8000-000000000005 t
+            log: g current b-00000000-0000-4000-8000-000000000005 4/3 state=0 has=1 revoking=0
+            log: g current a-00000000-0000-4000-8000-000000000001 gone
+            log: g current b-00000000-0000-4000-8000-000000000005 gone
+            log: g current c gone
+            log: g target a-00000000-0000-4000-8000-000000000001 gone
+            log: g target b-00000000-0000-4000-8000-000000000005 gone
+            log: g target c gone
+            log: g target epoch gone
+            log: g member a-00000000-0000-4000-8000-000000000001 gone
+            log: g member b-00000000-0000-4000-8000-000000000005 gone
+            log: g member c gone
+            log: g partition metadata gone
+            log: g epoch gone
+            log: g type=consumer generation=4 protocol=range leader=a members=[a b]"#]],
     );
 }
 
 #[test]
 fn a_policy_keeps_groups_as_they_are() {
-    check(
-        &format!(
-            "{TWO} | settings migration=no | hb c | settings migration=down | hb c \
+    check_after(
+        TWO,
+        "settings migration=no | hb c | settings migration=down | hb c \
              | settings migration=up | hb c | quit c | list | hb d | settings migration=no \
-             | poll e | list"
-        ),
+             | poll e | list",
         expect![[r#"
-            a: JoinGroup MEMBER_ID_REQUIRED
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup [t:0 t:1 t:2 t:3]
-            a: Heartbeat ok
-            b: JoinGroup MEMBER_ID_REQUIRED
-            a: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=2 leader=a members=[a b]
-            b: JoinGroup generation=2 leader=a
-            a: SyncGroup [t:0 t:2]
-            b: SyncGroup []
-            b: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=3 leader=a members=[a b]
-            b: JoinGroup generation=3 leader=a
             c: Heartbeat GROUP_ID_NOT_FOUND
             c: Heartbeat GROUP_ID_NOT_FOUND
             c: Heartbeat epoch=4 [t:1]
@@ -320,63 +270,39 @@ fn what_cannot_be_upgraded_is_refused() {
 fn a_classic_member_that_does_not_come_back_in_time_is_removed() {
     let beat = "advance 9s | beat a | hb c";
     let beats = [beat; 8].join(" | ");
-    check(
-        &format!("{TWO} | hb c | poll b | {beats} | consumers"),
+    check_after(
+        TWO,
+        &format!("hb c | poll b | {beats} | consumers"),
         expect![[r#"
-        a: JoinGroup MEMBER_ID_REQUIRED
-        a: JoinGroup generation=1 leader=a members=[a]
-        a: SyncGroup [t:0 t:1 t:2 t:3]
-        a: Heartbeat ok
-        b: JoinGroup MEMBER_ID_REQUIRED
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        a: JoinGroup generation=2 leader=a members=[a b]
-        b: JoinGroup generation=2 leader=a
-        a: SyncGroup [t:0 t:2]
-        b: SyncGroup []
-        b: Heartbeat REBALANCE_IN_PROGRESS
-        a: JoinGroup generation=3 leader=a members=[a b]
-        b: JoinGroup generation=3 leader=a
-        c: Heartbeat epoch=4 [t:1]
-        b: SyncGroup REBALANCE_IN_PROGRESS
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        c: Heartbeat epoch=4
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        c: Heartbeat epoch=5 [t:1 t:3]
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        c: Heartbeat epoch=5
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        c: Heartbeat epoch=5
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        c: Heartbeat epoch=5
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        c: Heartbeat epoch=5
-        a: Heartbeat REBALANCE_IN_PROGRESS
-        c: Heartbeat epoch=5
-        a: Heartbeat UNKNOWN_MEMBER_ID
-        c: Heartbeat epoch=6 [t:0 t:1 t:2 t:3]
-        consumers: ConsumerGroupDescribe Stable epoch=6/6 uniform
-            c@6 has=4 shall=4"#]],
+            c: Heartbeat epoch=4 [t:1]
+            b: SyncGroup REBALANCE_IN_PROGRESS
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            c: Heartbeat epoch=4
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            c: Heartbeat epoch=5 [t:1 t:3]
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            c: Heartbeat epoch=5
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            c: Heartbeat epoch=5
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            c: Heartbeat epoch=5
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            c: Heartbeat epoch=5
+            a: Heartbeat REBALANCE_IN_PROGRESS
+            c: Heartbeat epoch=5
+            a: Heartbeat UNKNOWN_MEMBER_ID
+            c: Heartbeat epoch=6 [t:0 t:1 t:2 t:3]
+            consumers: ConsumerGroupDescribe Stable epoch=6/6 uniform
+                c@6 has=4 shall=4"#]],
     );
 }
 
 #[test]
 fn a_silent_classic_member_goes_after_its_own_session_timeout() {
-    check(
-        &format!("{TWO} | hb c | poll a | advance 9s | poll a | advance 2s | consumers"),
+    check_after(
+        TWO,
+        "hb c | poll a | advance 9s | poll a | advance 2s | consumers",
         expect![[r#"
-            a: JoinGroup MEMBER_ID_REQUIRED
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup [t:0 t:1 t:2 t:3]
-            a: Heartbeat ok
-            b: JoinGroup MEMBER_ID_REQUIRED
-            a: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=2 leader=a members=[a b]
-            b: JoinGroup generation=2 leader=a
-            a: SyncGroup [t:0 t:2]
-            b: SyncGroup []
-            b: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=3 leader=a members=[a b]
-            b: JoinGroup generation=3 leader=a
             c: Heartbeat epoch=4 [t:1]
             a: SyncGroup REBALANCE_IN_PROGRESS
             a: JoinGroup generation=4 leader=
@@ -459,27 +385,13 @@ fn static_members_cross_protocols_without_asking() {
 
 #[test]
 fn requests_of_classic_members_are_refused_as_kafka_refuses_them() {
-    check(
-        &format!(
-            "{TWO} | hb c | beat a gen=7 | beat x | sync a gen=7 | sync a protocol=other \
+    check_after(
+        TWO,
+        "hb c | beat a gen=7 | beat x | sync a gen=7 | sync a protocol=other \
              | sync a type=other | leave x | poll a | commit a t:0@5 gen=7 | commit a t:0@5 \
              | join c id=c | join e type=connect protocols=range | join e protocols=other topics=t \
-             | join e meta= | join e v=3 topics=t"
-        ),
+             | join e meta= | join e v=3 topics=t",
         expect![[r#"
-            a: JoinGroup MEMBER_ID_REQUIRED
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup [t:0 t:1 t:2 t:3]
-            a: Heartbeat ok
-            b: JoinGroup MEMBER_ID_REQUIRED
-            a: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=2 leader=a members=[a b]
-            b: JoinGroup generation=2 leader=a
-            a: SyncGroup [t:0 t:2]
-            b: SyncGroup []
-            b: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=3 leader=a members=[a b]
-            b: JoinGroup generation=3 leader=a
             c: Heartbeat epoch=4 [t:1]
             a: Heartbeat ILLEGAL_GENERATION
             x: Heartbeat UNKNOWN_MEMBER_ID
@@ -500,22 +412,10 @@ fn requests_of_classic_members_are_refused_as_kafka_refuses_them() {
 
 #[test]
 fn an_administrator_removes_members_of_both_protocols() {
-    check(
-        &format!("{TWO} | hb c static=s | leave static=s | list | hb d static=s | leave a | list"),
+    check_after(
+        TWO,
+        "hb c static=s | leave static=s | list | hb d static=s | leave a | list",
         expect![[r#"
-            a: JoinGroup MEMBER_ID_REQUIRED
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup [t:0 t:1 t:2 t:3]
-            a: Heartbeat ok
-            b: JoinGroup MEMBER_ID_REQUIRED
-            a: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=2 leader=a members=[a b]
-            b: JoinGroup generation=2 leader=a
-            a: SyncGroup [t:0 t:2]
-            b: SyncGroup []
-            b: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=3 leader=a members=[a b]
-            b: JoinGroup generation=3 leader=a
             c: Heartbeat epoch=4 [t:1]
             admin: LeaveGroup [NONE]
             list: [g classic PreparingRebalance "consumer"]
@@ -547,25 +447,11 @@ fn what_a_leader_gave_of_a_topic_that_is_gone_is_nothing() {
 
 #[test]
 fn a_change_that_cannot_be_written_leaves_the_group_as_it_was() {
-    check(
-        &format!(
-            "{TWO} | fail | hb c | list | poll a | poll b | hb c | fail | quit c | list | poll a \
-             | hb c | restart | poll a | poll b | hb c | consumers"
-        ),
+    check_after(
+        TWO,
+        "fail | hb c | list | poll a | poll b | hb c | fail | quit c | list | poll a \
+             | hb c | restart | poll a | poll b | hb c | consumers",
         expect![[r#"
-            a: JoinGroup MEMBER_ID_REQUIRED
-            a: JoinGroup generation=1 leader=a members=[a]
-            a: SyncGroup [t:0 t:1 t:2 t:3]
-            a: Heartbeat ok
-            b: JoinGroup MEMBER_ID_REQUIRED
-            a: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=2 leader=a members=[a b]
-            b: JoinGroup generation=2 leader=a
-            a: SyncGroup [t:0 t:2]
-            b: SyncGroup []
-            b: Heartbeat REBALANCE_IN_PROGRESS
-            a: JoinGroup generation=3 leader=a members=[a b]
-            b: JoinGroup generation=3 leader=a
             c: Heartbeat COORDINATOR_NOT_AVAILABLE
             list: [g classic Stable "consumer"]
             a: SyncGroup ILLEGAL_GENERATION

@@ -4,22 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::kinds::AnyKind;
-use crate::script::World;
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[usize::try_from(self.roll(from.len() as u64)).expect("small")]
-    }
-}
+use crate::script::{Dice, World};
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -71,7 +56,7 @@ fn nothing_is_owned_twice(world: &World, script: &[String]) {
 #[test]
 fn no_partition_has_two_owners_and_every_group_settles() {
     for seed in 1..=60 {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let mut dice = Dice::of(seed);
         let mut world = World::new();
         let mut script = Vec::new();
         for _ in 0..80 {

@@ -1,4 +1,9 @@
 //! The world of scripts for streams groups: clients, topics, time, and how answers are printed.
+//!
+//! Not here: requests (world/requests.rs), what is printed of answers (world/print.rs).
+
+mod print;
+mod requests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,28 +11,21 @@ use std::sync::Arc;
 use expect_test::Expect;
 use ottla_machine::kit::Kit;
 use ottla_machine::{Now, Ticket};
-use ottla_wire::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use ottla_wire::messages::offset_delete_request::{
-    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
 use ottla_wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
-use ottla_wire::messages::streams_group_heartbeat_request::{
-    Endpoint, KeyValue, Subtopology, TaskIds, TopicInfo, Topology,
-};
 use ottla_wire::messages::streams_group_heartbeat_response as told;
-use ottla_wire::messages::{
-    ConsumerGroupHeartbeatRequest, JoinGroupRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    StreamsGroupHeartbeatRequest,
-};
+use ottla_wire::messages::{ConsumerGroupHeartbeatRequest, JoinGroupRequest};
 use ottla_wire::{
     ErrorCode, MemberEpoch, Offset, PartitionIndex, StrBytes, Timestamp, TopicId, Uuid,
 };
 
-use crate::kinds::{KindRecord, RecordOf};
-use crate::streams::tasks::{TaskId, Tasks, lists_of, tasks_of};
-use crate::streams::{InternalTopic, StreamsAnswer, StreamsEntry, StreamsSettings};
+pub(super) use self::print::{created, wrapped};
+use self::print::{endpoints, entry, names, printed, status};
+use self::requests::{commit, forget, request};
+pub(super) use self::requests::{subtopologies, task};
+use crate::kinds::KindRecord;
+use crate::script::{Words, millis};
+use crate::streams::tasks::{TaskId, Tasks, tasks_of};
+use crate::streams::{InternalTopic, StreamsAnswer, StreamsSettings};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
 
 /// Topics with as many partitions as a script says.
@@ -105,26 +103,6 @@ pub(super) fn play(script: &str) -> Vec<String> {
     world.through_bytes();
     told
 }
-
-/// A line as several that fit on a page.
-pub(super) fn wrapped(line: &str) -> String {
-    let mut wrapped = String::new();
-    let mut width = 0;
-    for word in line.split(' ') {
-        if width > 0 && width + word.len() > WIDTH {
-            wrapped += "\n   ";
-            width = 3;
-        }
-        if !wrapped.is_empty() {
-            wrapped.push(' ');
-        }
-        wrapped += word;
-        width += word.len() + 1;
-    }
-    wrapped
-}
-
-const WIDTH: usize = 80;
 
 impl World {
     pub(super) fn new() -> Self {
@@ -411,347 +389,5 @@ impl World {
             other => format!("{other:?}"),
         });
         records.collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn request(
-    name: &str,
-    words: &Words<'_>,
-    client: &Client,
-    epoch: i32,
-) -> StreamsGroupHeartbeatRequest {
-    let joins = epoch == 0;
-    let list =
-        |subtopology_id, partitions| TaskIds { subtopology_id, partitions, ..TaskIds::default() };
-    let rebalance = words.keys.get("rebalance").map_or(60_000, |text| millis(text));
-    let active: Vec<TaskId> = match words.keys.get("tasks") {
-        Some(tasks) => tasks.split(',').map(task).collect(),
-        None => client.has.active.keys().cloned().collect(),
-    };
-    let endpoint = words.keys.get("at").map(|at| {
-        let (host, port) = at.split_once(':').expect("host:port");
-        let port = port.parse().expect("a port");
-        Endpoint { host: StrBytes::copied(host), port, ..Endpoint::default() }
-    });
-    let mut topology = topology(&client.app);
-    if words.keys.contains_key("regex") {
-        topology.subtopologies[0].source_topic_regex.push("x.*".into());
-    }
-    if let Some(partitions) = words.keys.get("changelog") {
-        topology.subtopologies[0].state_changelog_topics.push(TopicInfo {
-            name: "c".into(),
-            partitions: partitions.parse().expect("a number"),
-            ..TopicInfo::default()
-        });
-    }
-    let group = words.keys.get("group").unwrap_or(&"g");
-    let process = words.keys.get("process").unwrap_or(&name);
-    StreamsGroupHeartbeatRequest {
-        group_id: StrBytes::copied(if words.plain.contains(&"blank") { " " } else { group }),
-        member_id: StrBytes::copied(name),
-        member_epoch: MemberEpoch(epoch),
-        endpoint_information_epoch: client.endpoints_seen,
-        instance_id: words.keys.get("static").map(|text| StrBytes::copied(text)),
-        rebalance_timeout_ms: if joins { rebalance.try_into().expect("fits") } else { -1 },
-        topology: joins.then_some(topology),
-        active_tasks: Some(lists_of(&active, list)),
-        standby_tasks: Some(lists_of(&client.has.standby, list)),
-        warmup_tasks: Some(Vec::new()),
-        process_id: joins.then(|| StrBytes::copied(process)),
-        user_endpoint: endpoint,
-        client_tags: joins.then(Vec::new),
-        shutdown_application: words.plain.contains(&"stop"),
-        ..StreamsGroupHeartbeatRequest::default()
-    }
-}
-
-pub(super) fn task(text: &str) -> TaskId {
-    let (subtopology, partition) = text.split_once(':').expect("subtopology:partition");
-    let partition = PartitionIndex(partition.parse().expect("a number"));
-    TaskId { subtopology: StrBytes::copied(subtopology), partition }
-}
-
-/// An application by name: `plain` reads t, `count` counts what it reads there, `join` joins t with
-/// v. A number behind a plus is the epoch of its topology.
-fn topology(app: &str) -> Topology {
-    let (app, epoch) = app.split_once('+').unwrap_or((app, "0"));
-    let text = match app {
-        "plain" => "0 src=t",
-        "count" => "0 src=t sink=count-r; 1 rep=count-r log=count-c",
-        "join" => "0 src=t,v cop=0+1",
-        other => panic!("no such application: {other}"),
-    };
-    Topology {
-        epoch: epoch.parse().expect("an epoch"),
-        subtopologies: subtopologies(text),
-        ..Topology::default()
-    }
-}
-
-/// Sub-topologies by their ids; `src` are topics of others, `rep` repartition topics that are read,
-/// with a number of partitions behind a slash, `sink` those that are written, `log` changelogs.
-/// `cop` are places in `src` and, after a slash, in `rep` that are read together.
-pub(super) fn subtopologies(text: &str) -> Vec<Subtopology> {
-    let parsed = text.split(';').map(|text| {
-        let words = Words::of(text);
-        let names = |key| -> Vec<&str> {
-            words.keys.get(key).map_or(Vec::new(), |text| text.split(',').collect())
-        };
-        let copied =
-            |key| -> Vec<StrBytes> { names(key).into_iter().map(StrBytes::copied).collect() };
-        let infos = |key, compact| -> Vec<TopicInfo> {
-            names(key).into_iter().map(|text| info(text, compact)).collect()
-        };
-        let groups = names("cop").into_iter().map(|group| {
-            let (sources, repartition) = group.split_once('/').unwrap_or((group, ""));
-            let places = |text: &str| -> Vec<i16> {
-                let places = text.split('+').filter(|place| !place.is_empty());
-                places.map(|place| place.parse().expect("a place")).collect()
-            };
-            ottla_wire::messages::streams_group_heartbeat_request::CopartitionGroup {
-                source_topics: places(sources),
-                repartition_source_topics: places(repartition),
-                ..Default::default()
-            }
-        });
-        Subtopology {
-            subtopology_id: StrBytes::copied(words.plain[0]),
-            source_topics: copied("src"),
-            repartition_sink_topics: copied("sink"),
-            repartition_source_topics: infos("rep", false),
-            state_changelog_topics: infos("log", true),
-            copartition_groups: groups.collect(),
-            ..Subtopology::default()
-        }
-    });
-    parsed.collect()
-}
-
-fn info(text: &str, compact: bool) -> TopicInfo {
-    let (name, partitions) = text.split_once('/').unwrap_or((text, "0"));
-    let configs = compact.then(|| KeyValue {
-        key: "cleanup.policy".into(),
-        value: "compact".into(),
-        ..KeyValue::default()
-    });
-    TopicInfo {
-        name: StrBytes::copied(name),
-        partitions: partitions.parse().expect("a number"),
-        topic_configs: configs.into_iter().collect(),
-        ..TopicInfo::default()
-    }
-}
-
-fn place_of(place: &str) -> (StrBytes, PartitionIndex) {
-    let (topic, partition) = place.split_once(':').expect("topic:partition");
-    (StrBytes::copied(topic), PartitionIndex(partition.parse().expect("a number")))
-}
-
-fn commit(member: &str, place: &str, epoch: &str) -> OffsetCommitRequest {
-    let (name, partition_index) = place_of(place);
-    let partition = OffsetCommitRequestPartition {
-        partition_index,
-        committed_offset: Offset(7),
-        ..OffsetCommitRequestPartition::default()
-    };
-    let partitions = vec![partition];
-    OffsetCommitRequest {
-        group_id: "g".into(),
-        generation_id_or_member_epoch: epoch.parse().expect("an epoch"),
-        member_id: StrBytes::copied(if member == "-" { "" } else { member }),
-        topics: vec![OffsetCommitRequestTopic {
-            name,
-            partitions,
-            ..OffsetCommitRequestTopic::default()
-        }],
-        ..OffsetCommitRequest::default()
-    }
-}
-
-fn forget(place: &str) -> OffsetDeleteRequest {
-    let (name, partition_index) = place_of(place);
-    let partitions = vec![OffsetDeleteRequestPartition { partition_index }];
-    let topics = vec![OffsetDeleteRequestTopic { name, partitions }];
-    OffsetDeleteRequest { group_id: "g".into(), topics }
-}
-
-pub(super) fn names<'a>(tasks: impl IntoIterator<Item = &'a TaskId>) -> String {
-    let names = tasks.into_iter().map(|task| format!("{}:{}", task.subtopology, task.partition));
-    names.collect::<Vec<_>>().join(" ")
-}
-
-fn status(response: &told::StreamsGroupHeartbeatResponse) -> String {
-    let status = response.status.as_deref().unwrap_or_default();
-    if status.is_empty() {
-        return String::new();
-    }
-    let status = status.iter().map(|it| format!("{} {}", it.status_code, it.status_detail));
-    format!(" status=[{}]", status.collect::<Vec<_>>().join(", "))
-}
-
-fn endpoints(response: &told::StreamsGroupHeartbeatResponse) -> String {
-    let told = response.partitions_by_user_endpoint.iter().flatten().map(|served| {
-        let topics = |topics: &[told::TopicPartition]| {
-            let topics = topics.iter().map(|it| {
-                let partitions: Vec<i32> = it.partitions.iter().map(|index| index.0).collect();
-                format!("{}{partitions:?}", it.topic)
-            });
-            topics.collect::<Vec<_>>().join(" ")
-        };
-        let (active, standby) =
-            (topics(&served.active_partitions), topics(&served.standby_partitions));
-        let at = &served.user_endpoint;
-        format!("{}:{} {active}/{standby}", at.host, at.port)
-    });
-    let told: Vec<String> = told.collect();
-    match told.is_empty() {
-        true => String::new(),
-        false => format!(" at={} [{}]", response.endpoint_information_epoch, told.join(", ")),
-    }
-}
-
-pub(super) fn created(create: &[InternalTopic]) -> String {
-    if create.is_empty() {
-        return String::new();
-    }
-    let topics = create.iter().map(|topic| {
-        let configs = topic.configs.iter().map(|(key, value)| format!(" {key}={value}"));
-        assert_eq!(topic.replication_factor, -1);
-        format!("{}/{}{}", topic.name, topic.partitions, configs.collect::<String>())
-    });
-    format!(" create=[{}]", topics.collect::<Vec<_>>().join(", "))
-}
-
-fn printed(reply: &GroupReply) -> String {
-    match reply {
-        GroupReply::StreamsDescribe(group) if group.error_code != ErrorCode::NONE => {
-            let message = group.error_message.clone().unwrap_or_default();
-            format!("{} {message}", group.error_code.name())
-        }
-        GroupReply::StreamsDescribe(group) => {
-            use ottla_wire::messages::streams_group_describe_response::TaskIds;
-            let tasks = |lists: &[TaskIds]| {
-                let lists = lists.iter().map(|it| (&it.subtopology_id, &*it.partitions));
-                names(&tasks_of(lists).collect::<Vec<_>>())
-            };
-            let both =
-                |assignment: &ottla_wire::messages::streams_group_describe_response::Assignment| {
-                    let standby = tasks(&assignment.standby_tasks);
-                    let standby = if standby.is_empty() { standby } else { format!(" +{standby}") };
-                    format!("[{}{standby}]", tasks(&assignment.active_tasks))
-                };
-            let members = group.members.iter().map(|it| {
-                let (has, shall) = (both(&it.assignment), both(&it.target_assignment));
-                format!(" {}@{} {has} shall {shall}", it.member_id, it.member_epoch)
-            });
-            let members: Vec<String> = members.collect();
-            let (epoch, target) = (group.group_epoch, group.assignment_epoch);
-            format!("{} epoch={epoch}/{target}{}", group.group_state, members.join(","))
-        }
-        GroupReply::List(groups) => {
-            let groups = groups.iter().map(|it| {
-                format!("{} {} {} {}", it.group_id, it.group_type, it.group_state, it.protocol_type)
-            });
-            groups.collect::<Vec<_>>().join(", ")
-        }
-        GroupReply::Delete(result) => format!("delete: {}", result.error_code.name()),
-        GroupReply::OffsetCommit(response) => {
-            let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
-            let errors: Vec<&str> = partitions.map(|one| one.error_code.name()).collect();
-            format!("commit: {}", errors.join(" "))
-        }
-        GroupReply::OffsetFetch(group) => {
-            let topics = group.topics.iter().map(|it| it.name.to_string());
-            let topics = topics.collect::<Vec<_>>().join(" ");
-            format!("fetch: {} [{topics}]", group.error_code.name())
-        }
-        GroupReply::OffsetDelete(response) => {
-            let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
-            let errors: Vec<&str> = partitions.map(|one| one.error_code.name()).collect();
-            format!("forget: {}", errors.join(" "))
-        }
-        GroupReply::ConsumerHeartbeat(response) => {
-            format!("consumer: {}", response.error_code.name())
-        }
-        GroupReply::Join(response) => format!("join: {}", response.error_code.name()),
-        other => format!("{other:?}"),
-    }
-}
-
-/// A record as scripts show it.
-fn entry(record: &RecordOf<StreamsEntry>) -> String {
-    let gone = || "gone".to_owned();
-    match &record.entry {
-        StreamsEntry::Epoch(value) => {
-            let text = value
-                .as_ref()
-                .map(|it| format!("{} validated {}", it.epoch, it.validated_topology_epoch));
-            format!("epoch {}", text.unwrap_or_else(gone))
-        }
-        StreamsEntry::Member(id, value) => match value {
-            Some(_) => format!("member {id}"),
-            None => format!("member {id} gone"),
-        },
-        StreamsEntry::TargetEpoch(value) => {
-            let text = value.as_ref().map(|value| value.assignment_epoch.to_string());
-            format!("target epoch {}", text.unwrap_or_else(gone))
-        }
-        StreamsEntry::Target(id, value) => {
-            let text = value.as_ref().map(|value| {
-                let lists = value.active_tasks.iter();
-                let lists = lists.map(|it| (&it.subtopology_id, &*it.partitions));
-                format!("[{}]", names(&tasks_of(lists).collect::<Vec<_>>()))
-            });
-            format!("target {id} {}", text.unwrap_or_else(gone))
-        }
-        StreamsEntry::Current(id, value) => {
-            use ottla_wire::messages::streams_group_current_member_assignment_value::TaskIds;
-            let tasks = |lists: &[TaskIds]| {
-                let lists = lists.iter().map(|it| (&it.subtopology_id, &*it.partitions));
-                names(&tasks_of(lists).collect::<Vec<_>>())
-            };
-            let text = value.as_ref().map(|value| {
-                format!(
-                    "{}/{} state={} [{}] revoking [{}]",
-                    value.member_epoch,
-                    value.previous_member_epoch,
-                    value.state,
-                    tasks(&value.active_tasks),
-                    tasks(&value.active_tasks_pending_revocation)
-                )
-            });
-            format!("current {id} {}", text.unwrap_or_else(gone))
-        }
-        StreamsEntry::Topology(value) => {
-            let text = value.as_ref().map(|value| value.epoch.to_string());
-            format!("topology {}", text.unwrap_or_else(gone))
-        }
-    }
-}
-
-fn millis(text: &str) -> i64 {
-    for (unit, factor) in [("ms", 1), ("s", 1_000), ("m", 60_000), ("d", 86_400_000)] {
-        if let Some(Ok(number)) = text.strip_suffix(unit).map(str::parse::<i64>) {
-            return number * factor;
-        }
-    }
-    panic!("no time: {text}")
-}
-
-struct Words<'a> {
-    plain: Vec<&'a str>,
-    keys: BTreeMap<&'a str, &'a str>,
-}
-
-impl<'a> Words<'a> {
-    fn of(line: &'a str) -> Self {
-        let mut words = Words { plain: Vec::new(), keys: BTreeMap::new() };
-        for word in line.split_whitespace() {
-            match word.split_once('=') {
-                Some((key, value)) => drop(words.keys.insert(key, value)),
-                None => words.plain.push(word),
-            }
-        }
-        words
     }
 }

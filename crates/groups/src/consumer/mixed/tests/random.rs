@@ -3,22 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::script::World;
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[usize::try_from(self.roll(from.len() as u64)).expect("small")]
-    }
-}
+use crate::script::{Dice, World};
 
 const CLASSIC: [&str; 3] = ["a", "b", "c"];
 const NEW: [&str; 3] = ["x", "y", "z"];
@@ -51,7 +36,7 @@ fn nothing_is_owned_twice(world: &World, script: &[String]) {
 #[test]
 fn no_partition_has_two_owners_whatever_the_protocols_and_every_group_settles() {
     for seed in 1..=120 {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let mut dice = Dice::of(seed);
         let mut world = World::new();
         let mut script = vec!["settings delay=0ms".to_owned()];
         world.run(&script[0]);
