@@ -38,6 +38,7 @@ const RULES: &[Rule] = &[
     Rule { name: "line length", check: sizes::lines_fit },
     Rule { name: "words", check: words::nothing_banned },
     Rule { name: "names", check: words::names_are_nouns },
+    Rule { name: "errors", check: words::errors_are_worded },
     Rule { name: "unsafe", check: words::unsafe_stays_home },
     Rule { name: "select", check: words::select_is_biased },
     Rule { name: "hosts", check: words::locks_name_public_hosts },

@@ -79,7 +79,7 @@ pub(crate) async fn bring(
                 let from = (&*source.topic, source.index, group);
                 let now = rooms.env.now_ms();
                 let made = batch_of(from, letters, &copies, now, queue.max_message_bytes);
-                let (batch, count) = made.map_err(|error| format!("{error:?}"))?;
+                let (batch, count) = made.map_err(|error| error.to_string())?;
                 let traffic = &rooms.share_partitions.traffic;
                 traffic.dead_letter_produces.one();
                 let sent = produce(rooms, &queue, batch).await;

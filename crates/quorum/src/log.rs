@@ -107,7 +107,7 @@ impl MetadataLog {
             let bytes = self
                 .log
                 .read_bytes(from, READ_BYTES, end, true)
-                .map_err(|error| self.damaged(from, &format!("{error:?}")))?;
+                .map_err(|error| self.damaged(from, &error.to_string()))?;
             let before = from;
             for batch in batches(&bytes) {
                 let batch = batch.map_err(|error| self.damaged(from, &error.to_string()))?;

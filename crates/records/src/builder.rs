@@ -234,8 +234,12 @@ impl BatchSettings {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BuildError::TooLarge => f.write_str("batch would be longer than 2147483647 bytes"),
-            BuildError::Codec(error) => write!(f, "batch cannot be compressed: {error}"),
+            BuildError::TooLarge => f.write_str(
+                "batch would be longer than 2147483647 bytes; put fewer records into it",
+            ),
+            BuildError::Codec(error) => {
+                write!(f, "batch cannot be compressed: {error}; choose a level that its codec has")
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! back it costs an index lookup and a few headers. Must hold: a range begins where a batch
 //! begins, and never reaches a batch at or above the bound that was given.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,6 +40,16 @@ pub enum ReadError {
     Cold,
     /// The disk or a file is at fault.
     Storage(StorageError),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::OutOfRange => f.write_str("the log has nothing at this offset"),
+            ReadError::Cold => f.write_str("the place would have to be looked up on the disk"),
+            ReadError::Storage(error) => error.fmt(f),
+        }
+    }
 }
 
 impl ReadError {

@@ -1,15 +1,18 @@
 //! The tree that tidy looks at: every text file of the project, read once and in order.
 //!
+//! Which these are is git's to say: what it has, and what it would take. Without a checkout, as
+//! in an unpacked release, it is all there is but for the folders of `SKIPPED`.
 //! Not here: opinions about what the files say.
 //! Must hold: build output, data and what other tools download are never part of the tree.
 
 use std::path::Path;
+use std::process::Command;
 
 use super::rust::Source;
 
 /// Folders that hold what tools made, not what people wrote.
 const SKIPPED: &[&str] =
-    &["target", ".git", ".cache", "node_modules", "__pycache__", "ottla-data", ".venv", "dist"];
+    &["target", ".cache", "node_modules", "__pycache__", "ottla-data", ".venv"];
 
 /// How a text file's name ends; anything else is taken for data and left out.
 const TEXT: &[&str] = &[
@@ -84,9 +87,26 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn read(root: &Path) -> Result<Tree, String> {
-        let mut tree = Tree { files: Vec::new(), root_names: Vec::new() };
-        tree.visit(root, "")?;
-        Ok(tree)
+        let mut paths = match root.join(".git").exists() {
+            true => of_git(root)?,
+            false => {
+                let mut paths = Vec::new();
+                visit(root, "", &mut paths)?;
+                paths
+            }
+        };
+        paths.sort();
+        let first = |path: &String| path.split('/').next().unwrap_or(path).to_owned();
+        let mut root_names: Vec<String> = paths.iter().map(first).collect();
+        root_names.dedup();
+        let texts = paths.into_iter().filter(|path| is_text(path)).filter_map(|path| {
+            let place = root.join(&path);
+            // What git has may be gone, and a link shows what stands elsewhere.
+            let is_file = place.symlink_metadata().is_ok_and(|about| about.is_file());
+            let text = is_file.then(|| std::fs::read_to_string(&place).ok())??;
+            Some(file(path, text))
+        });
+        Ok(Tree { files: texts.collect(), root_names })
     }
 
     /// A tree made of the given paths and texts, for the tests of the rules.
@@ -104,32 +124,38 @@ impl Tree {
     pub(super) fn find(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)
     }
+}
 
-    fn visit(&mut self, folder: &Path, prefix: &str) -> Result<(), String> {
-        let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
-        let mut entries: Vec<_> =
-            std::fs::read_dir(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
-        entries.sort_by_key(std::fs::DirEntry::file_name);
-        for entry in entries {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let kind = entry.file_type().map_err(failed)?;
-            if SKIPPED.contains(&name.as_str()) || kind.is_symlink() {
-                continue;
-            }
-            if prefix.is_empty() {
-                self.root_names.push(name.clone());
-            }
-            let path = format!("{prefix}{name}");
-            if kind.is_dir() {
-                self.visit(&entry.path(), &format!("{path}/"))?;
-            } else if is_text(&name)
-                && let Ok(text) = std::fs::read_to_string(entry.path())
-            {
-                self.files.push(file(path, text));
-            }
-        }
-        Ok(())
+/// The files that git has, and those that it would take.
+fn of_git(root: &Path) -> Result<Vec<String>, String> {
+    // Whoever runs this may not be who owns the checkout.
+    let words =
+        ["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let listed = Command::new("git").current_dir(root).args(words).output();
+    let listed = listed.map_err(|error| format!("git ls-files: {error}; install git"))?;
+    if !listed.status.success() {
+        return Err(format!("git ls-files: {}", String::from_utf8_lossy(&listed.stderr)));
     }
+    let names = String::from_utf8_lossy(&listed.stdout);
+    Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// All files below a folder.
+fn visit(folder: &Path, prefix: &str, paths: &mut Vec<String>) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
+        match entry.file_type().map_err(failed)?.is_dir() {
+            true => visit(&entry.path(), &format!("{path}/"), paths)?,
+            false => paths.push(path),
+        }
+    }
+    Ok(())
 }
 
 fn file(path: String, text: String) -> File {
@@ -137,6 +163,46 @@ fn file(path: String, text: String) -> File {
     File { path, text, rust }
 }
 
-fn is_text(name: &str) -> bool {
+fn is_text(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
     TEXT.contains(&name.rsplit('.').next().unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(folder: &Path, words: &[&str]) {
+        let done = Command::new("git").current_dir(folder).args(words).output();
+        assert!(done.expect("git is there").status.success(), "{words:?}");
+    }
+
+    #[test]
+    fn what_git_ignores_is_no_part_of_the_tree() {
+        let folder = std::env::temp_dir().join(format!("ottla-tidy-{}", std::process::id()));
+        for (path, text) in [
+            (".gitignore", "data/\n"),
+            ("bench/run", "#!/bin/sh"),
+            ("bench/data/log.txt", "many lines"),
+            ("bench/new.md", "not added"),
+            ("gone.md", "soon"),
+        ] {
+            let place = folder.join(path);
+            std::fs::create_dir_all(place.parent().expect("it is in the folder")).expect("made");
+            std::fs::write(place, text).expect("written");
+        }
+        let paths = || -> Vec<String> {
+            let tree = Tree::read(&folder).expect("readable");
+            tree.files.into_iter().map(|file| file.path).collect()
+        };
+        let all = [".gitignore", "bench/data/log.txt", "bench/new.md", "bench/run", "gone.md"];
+        assert_eq!(paths(), all);
+        git(&folder, &["init", "--quiet"]);
+        git(&folder, &["add", "bench/run", "gone.md"]);
+        std::fs::remove_file(folder.join("gone.md")).expect("removed");
+        assert_eq!(paths(), [".gitignore", "bench/new.md", "bench/run"]);
+        let root = Tree::read(&folder).expect("readable").root_names;
+        assert_eq!(root, [".gitignore", "bench", "gone.md"]);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
 }

@@ -209,6 +209,28 @@ pub(super) fn names_are_nouns(tree: &Tree) -> Vec<String> {
     found
 }
 
+/// What people read of an error are its words, which say what to do; not how it is built.
+pub(super) fn errors_are_worded(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, source) in tree.rust().filter(|(file, _)| !file.is_test()) {
+        let never_ships =
+            ["xtask/", "bench/", "conform/"].iter().any(|it| file.path.starts_with(it));
+        if never_ships || file.path.contains("/examples/") {
+            continue;
+        }
+        for (at, (line, text)) in source.lines.iter().zip(file.text.lines()).enumerate() {
+            if !line.test && BARE_ERRORS.iter().any(|bare| text.contains(bare)) {
+                let why = "an error in Debug form: print its words, and what to do";
+                found.push(format!("{}:{}: {why}", file.path, at + 1));
+            }
+        }
+    }
+    found
+}
+
+/// Errors by the names that they have, as only a debugger shows them.
+const BARE_ERRORS: &[&str] = &["{error:?}", "{error:#?}", "{err:?}", "{e:?}", "{cause:?}"];
+
 pub(super) fn unsafe_stays_home(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for (file, source) in tree.rust() {
@@ -286,6 +308,7 @@ mod tests {
         let tree = Tree::of(&[("crates/a/src/lib.rs", text)]);
         let mut found = nothing_banned(&tree);
         found.extend(names_are_nouns(&tree));
+        found.extend(errors_are_worded(&tree));
         found.extend(unsafe_stays_home(&tree));
         found.extend(select_is_biased(&tree));
         assert_eq!(found.len(), expect, "{text}: {found:?}");
@@ -317,6 +340,13 @@ mod tests {
     fn names_without_a_meaning_are_found() {
         check("pub struct TopicManager;", 1);
         check("pub struct Topics;", 0);
+    }
+
+    #[test]
+    fn errors_in_debug_form_are_found_where_people_read_them() {
+        check("fn f() { let why = format!(\"{error:?}\"); }", 1);
+        check("fn f() { let why = format!(\"{error}\"); }", 0);
+        check("#[cfg(test)]\nmod tests {\n    fn f() { panic!(\"{error:?}\") }\n}", 0);
     }
 
     #[test]

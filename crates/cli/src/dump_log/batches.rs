@@ -225,7 +225,7 @@ fn control(record: &Record) -> String {
         Ok(ControlRecord::KRaftVersion(it)) => format!("KRaftVersion {}", json(&it, it.version)),
         Ok(ControlRecord::KRaftVoters(it)) => format!("KRaftVoters {}", json(&it, it.version)),
         Ok(ControlRecord::Unknown(kind)) => format!("controlType: UNKNOWN({kind})"),
-        Err(error) => format!("no control record: {error:?}"),
+        Err(error) => format!("no control record: {error}"),
     }
 }
 
