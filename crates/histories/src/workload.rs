@@ -151,7 +151,7 @@ impl Workload {
             consumer.subscribe(&[Topic::Lists.name()]).expect("it has a group");
             let mover =
                 Mover { env: &env, workload: &self, producer: &producer, consumer: &consumer };
-            while mover.transact().await.is_ok() {}
+            while mover.transact().await == Ok(true) {}
             drop(producer);
             match env.random_u64() % 4 {
                 0 => drop(consumer),
@@ -347,11 +347,12 @@ struct Mover<'a> {
 }
 
 impl Mover<'_> {
-    async fn transact(&self) -> Result<(), ClientError> {
+    /// Whether to go on: who has aborted begins anew at the offsets that are committed.
+    async fn transact(&self) -> Result<bool, ClientError> {
         let Mover { env, workload, producer, consumer } = *self;
         let mut read = consumer.poll(Duration::from_millis(500)).await?;
         let Some(member) = consumer.group_metadata().filter(|_| !read.is_empty()) else {
-            return Ok(());
+            return Ok(true);
         };
         let next = consumer.assignment().into_iter().filter_map(|of| {
             let (offset, leader_epoch) = (consumer.position(&of)?, LeaderEpoch(-1));
@@ -376,13 +377,17 @@ impl Mover<'_> {
         }
         if !matches!(workload.vice, Some(Vice::CommitsAhead | Vice::CommitsBehind)) {
             producer.send_offsets(&next, &member).await?;
+            if env.random_u64().is_multiple_of(16) {
+                producer.abort_transaction().await?;
+                return Ok(false);
+            }
         }
         producer.commit_transaction().await?;
         if workload.vice == Some(Vice::CommitsBehind) {
             env.sleep(Duration::from_secs(1)).await;
             consumer.commit().await?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

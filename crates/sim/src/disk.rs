@@ -33,6 +33,8 @@ pub(crate) struct State {
     /// From which call on everything fails.
     pub(crate) fails_from: Option<u64>,
     broken: Vec<Rule>,
+    /// Below which paths files are not synced although it is said that they are.
+    lies_below: Vec<Vec<String>>,
     /// How long a slow disk takes, in microseconds; none when it is fast.
     pub(crate) slow_us: Option<Range<u64>>,
     locks: BTreeSet<Vec<String>>,
@@ -94,6 +96,7 @@ impl DiskState {
             syncs: 0,
             fails_from: None,
             broken: Vec::new(),
+            lies_below: Vec::new(),
             slow_us: None,
             locks: BTreeSet::new(),
             life: 0,
@@ -389,8 +392,10 @@ impl SimFile for OpenFile {
         if !self.view.life.alive() {
             return called;
         }
+        let is_lie = self.view.disk.state().lies_below.iter().any(|it| self.path.starts_with(it));
         let mut content = self.file.content();
         match &called {
+            Ok(()) if is_lie => {}
             Ok(()) => content.sync(),
             Err(_) => content.sync_failed(),
         }
@@ -443,11 +448,19 @@ impl Platter {
         self.disk.state().slow_us = Some(range);
     }
 
-    /// Ends what `fail_after`, `break_below`, `fail_below` and `slow_us` began.
+    /// Makes the disk say that files below a path are synced without syncing them, until
+    /// [`Platter::repair`]: as drives with a cache do, and programs that forget to ask.
+    pub fn lie_below(&self, path: impl AsRef<Path>) {
+        let below = components(path.as_ref()).expect("a test's path is valid");
+        self.disk.state().lies_below.push(below);
+    }
+
+    /// Ends what `fail_after`, `break_below`, `fail_below`, `lie_below` and `slow_us` began.
     pub fn repair(&self) {
         let mut state = self.disk.state();
         state.fails_from = None;
         state.broken.clear();
+        state.lies_below.clear();
         state.slow_us = None;
     }
 

@@ -243,6 +243,30 @@ fn what_a_failed_sync_did_not_write_no_later_sync_writes() {
 }
 
 #[test]
+fn what_a_disk_only_says_that_it_has_synced_may_be_lost() {
+    let kept = |lies: bool| {
+        let kept = (0..32).filter(|seed| {
+            let world = World::new(*seed);
+            let disk = world.node(1).disk().clone();
+            disk.create_dir_all("/below".as_ref()).unwrap();
+            write(&disk, "/below/a", "text");
+            disk.sync_tree("/".as_ref()).unwrap();
+            if lies {
+                world.disk(1).lie_below("/below");
+            }
+            let file = disk.open("/below/a".as_ref(), Open::ReadWrite).unwrap();
+            file.write_all_at(b"next", 0).unwrap();
+            file.sync().unwrap();
+            world.crash(1);
+            world.boot(1).disk().read("/below/a".as_ref()).unwrap() == b"next"
+        });
+        kept.count()
+    };
+    assert_eq!(kept(false), 32);
+    assert!((1..32).contains(&kept(true)), "{} of 32", kept(true));
+}
+
+#[test]
 fn a_full_disk_takes_what_fits_and_refuses_the_rest() {
     let world = World::new(2);
     let disk = world.node(1).disk().clone();
