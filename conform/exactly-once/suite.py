@@ -5,16 +5,23 @@ A worker is a program in some language that consumes, transforms and produces in
     <command> atomic <bootstrap> <prefix> <topic>        writes what `atomic` below expects
     <command> fenced <bootstrap> <prefix> <topic>        prints `fenced` when its first producer is
     <command> transform <bootstrap> <prefix> <from> <to> forever: from -> to, with a `!` behind
+    <command> append <bootstrap> <prefix> <topic> <lists> <slot> <writer> <file>  forever: appends
+    <command> move <bootstrap> <prefix> <from> <to> <slot>  forever: from -> to, as it is
+    <command> look <bootstrap> <prefix> <topic> <lists> <file>  forever: reads what is committed
 
-`transform` may end whenever it likes and is started again. Here it is killed (-9) at random moments,
-and so is the broker; in the end the committed output holds each committed input once. Prints the
-lines of the contract in ../README.md.
+These may end whenever they like and are started again. Here they are killed (-9) at random moments,
+and so is the broker; in the end the committed output holds each committed input once, and what
+`append` and `look` have noted in their files (crates/histories/src/lines.rs says how) is judged by
+the program in JUDGE. SEED repeats the moments of a history. Prints the lines of the contract in
+../README.md.
 """
 
+import json
 import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -35,6 +42,11 @@ KILLS = ["worker", "broker", "worker", "both", "broker", "worker"]
 KEYS = 7
 SECONDS = 150
 HANGS_AFTER = 45
+# Of histories: who works, who is killed how often, and how much the lists grow in between.
+LISTS = 3
+HISTORY_VICTIMS = ["writer-1", "writer-2", "mover-1", "mover-2", "reader", "broker", "broker"]
+HISTORY_KILLS = 10
+GROWTH = (20, 90)
 
 
 def until(what, condition, seconds=SECONDS):
@@ -82,7 +94,7 @@ class Reader:
                 "reconnect.backoff.max.ms": 500,
             }
         )
-        self.partitions, self.ends, self.got = partitions, set(), []
+        self.partitions, self.ends, self.got, self.places = partitions, set(), [], []
         self.inner.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)])
 
     def poll(self):
@@ -90,6 +102,7 @@ class Reader:
             if not message.error():
                 key = (message.key() or b"").decode()
                 self.got.append((key, message.value().decode()))
+                self.places.append((message.partition(), message.offset()))
             elif message.error().code() == KafkaError._PARTITION_EOF:
                 self.ends.add(message.partition())
         return len(self.got)
@@ -128,9 +141,79 @@ class Worker:
             self.process.wait()
 
 
+class History:
+    """Writers, movers and a reader of one client, each killed and begun anew."""
+
+    def __init__(self, suite, client):
+        self.seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
+        self.random, self.suite = random.Random(self.seed), suite
+        self.folder = tempfile.mkdtemp(prefix="history-")
+        self.lists, self.moved = (suite.topic(name, LISTS) for name in ("lists", "moved"))
+        # KafkaJS commits offsets without the generation of its group, so that a mover which is no
+        # member any more is fenced by its transactional id alone: there is one.
+        # And its readers let records of an aborted transaction through when that ended behind one
+        # that began later (filterAbortedMessages.js): there is one writer.
+        slots = [1] if client == "kafkajs" else [1, 2]
+        self.lives, self.running = Counter(), {}
+        for name in [f"{kind}-{slot}" for kind in ("writer", "mover") for slot in slots]:
+            self.begin(name)
+        self.begin("reader")
+
+    def command(self, name):
+        kind, _, slot = name.partition("-")
+        life = self.lives[name]
+        if kind == "writer":
+            # Each life is a writer of its own, under the transactional id of the last one.
+            note = os.path.join(self.folder, f"{name}-{life}")
+            number = str(int(slot) * 1_000 + life)
+            return self.suite.worker("append", self.lists, str(LISTS), slot, number, note)
+        if kind == "reader":
+            note = os.path.join(self.folder, f"{name}-{life}")
+            return self.suite.worker("look", self.lists, str(LISTS), note)
+        return self.suite.worker("move", self.lists, self.moved, slot)
+
+    def begin(self, name):
+        self.lives[name] += 1
+        self.running[name] = subprocess.Popen(
+            self.command(name), stdin=subprocess.DEVNULL, stdout=sys.stderr
+        )
+
+    def kill(self, name):
+        self.running[name].kill()
+        self.running[name].wait()
+
+    def tend(self, done):
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                self.begin(name)
+        return done
+
+    def end(self, kind=""):
+        for name in [name for name in self.running if name.startswith(kind)]:
+            self.kill(name)
+            del self.running[name]
+
+    def note(self, word, topic):
+        """Notes the whole of a topic for the judge; gives how much that is."""
+        reader = Reader(self.suite.bootstrap, topic, LISTS)
+        reader.to_the_end()
+        with open(os.path.join(self.folder, word), "w") as file:
+            for value, (part, offset) in zip(reader.values(), reader.places):
+                file.write(json.dumps({word: value, "list": part, "offset": offset}) + "\n")
+        return len(reader.got)
+
+    def judge(self):
+        files = [os.path.join(self.folder, name) for name in sorted(os.listdir(self.folder))]
+        judged = subprocess.run(
+            [os.environ["JUDGE"], *files], stdout=subprocess.PIPE, text=True, check=False
+        )
+        print(f"seed {self.seed}: {judged.stdout}", file=sys.stderr)
+        assert judged.returncode == 0, f"SEED={self.seed} {self.folder}: {judged.stdout[:500]}"
+
+
 class Suite:
     def __init__(self, client, command, bootstrap):
-        self.command, self.bootstrap = command, bootstrap
+        self.client, self.command, self.bootstrap = client, command, bootstrap
         self.prefix = f"once-{client}-{int(time.time())}"
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
 
@@ -207,6 +290,40 @@ class Suite:
         final.to_the_end()
         equal("outputs", final.values(), [f"v{number}!" for number in range(every)])
 
+    def histories(self):
+        """Nothing is lost, doubled, reordered, dirty or torn in what transactions have left."""
+        history = History(self, self.client)
+        print("histories: SEED", history.seed, file=sys.stderr)
+        progress = Reader(self.bootstrap, history.lists, LISTS)
+        try:
+            for _ in range(HISTORY_KILLS):
+                victim = history.random.choice(HISTORY_VICTIMS)
+                wanted = progress.poll() + history.random.randrange(*GROWTH)
+                until(
+                    f"{wanted} elements, then {victim} is killed",
+                    lambda: history.tend(progress.poll()) >= wanted,
+                )
+                print(f"{victim} is killed at {wanted} elements", file=sys.stderr)
+                if victim == "broker":
+                    print("@restart", flush=True)
+                    sys.stdin.readline()
+                elif victim in history.running:
+                    history.kill(victim)
+            history.end("writer")
+            for slot in (1, 2):
+                # What they have left open ends when somebody begins under their id.
+                left = {"transactional.id": f"{self.prefix}-append-{slot}"}
+                ends = Producer({"bootstrap.servers": self.bootstrap} | left)
+                insist(ends.init_transactions)
+            history.end("reader")
+            every = history.note("holds", history.lists)
+            moved = Reader(self.bootstrap, history.moved, LISTS)
+            until(f"{every} are moved", lambda: history.tend(moved.poll()) >= every)
+        finally:
+            history.end()
+        history.note("moved", history.moved)
+        history.judge()
+
     def word_counts(self):
         """What a worker with a state counted in the same transactions; exactly_once ran before."""
         last = dict(Reader(self.bootstrap, self.counts).to_the_end())
@@ -228,6 +345,8 @@ def main():
             "fenced": suite.fenced,
             "exactly-once": suite.exactly_once,
         }
+    if "JUDGE" in os.environ:
+        features["histories"] = suite.histories
     for feature, body in features.items():
         try:
             body()

@@ -108,6 +108,11 @@ impl History {
         next
     }
 
+    /// Whether a writer has begun this transaction.
+    pub(crate) fn has(&self, writer: u32, transaction: u32) -> bool {
+        self.inner().transactions.contains_key(&(writer, transaction))
+    }
+
     /// A writer is about to append to a list.
     pub fn append(&self, writer: u32, transaction: u32, list: List) -> Element {
         let mut inner = self.inner();

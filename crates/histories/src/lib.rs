@@ -3,7 +3,8 @@
 //! The workloads are those of the published Jepsen analyses of brokers of this protocol: lists
 //! that transactions append to (workload.rs) and that readers look at, and a queue from one topic
 //! to another. Start reading at [`History`], which is told of every append, decision and read, and
-//! finds what is wrong in the end ([`Anomaly`]).
+//! finds what is wrong in the end ([`Anomaly`]). Programs in other languages tell theirs in
+//! [`Lines`].
 //!
 //! For tests alone: those of a node in the simulated world and those of a process that is killed.
 //! Not here: what befalls the node and the workers. Must hold: nothing comes from anywhere but
@@ -25,7 +26,9 @@
 //! ```
 
 mod history;
+mod lines;
 mod workload;
 
 pub use history::{Anomaly, Element, History, List, Outcome};
+pub use lines::Lines;
 pub use workload::{Contents, Topic, Vice, Workload};
