@@ -3,7 +3,8 @@
 //! Start reading at [`Coordinator`]: which shards there are (coordinator.rs), what one does
 //! (shard.rs), how it begins (load.rs). requests/ has a function per request of a client, from the
 //! generated request to the generated response. [`Hosted`] is what a machine must offer,
-//! [`PartitionLog`] what the broker's partition must.
+//! [`PartitionLog`] what the broker's partition must, [`Peers`] who takes the markers of
+//! transactions (markers.rs).
 //!
 //! Not here: what is decided (groups, share, transactions), authorization, topics (both the
 //! caller's).
@@ -39,6 +40,7 @@ mod coordinator;
 mod hosted;
 mod load;
 mod log;
+mod markers;
 mod place;
 mod requests;
 mod shard;
@@ -52,6 +54,7 @@ pub use hosted::{
 };
 pub use load::LoadError;
 pub use log::{BoxFuture, PartitionLog};
+pub use markers::{Leader, Peers, deliver};
 pub use place::partition_of;
 pub use requests::share_key;
 pub use shard::ShardState;

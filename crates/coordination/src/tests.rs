@@ -1,5 +1,6 @@
 //! A coordinator in the simulated world, on a log in memory whose commits the test decides.
 
+mod peers;
 mod rest;
 mod shares;
 mod transactional;

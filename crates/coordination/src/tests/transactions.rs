@@ -89,9 +89,9 @@ async fn coordinator(
     (coordinator, outside)
 }
 
-type Who = (ProducerId, ProducerEpoch);
+pub(super) type Who = (ProducerId, ProducerEpoch);
 
-async fn init(coordinator: &TransactionCoordinator) -> Result<Who, ErrorCode> {
+pub(super) async fn init(coordinator: &TransactionCoordinator) -> Result<Who, ErrorCode> {
     let request = InitProducerIdRequest {
         transactional_id: Some("tx".into()),
         transaction_timeout_ms: 60_000,
@@ -106,7 +106,11 @@ async fn init(coordinator: &TransactionCoordinator) -> Result<Who, ErrorCode> {
     }
 }
 
-async fn add(coordinator: &TransactionCoordinator, who: Who, partitions: &[i32]) -> ErrorCode {
+pub(super) async fn add(
+    coordinator: &TransactionCoordinator,
+    who: Who,
+    partitions: &[i32],
+) -> ErrorCode {
     let request = AddPartitionsToTxnTransaction {
         transactional_id: "tx".into(),
         producer_id: who.0,
@@ -122,7 +126,7 @@ async fn add(coordinator: &TransactionCoordinator, who: Who, partitions: &[i32])
     told.topic_results[0].results_by_partition[0].partition_error_code
 }
 
-fn commit(who: Who) -> EndTxnRequest {
+pub(super) fn commit(who: Who) -> EndTxnRequest {
     EndTxnRequest {
         transactional_id: "tx".into(),
         producer_id: who.0,
@@ -132,7 +136,7 @@ fn commit(who: Who) -> EndTxnRequest {
     }
 }
 
-async fn state(coordinator: &TransactionCoordinator) -> String {
+pub(super) async fn state(coordinator: &TransactionCoordinator) -> String {
     let told = coordinator.describe_transaction(&StrBytes::from("tx")).await;
     match told.error_code {
         ErrorCode::NONE => told.transaction_state.to_string(),
