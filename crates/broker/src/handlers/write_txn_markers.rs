@@ -3,8 +3,10 @@
 //! transaction.version (KIP-1228): from 2 on a marker's epoch is above the producer's, else it is
 //! refused with INVALID_PRODUCER_EPOCH. An older coordinator's marker is refused
 //! with TRANSACTION_COORDINATOR_FENCED. On `__consumer_offsets` the coordinator of groups writes
-//! them, since offsets count from them on. Answers when all are committed. Not served: nothing.
+//! them, since offsets count from them on. Answers when all are committed, for each producer once:
+//! who asked finds results by producer. Not served: nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use ottla_wire::messages::write_txn_markers_response::{
     WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
 };
 use ottla_wire::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
-use ottla_wire::{ErrorCode, Offset, PartitionIndex};
+use ottla_wire::{ErrorCode, Offset, PartitionIndex, ProducerId};
 
 use crate::answer::Answer;
 use crate::context::Ctx;
@@ -79,9 +81,40 @@ pub(crate) async fn handle(
     });
     let response = WriteTxnMarkersResponse { markers: markers.collect(), ..Default::default() };
     if pending.is_empty() {
-        return response.into();
+        return by_producer(response).into();
     }
-    Answer::Later(Box::pin(commit(ctx, response, pending)))
+    Answer::Later(Box::pin(async move { by_producer(commit(ctx, response, pending).await) }))
+}
+
+/// One entry for each producer, as WriteTxnMarkersResponse in Kafka makes them: its reader keeps
+/// one for each. Producers of whom nothing was asked have none.
+fn by_producer(response: WriteTxnMarkersResponse) -> WriteTxnMarkersResponse {
+    let mut merged: Vec<WritableTxnMarkerResult> = Vec::with_capacity(response.markers.len());
+    let mut known: BTreeMap<ProducerId, usize> = BTreeMap::new();
+    for marker in response.markers {
+        if marker.topics.is_empty() {
+            continue;
+        }
+        match known.get(&marker.producer_id) {
+            Some(at) => merged[*at].topics.extend(marker.topics),
+            None => {
+                known.insert(marker.producer_id, merged.len());
+                merged.push(marker);
+            }
+        }
+    }
+    for at in known.into_values() {
+        let topics = &mut merged[at].topics;
+        topics.sort_by(|one, other| one.name.cmp(&other.name));
+        topics.dedup_by(|next, first| {
+            let is_same = next.name == first.name;
+            if is_same {
+                first.partitions.append(&mut next.partitions);
+            }
+            is_same
+        });
+    }
+    WriteTxnMarkersResponse { markers: merged, ..Default::default() }
 }
 
 /// Appends one marker; gives what is still to be waited for.
@@ -159,5 +192,41 @@ async fn committed(
         Ok(Ok(_)) => ErrorCode::NONE,
         Ok(Err(_)) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         Err(_) => ErrorCode::REQUEST_TIMED_OUT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Entry = (i64, &'static [(&'static str, &'static [i32])]);
+
+    fn response(entries: &[Entry]) -> WriteTxnMarkersResponse {
+        let markers = entries.iter().map(|(producer, topics)| {
+            let topics = topics.iter().map(|(name, partitions)| {
+                let partitions = partitions.iter().map(|index| WritableTxnMarkerPartitionResult {
+                    partition_index: PartitionIndex(*index),
+                    ..Default::default()
+                });
+                let (name, partitions) = ((*name).into(), partitions.collect());
+                WritableTxnMarkerTopicResult { name, partitions, ..Default::default() }
+            });
+            let (producer_id, topics) = (ProducerId(*producer), topics.collect());
+            WritableTxnMarkerResult { producer_id, topics, ..Default::default() }
+        });
+        WriteTxnMarkersResponse { markers: markers.collect(), ..Default::default() }
+    }
+
+    #[test]
+    fn each_producer_is_answered_once() {
+        let told = by_producer(response(&[
+            (7, &[("t", &[0, 1]), ("u", &[0])]),
+            (8, &[("t", &[0])]),
+            (9, &[]),
+            (7, &[("t", &[2]), ("s", &[1])]),
+        ]));
+        let expected =
+            response(&[(7, &[("s", &[1]), ("t", &[0, 1, 2]), ("u", &[0])]), (8, &[("t", &[0])])]);
+        assert_eq!(told, expected);
     }
 }
