@@ -37,6 +37,9 @@ pub(crate) const FEATURES: &[&str] = &[
 /// What every client with transactions shows.
 const TRANSACTIONS: &[&str] = &["atomic", "fenced", "exactly-once"];
 
+/// The same, and what it notes of its transactions is judged.
+const HISTORIES: &[&str] = &["atomic", "fenced", "exactly-once", "histories"];
+
 /// One client: a row of the table.
 pub(crate) struct Client {
     pub(crate) name: &'static str,
@@ -132,8 +135,11 @@ static TOOLS: Kit = Kit {
     name: "tools",
     locks: &[
         "conform/tools/pom.xml",
+        "conform/folders/Fencing.java",
+        "conform/folders/Hanging.java",
         "conform/folders/Host.java",
         "conform/folders/Moves.java",
+        "conform/folders/Raw.java",
         "conform/folders/State.java",
         "conform/folders/ThereAndBack.java",
         "conform/folders/Unmade.java",
@@ -148,6 +154,14 @@ static OWN: Kit = Kit {
     locks: &[],
     steps: &["cargo build --quiet --manifest-path {root}/Cargo.toml --package ottla-client \
             --example exactly_once"],
+};
+
+/// Who judges histories. Cargo knows when it has to be built again.
+static JUDGE: Kit = Kit {
+    name: "judge",
+    locks: &[],
+    steps: &["cargo build --quiet --manifest-path {root}/Cargo.toml --package ottla-histories \
+            --example judge"],
 };
 
 /// Every client, one row each.
@@ -226,15 +240,16 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client { name: "confluent-consumers", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/python/consumers.py",
         features: &["group", "regex"] },
-    Client { name: "confluent-transactions", needs: &["python3"], kits: &[&PYTHON],
-        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py confluent \
+    Client { name: "confluent-transactions", needs: &["python3"], kits: &[&PYTHON, &JUDGE],
+        command: "env JUDGE={target}/debug/examples/judge {cache}/python/bin/python \
+            {root}/conform/exactly-once/suite.py confluent \
             {cache}/python/bin/python {root}/conform/exactly-once/confluent.py",
-        features: TRANSACTIONS },
+        features: HISTORIES },
     Client { name: "kafkajs-transactions", needs: &["python3", "node", "npm"],
-        kits: &[&PYTHON, &NODE],
-        command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py kafkajs \
-            node {cache}/node/kafkajs.js",
-        features: TRANSACTIONS },
+        kits: &[&PYTHON, &NODE, &JUDGE],
+        command: "env JUDGE={target}/debug/examples/judge {cache}/python/bin/python \
+            {root}/conform/exactly-once/suite.py kafkajs node {cache}/node/kafkajs.js",
+        features: HISTORIES },
     Client { name: "franz-go-transactions", needs: &["python3", "go"], kits: &[&PYTHON, &GO],
         command: "{cache}/python/bin/python {root}/conform/exactly-once/suite.py franz-go \
             {cache}/franz-go-worker",
@@ -260,6 +275,14 @@ pub(crate) const CLIENTS: &[Client] = &[
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/tools/classes:{cache}/tools/libs/* Moves",
         features: &["moved-by-kafkas-tool", "moved-by-own-tool", "moves-lose-nothing"] },
+    Client { name: "java-hanging", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/tools/classes:{cache}/tools/libs/* Hanging",
+        features: &["hanging-on-kafka", "hanging-on-node", "hanging-told-alike"] },
+    Client { name: "java-fencing", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/tools/classes:{cache}/tools/libs/* Fencing",
+        features: &["exhausted", "zombie", "expired", "timed-out"] },
     Client { name: "payments", needs: &["python3"], kits: &[&PYTHON],
         command: "{cache}/python/bin/python {root}/conform/payments/suite.py",
         features: &["nothing-lost", "dead-letters"] },
