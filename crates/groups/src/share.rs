@@ -1,7 +1,7 @@
 //! Share groups (KIP-932): members of one group, all of whom may be given the same partitions.
 //!
 //! heartbeat.rs takes a heartbeat from its checks to its answer, by way of assign.rs (who shall
-//! have what); leave.rs ends memberships; initialize.rs knows which partitions have a state at the
+//! have what, by simple.rs); leave.rs ends memberships; initialize.rs knows which partitions have a state at the
 //! share coordinator, since only those are assigned; admin.rs describes groups and looks after
 //! their offsets. state.rs is what survives, records.rs its bytes. A member takes over its target
 //! at once: nothing has to be let go first, since nothing is anybody's alone.
@@ -16,6 +16,7 @@ mod initialize;
 mod leave;
 mod records;
 mod settings;
+mod simple;
 mod state;
 #[cfg(test)]
 mod tests;
