@@ -11,6 +11,7 @@ use ottla_wire::{LeaderEpoch, PartitionIndex};
 
 use crate::broker::Broker;
 use crate::context::Rooms;
+use crate::share_partitions::Counts;
 use crate::topics;
 
 /// So many topics have samples of their own; the samples of all topics together hold them all.
@@ -205,20 +206,24 @@ fn shares(rooms: &Rooms, page: &mut Page) {
     shares.traffic.write(page);
     page.put(Metric::ShareSessions, &[], shares.sessions.count());
     page.put(Metric::SharePartitions, &[], shares.sessions.places_count());
-    let mut all_in_flight = 0;
+    let (mut all_in_flight, mut all_runs) = (0, 0);
     let timed_out = shares.traffic.timed_out.value();
     page.put(Metric::LockTimeouts, &["", "", ""], timed_out);
     for (place, share) in shares.all().iter().enumerate() {
-        let Some((in_flight, timed_out)) = share.counts() else { continue };
+        let Some(counts) = share.counts() else { continue };
+        let Counts { in_flight, runs, timed_out } = counts;
         all_in_flight += in_flight;
+        all_runs += runs;
         if place < PARTITIONS_SHOWN_MAX {
             let partition = share.partition.index.to_string();
             let labels = [&*share.key().group, &*share.partition.topic, &*partition];
             page.put(Metric::InFlight, &labels, in_flight);
+            page.put(Metric::InFlightBatches, &labels, runs);
             page.put(Metric::LockTimeouts, &labels, timed_out);
         }
     }
     page.put(Metric::InFlight, &["", "", ""], all_in_flight);
+    page.put(Metric::InFlightBatches, &["", "", ""], all_runs);
 }
 
 fn coordinated(rooms: &Rooms, page: &mut Page) {
@@ -227,6 +232,12 @@ fn coordinated(rooms: &Rooms, page: &mut Page) {
         page.put(Metric::CoordinatorsLoading, &[topic], loading);
         let failed = states.iter().filter(|state| matches!(state, ShardState::Failed(_))).count();
         page.put(Metric::CoordinatorsFailed, &[topic], failed);
+        if topic == topics::SHARE_GROUP_STATE {
+            let active = states.len() - loading - failed;
+            for (state, count) in [("active", active), ("failed", failed), ("loading", loading)] {
+                page.put(Metric::ShareCoordinators, &[state], count);
+            }
+        }
         if topic == topics::TRANSACTION_STATE {
             let ids = states.iter().map(|state| match state {
                 ShardState::Active { things, .. } => *things,

@@ -33,7 +33,9 @@ impl Service for BrokerService {
 
     fn closed(&self, connection: &Arc<ConnectionInfo>) {
         let shares = &self.0.share_partitions;
-        shares.ended(&self.0, &shares.sessions.disconnected(connection.id));
+        let ended = shares.sessions.disconnected(connection.id);
+        shares.traffic.evicted.add(ended.members.len() as u64);
+        shares.ended(&self.0, &ended);
     }
 }
 

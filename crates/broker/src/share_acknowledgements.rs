@@ -70,8 +70,6 @@ pub(crate) async fn acknowledge(
     place: Place,
     said: &[Acknowledgement],
 ) -> Result<(), ErrorCode> {
-    let traffic = &ctx.rooms.share_partitions.traffic;
-    traffic.acknowledgements.one();
     let result = match find(ctx, &who.group, place) {
         Ok(share) => {
             let result = share.acknowledge(&ctx.rooms, &terms.rules, &who.member, said).await;
@@ -80,9 +78,7 @@ pub(crate) async fn acknowledge(
         }
         Err(error) => Err(error),
     };
-    if result.is_err() {
-        traffic.failed_acknowledgements.one();
-    }
+    ctx.rooms.partitions.traffic(place.0).share_acknowledged(result.is_ok());
     result
 }
 

@@ -22,7 +22,7 @@ use crate::partition::{Isolation, Partition};
 use crate::share_sessions::{Ended, Place, ShareSessions, Who};
 use crate::topics;
 
-pub(crate) use hosted::{Got, HostedShare};
+pub(crate) use hosted::{Counts, Got, HostedShare};
 pub(crate) use reading::Reading;
 
 /// What a share group's configs say.

@@ -43,7 +43,7 @@ pub use number::{Counter, Gauge, Number};
 pub use page::{Format, Page};
 pub use requests::{Api, ApiMeter, Parked, Phase, Requests};
 pub use row::{Kind, Row};
-pub use shares::ShareTraffic;
+pub use shares::{ShareTraffic, Timed};
 pub use table::Metric;
 pub use traffic::{TopicTraffic, Traffic};
 

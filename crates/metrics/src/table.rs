@@ -167,22 +167,23 @@ metrics! {
     /// Streams groups in each state.
     StreamsGroups: Gauge "kafka_server_group_coordinator_metrics_streams_group_count" [state],
         "groups", "kafka.server:type=group-coordinator-metrics streams-group-count";
-    /// Share partitions that share fetches looked at.
-    ShareFetches: Counter "kafka_server_brokertopicmetrics_totalsharefetchrequests_total" [],
+    /// Share partitions that share fetches looked at; without a topic, of all topics.
+    ShareFetches: Counter "kafka_server_brokertopicmetrics_totalsharefetchrequests_total" [topic],
         "partitions",
         "kafka.server:type=BrokerTopicMetrics,name=TotalShareFetchRequestsPerSec";
-    /// Share partitions that could not be fetched from.
+    /// Share partitions that could not be fetched from; without a topic, of all topics.
     FailedShareFetches: Counter
-        "kafka_server_brokertopicmetrics_failedsharefetchrequests_total" [], "partitions",
+        "kafka_server_brokertopicmetrics_failedsharefetchrequests_total" [topic], "partitions",
         "kafka.server:type=BrokerTopicMetrics,name=FailedShareFetchRequestsPerSec";
-    /// Share partitions whose records were acknowledged, in whatever way.
+    /// Share partitions whose records were acknowledged, in whatever way; without a topic, of all
+    /// topics.
     ShareAcknowledgements: Counter
-        "kafka_server_brokertopicmetrics_totalshareacknowledgementrequests_total" [],
+        "kafka_server_brokertopicmetrics_totalshareacknowledgementrequests_total" [topic],
         "partitions",
         "kafka.server:type=BrokerTopicMetrics,name=TotalShareAcknowledgementRequestsPerSec";
-    /// Share partitions where acknowledgements were refused.
+    /// Share partitions where acknowledgements were refused; without a topic, of all topics.
     FailedShareAcknowledgements: Counter
-        "kafka_server_brokertopicmetrics_failedshareacknowledgementrequests_total" [],
+        "kafka_server_brokertopicmetrics_failedshareacknowledgementrequests_total" [topic],
         "partitions",
         "kafka.server:type=BrokerTopicMetrics,name=FailedShareAcknowledgementRequestsPerSec";
     /// Records that members of share groups have acknowledged, by how.
@@ -198,6 +199,38 @@ metrics! {
     InFlight: Gauge "kafka_server_sharepartitionmetrics_inflightmessagecount"
         [group, topic, partition], "records",
         "kafka.server:type=SharePartitionMetrics,name=InFlightMessageCount";
+    /// Runs of such records that stand alike; without a group, of all.
+    InFlightBatches: Gauge "kafka_server_sharepartitionmetrics_inflightbatchcount"
+        [group, topic, partition], "runs",
+        "kafka.server:type=SharePartitionMetrics,name=InFlightBatchCount";
+    /// Share partitions whose state was read from the share coordinator, since one that had none
+    /// here was fetched.
+    ShareLoads: Counter "ottla_share_partition_loads_total" [], "partitions",
+        "kafka.server:type=ShareGroupMetrics,name=PartitionLoadTimeMs";
+    /// How long that took, of all together.
+    ShareLoadTime: Counter "ottla_share_partition_load_seconds_total" [], "seconds",
+        "kafka.server:type=ShareGroupMetrics,name=PartitionLoadTimeMs";
+    /// Share fetches that were answered with records.
+    ShareAcquires: Counter "ottla_share_acquires_total" [], "requests",
+        "kafka.server:type=ShareGroupMetrics,name=TopicPartitionsAcquireTimeMs";
+    /// How long those had waited until there was something to acquire, all together.
+    ShareAcquireTime: Counter "ottla_share_acquire_seconds_total" [], "seconds",
+        "kafka.server:type=ShareGroupMetrics,name=TopicPartitionsAcquireTimeMs";
+    /// Share fetches whose time was up before there was anything to acquire.
+    ShareFetchesExpired: Counter "kafka_server_delayedsharefetchmetrics_expires_total" [],
+        "requests", "kafka.server:type=DelayedShareFetchMetrics,name=ExpiresPerSec";
+    /// Sessions of share consumers that ended with their connection.
+    ShareSessionsEvicted: Counter "kafka_server_sharesessioncache_sharesessionevictions_total" [],
+        "sessions", "kafka.server:type=ShareSessionCache,name=ShareSessionEvictionsPerSec";
+    /// Writes that this broker asked its share coordinator for.
+    ShareStateWrites: Counter "kafka_server_share_coordinator_metrics_write_total" [], "writes",
+        "kafka.server:type=share-coordinator-metrics write-total";
+    /// How long those took until they were committed or refused, all together.
+    ShareStateWriteTime: Counter "ottla_share_state_write_seconds_total" [], "seconds",
+        "kafka.server:type=share-coordinator-metrics write-latency-avg";
+    /// Partitions of the share coordinator's topic on this broker, by what they are doing.
+    ShareCoordinators: Gauge "kafka_server_share_coordinator_metrics_num_partitions" [state],
+        "partitions", "kafka.server:type=share-coordinator-metrics num-partitions";
     /// Sessions of share consumers.
     ShareSessions: Gauge "kafka_server_sharesessioncache_sharesessionscount" [], "sessions",
         "kafka.server:type=ShareSessionCache,name=ShareSessionsCount";

@@ -18,6 +18,10 @@ pub struct Traffic {
     produces: Counter,
     failed_produces: Counter,
     fetches: Counter,
+    share_fetches: Counter,
+    failed_share_fetches: Counter,
+    share_acknowledgements: Counter,
+    failed_share_acknowledgements: Counter,
 }
 
 impl Traffic {
@@ -30,6 +34,10 @@ impl Traffic {
             (Metric::Produces, &self.produces),
             (Metric::FailedProduces, &self.failed_produces),
             (Metric::Fetches, &self.fetches),
+            (Metric::ShareFetches, &self.share_fetches),
+            (Metric::FailedShareFetches, &self.failed_share_fetches),
+            (Metric::ShareAcknowledgements, &self.share_acknowledgements),
+            (Metric::FailedShareAcknowledgements, &self.failed_share_acknowledgements),
         ] {
             page.put(metric, &[topic], counter.value());
         }
@@ -75,6 +83,28 @@ impl TopicTraffic {
             to.fetches.one();
             if bytes > 0 {
                 to.bytes_out.add(bytes);
+            }
+        }
+    }
+
+    /// A share fetch looked at a partition.
+    pub fn share_fetched(&self) {
+        self.own.share_fetches.one();
+        self.all.share_fetches.one();
+    }
+
+    /// A share fetch was refused a partition.
+    pub fn share_fetch_refused(&self) {
+        self.own.failed_share_fetches.one();
+        self.all.failed_share_fetches.one();
+    }
+
+    /// Something was said of records of a share partition, and taken or refused.
+    pub fn share_acknowledged(&self, is_taken: bool) {
+        for to in [&self.own, &*self.all] {
+            to.share_acknowledgements.one();
+            if !is_taken {
+                to.failed_share_acknowledgements.one();
             }
         }
     }

@@ -145,6 +145,11 @@ impl SharePartition {
         self.end() - self.start - self.complete()
     }
 
+    /// How many runs of records that stand alike there are.
+    pub fn run_count(&self) -> usize {
+        self.runs.iter().count()
+    }
+
     /// Whether there may be something to acquire: what is available again, or room for more.
     pub fn can_acquire(&self, rules: &Rules) -> bool {
         self.next_fetch() != self.end() || self.in_flight() < rules.in_flight_max

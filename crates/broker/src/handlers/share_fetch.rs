@@ -158,8 +158,9 @@ fn places(request: &ShareFetchRequest) -> Vec<Place> {
 impl Fetching {
     /// Acknowledges, then fetches until there is something or the time is up.
     async fn run(mut self, who: Who, said: Vec<Said>, is_last: bool) -> ShareFetchResponse {
-        self.acknowledge(&who, said).await;
         let rooms = Arc::clone(&self.ctx.rooms);
+        let begun = rooms.env.monotonic();
+        self.acknowledge(&who, said).await;
         if is_last {
             rooms.share_partitions.ended(&rooms, &rooms.share_partitions.sessions.end(&who));
             return self.answer();
@@ -168,12 +169,23 @@ impl Fetching {
             let is_late = (self.deadline - rooms.env.monotonic()).is_zero();
             let look = self.look(is_late).await;
             if look.has_news || is_late || self.places.is_empty() {
+                self.count(&look, rooms.env.monotonic() - begun);
                 return self.answer();
             }
             let left = self.deadline - rooms.env.monotonic();
             let left = if look.is_early { left.min(COORDINATOR_PAUSE) } else { left };
             // Whether it was woken or is late: it looks once more.
             let _ = rooms.env.timeout(left, look.wait.done()).await;
+        }
+    }
+
+    /// What the wait has come to.
+    fn count(&self, look: &Look, waited: Duration) {
+        let traffic = &self.ctx.rooms.share_partitions.traffic;
+        if self.told.values().any(|data| !data.acquired_records.is_empty()) {
+            traffic.acquires.took(waited);
+        } else if !look.has_news && !self.places.is_empty() {
+            traffic.expired.one();
         }
     }
 
@@ -217,7 +229,7 @@ impl Fetching {
             };
             share.park(&look.wait);
             let rooms = &self.ctx.rooms;
-            rooms.share_partitions.traffic.fetches.one();
+            share.partition.traffic().share_fetched();
             match share.fetch(rooms, &self.terms, &self.asked, left).await {
                 Ok(got) if got.acquired.is_empty() => {}
                 Ok(got) => {
@@ -279,7 +291,7 @@ impl Fetching {
     }
 
     fn refuse(&mut self, place: Place, error: ErrorCode) {
-        self.ctx.rooms.share_partitions.traffic.failed_fetches.one();
+        self.ctx.rooms.partitions.traffic(place.0).share_fetch_refused();
         let leader = share_acknowledgements::leader(&self.ctx, place, error);
         self.leaders.extend(leader.map(|(id, _)| id));
         let data = self.data(place);

@@ -52,6 +52,16 @@ pub(crate) struct HostedShare {
     timed_out: Counter,
 }
 
+/// What stands in a share partition.
+pub(crate) struct Counts {
+    /// Records that are in flight or not done with.
+    pub(crate) in_flight: i64,
+    /// Runs of records that stand alike.
+    pub(crate) runs: usize,
+    /// Records whose locks ran out, so far.
+    pub(crate) timed_out: u64,
+}
+
 /// What a fetch has got.
 pub(crate) struct Got {
     /// The records that were acquired, in whole batches.
@@ -74,11 +84,14 @@ impl HostedShare {
         }
     }
 
-    /// How many records are in flight, and how many locks have run out; nothing before the state
-    /// is there.
-    pub(crate) fn counts(&self) -> Option<(i64, u64)> {
+    /// What stands here; nothing before the state is there.
+    pub(crate) fn counts(&self) -> Option<Counts> {
         let state = self.state().ok()?;
-        Some((state.in_flight(), self.timed_out.value()))
+        Some(Counts {
+            in_flight: state.in_flight(),
+            runs: state.run_count(),
+            timed_out: self.timed_out.value(),
+        })
     }
 
     pub(crate) fn key(&self) -> &Key {
@@ -230,6 +243,7 @@ impl HostedShare {
     async fn load(self: &Arc<Self>, rooms: &Arc<Rooms>, terms: &Terms) -> Result<(), ErrorCode> {
         let mut unsent = Vec::new();
         let load = async || {
+            let begun = rooms.env.monotonic();
             let request = self.to_read();
             let response = rooms.shares.read_state(&request, &existing(rooms)).await;
             let topic = response.results.into_iter().next();
@@ -252,6 +266,8 @@ impl HostedShare {
                 ReadState { state_epoch: told.state_epoch, start, batches: batches.collect() };
             let loaded = SharePartition::load(&state, self.epoch);
             unsent = loaded.unsent(&terms.rules);
+            let traffic = &rooms.share_partitions.traffic;
+            traffic.loads.took(rooms.env.monotonic() - begun);
             Ok(Mutex::new(loaded))
         };
         self.state.get_or_try_init(load).await?;
@@ -281,8 +297,10 @@ impl HostedShare {
         write: &Write,
     ) -> oneshot::Receiver<Result<(), ErrorCode>> {
         let (sender, receiver) = oneshot::channel();
+        let begun = rooms.env.monotonic();
         match rooms.shares.write_state(&self.to_write(write), &existing(rooms)) {
             Answer::Now(response) => {
+                rooms.share_partitions.traffic.writes.took(rooms.env.monotonic() - begun);
                 let written = written(&response);
                 self.settle(rooms, state, write, written);
                 let _ = sender.send(written);
@@ -292,6 +310,8 @@ impl HostedShare {
                 let tasks = rooms.share_partitions.tasks.clone();
                 tasks.spawn("share state write", async move {
                     let written = written(&response.await);
+                    let took = rooms.env.monotonic() - begun;
+                    rooms.share_partitions.traffic.writes.took(took);
                     if let Ok(mut state) = share.state() {
                         share.settle(&rooms, &mut state, &write, written);
                     }

@@ -320,21 +320,60 @@ fn what_share_groups_do_is_counted() {
     let kinds = [("Accept", 1), ("Release", 1), ("Reject", 1), ("Renew", 1)];
     assert_eq!(said, kinds.map(|(kind, count)| format!("{{acktype=\"{kind}\"}} {count}")));
     let brokers = "kafka_server_brokertopicmetrics_";
-    let of = |name: &str| house.samples(&format!("{brokers}{name}requests_total "));
-    assert_eq!(of("totalsharefetch"), ["1"]);
-    assert_eq!(of("failedsharefetch"), ["0"]);
-    assert_eq!(of("totalshareacknowledgement"), ["3"]);
-    assert_eq!(of("failedshareacknowledgement"), ["1"]);
+    let of = |name: &str| {
+        let samples = house.samples(&format!("{brokers}{name}requests_total"));
+        samples.into_iter().filter(|it| !it.contains("__share")).collect::<Vec<_>>()
+    };
+    let of_t = |count| [format!("{{topic=\"t\"}} {count}")];
+    assert_eq!(of("totalsharefetch"), of_t(1));
+    assert_eq!(of("failedsharefetch"), of_t(0));
+    assert_eq!(of("totalshareacknowledgement"), of_t(3));
+    assert_eq!(of("failedshareacknowledgement"), of_t(1));
     let partitions = "kafka_server_sharepartitionmetrics_";
     let place = r#"{group="g",topic="t",partition="0"}"#;
     let in_flight = house.samples(&format!("{partitions}inflightmessagecount"));
     assert_eq!(in_flight, [format!("{place} 3"), " 3".to_owned()]);
+    // One accepted, one to be had, one rejected, two held: the first is done with.
+    let runs = house.samples(&format!("{partitions}inflightbatchcount"));
+    assert_eq!(runs, [format!("{place} 4"), " 4".to_owned()]);
     house.pass_ms(31_000);
     let timeouts = house.samples(&format!("{partitions}acquisitionlocktimeout_total"));
     assert_eq!(timeouts, [" 2".to_owned(), format!("{place} 2")]);
     let sessions = "kafka_server_sharesessioncache_";
     assert_eq!(house.samples(&format!("{sessions}sharesessionscount")), [" 1"]);
     assert_eq!(house.samples(&format!("{sessions}sharepartitionscount")), [" 1"]);
+}
+
+#[test]
+fn what_share_groups_wait_for_is_timed() {
+    let house = house();
+    initialize(&house, 0);
+    let waiting = house.begin(2, request("m", 0, &[]));
+    house.pass_ms(500);
+    let Got::Answer(nothing) = waiting.answer() else { panic!("an answer was due") };
+    assert_eq!(told(&nothing), "");
+    let waiting = house.begin(2, request("m", 1, &[]));
+    house.pass_ms(250);
+    put(&house, &["a"]);
+    house.pass_ms(20);
+    let Got::Answer(first) = waiting.answer() else { panic!("an answer was due") };
+    assert_eq!(told(&first), "0-0/1 a");
+    assert_eq!(acknowledge(&house, "m", 2, &[(0, 0, ACCEPT)]), "NONE NONE");
+    let of = |name: &str| house.samples(name);
+    assert_eq!(of("kafka_server_delayedsharefetchmetrics_expires_total"), [" 1"]);
+    assert_eq!(of("ottla_share_partition_loads_total"), [" 1"]);
+    assert_eq!(of("ottla_share_acquires_total"), [" 1"]);
+    let waited: f64 = of("ottla_share_acquire_seconds_total")[0].trim().parse().unwrap();
+    assert!((0.25..0.5).contains(&waited), "{waited}");
+    assert_eq!(of("kafka_server_share_coordinator_metrics_write_total"), [" 1"]);
+    assert_eq!(of("ottla_share_state_write_seconds_total").len(), 1);
+    let states = of("kafka_server_share_coordinator_metrics_num_partitions");
+    let expect = [("active", 3), ("failed", 0), ("loading", 0)];
+    assert_eq!(states, expect.map(|(state, count)| format!("{{state=\"{state}\"}} {count}")));
+    assert_eq!(of("kafka_server_sharesessioncache_sharesessionevictions_total"), [" 0"]);
+    house.hang_up();
+    assert_eq!(of("kafka_server_sharesessioncache_sharesessionevictions_total"), [" 1"]);
+    assert_eq!(of("kafka_server_sharesessioncache_sharesessionscount"), [" 0"]);
 }
 
 #[test]

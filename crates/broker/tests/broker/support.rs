@@ -268,6 +268,13 @@ impl House {
         text.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect()
     }
 
+    /// The connection of all requests so far is gone.
+    pub(crate) fn hang_up(&self) {
+        let running = &self.running;
+        let (service, connection) = (Arc::clone(&running.service), Arc::clone(&running.connection));
+        self.world.run(|_| async move { service.closed(&connection) });
+    }
+
     /// Lets time pass.
     pub(crate) fn pass_ms(&self, ms: u64) {
         self.world.run(|world| async move { world.sleep(Duration::from_millis(ms)).await });
