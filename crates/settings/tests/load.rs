@@ -259,6 +259,17 @@ fn overrides_are_taken_where_kafka_takes_them_and_refused_where_not() {
 }
 
 #[test]
+fn a_group_may_not_name_an_internal_topic_as_its_queue() {
+    let settings = combined("");
+    let may = |topic| {
+        GroupConfig::check(&settings, [("errors.deadletterqueue.topic.name", topic)]).is_ok()
+    };
+    // As Apache Kafka, which looks at the rest when a record is to go there.
+    assert!(["dlq.a", "a", "", " ", "a b", ".", "dlq.__a"].into_iter().all(may));
+    assert!(!["__a", "__consumer_offsets"].into_iter().any(may));
+}
+
+#[test]
 fn a_groups_config_keeps_to_the_brokers_bounds() {
     let settings = combined("");
     let overrides = [("consumer.session.timeout.ms", "70000")];

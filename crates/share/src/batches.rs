@@ -2,12 +2,15 @@
 //!
 //! What is written is laid over what is known: where both speak of an offset, the one that was
 //! delivered more often counts, then the state that comes later in a record's life
-//! (PersisterStateBatchCombiner). Must hold: the result is sorted, without overlaps, and two
-//! neighbours differ.
+//! (PersisterStateBatchCombiner). Whoever writes may write anything, and as much of it as a request
+//! holds. Must hold: the result is sorted, without overlaps, and two neighbours differ; it takes
+//! time and room of the order of what was written, however it overlaps.
 
-use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 
 use ottla_wire::Offset;
+
+use crate::state::UNSET;
 
 /// Records of one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +34,43 @@ impl StateBatch {
         StateBatch { first, last, ..*self }
     }
 
-    /// Bytes from outside may say anything.
+    /// Bytes from outside may say anything: what ends before it begins says nothing.
     fn is_sound(&self) -> bool {
-        self.first >= Offset(0) && self.last >= self.first && self.last < Offset(i64::MAX)
+        self.first > Offset(i64::MIN) && self.last >= self.first && self.last < Offset(i64::MAX)
+    }
+}
+
+/// Lays `new` over `old` and drops what is below `start`, where there is one.
+pub(crate) fn combine(old: &[StateBatch], new: &[StateBatch], start: Offset) -> Vec<StateBatch> {
+    let sound = old.iter().chain(new).filter(|batch| batch.is_sound());
+    let mut batches: Vec<StateBatch> = match start {
+        UNSET => sound.copied().collect(),
+        _ => sound
+            .filter(|batch| batch.last >= start)
+            .map(|batch| batch.cut(batch.first.max(start), batch.last))
+            .collect(),
+    };
+    batches.sort_by_key(|batch| batch.first);
+    let mut combined: Vec<StateBatch> = Vec::with_capacity(batches.len());
+    let mut coming = batches.iter().peekable();
+    // Those that reach so far, the one that counts on top.
+    let mut reaching: BinaryHeap<(i16, i8, Offset)> = BinaryHeap::new();
+    let mut at = Offset(i64::MIN);
+    loop {
+        while reaching.peek().is_some_and(|(.., last)| *last < at) {
+            reaching.pop();
+        }
+        if reaching.is_empty() {
+            let Some(next) = coming.peek() else { return combined };
+            at = at.max(next.first);
+        }
+        while let Some(batch) = coming.next_if(|batch| batch.first <= at) {
+            reaching.push((batch.count, batch.state, batch.last));
+        }
+        let Some((count, state, last)) = reaching.peek().copied() else { continue };
+        let until = coming.peek().map_or(last, |next| last.min(before(next.first)));
+        push(&mut combined, StateBatch { first: at, last: until, state, count });
+        at = until.next();
     }
 }
 
@@ -41,48 +78,14 @@ fn before(offset: Offset) -> Offset {
     Offset(offset.0 - 1)
 }
 
-/// Lays `new` over `old` and drops what is below `start`.
-pub(crate) fn combine(old: &[StateBatch], new: &[StateBatch], start: Offset) -> Vec<StateBatch> {
-    let mut laid = BTreeMap::new();
-    for batch in old.iter().chain(new).filter(|batch| batch.is_sound()) {
-        lay(&mut laid, *batch);
-    }
-    let mut combined: Vec<StateBatch> = Vec::with_capacity(laid.len());
-    for batch in laid.into_values().filter(|batch| batch.last >= start) {
-        let batch = batch.cut(batch.first.max(start), batch.last);
-        match combined.last_mut() {
-            Some(former) if former.last.next() == batch.first && former.rank() == batch.rank() => {
-                former.last = batch.last;
-            }
-            _ => combined.push(batch),
+/// Goes on with the last one where that stands alike.
+fn push(combined: &mut Vec<StateBatch>, batch: StateBatch) {
+    match combined.last_mut() {
+        Some(former) if former.last.next() == batch.first && former.rank() == batch.rank() => {
+            former.last = batch.last;
         }
+        _ => combined.push(batch),
     }
-    combined
-}
-
-fn lay(laid: &mut BTreeMap<Offset, StateBatch>, batch: StateBatch) {
-    let (first, last) = (batch.first, batch.last);
-    let reaching = laid.range(..first).next_back().filter(|(_, known)| known.last >= first);
-    let from = reaching.map_or(first, |(known, _)| *known);
-    let overlapped: Vec<StateBatch> = laid.range(from..=last).map(|(_, known)| *known).collect();
-    let mut put = |piece: StateBatch| {
-        if piece.first <= piece.last {
-            laid.insert(piece.first, piece);
-        }
-    };
-    let mut at = first;
-    for known in overlapped {
-        let (low, high) = (known.first.max(first), known.last.min(last));
-        if known.first < first {
-            put(known.cut(known.first, before(first)));
-        }
-        put(batch.cut(at, before(low)));
-        let winner = if known.rank() > batch.rank() { known } else { batch };
-        put(winner.cut(low, high));
-        put(known.cut(last.next().max(known.first), known.last));
-        at = high.next();
-    }
-    put(batch.cut(at, last));
 }
 
 #[cfg(test)]
@@ -136,5 +139,36 @@ mod tests {
     #[test]
     fn nonsense_from_outside_is_passed_over() {
         check("", "9-3:2/1 0-1:2/1 5-9223372036854775807:0/1", 0, "0-1:2/1");
+    }
+
+    #[test]
+    fn what_begins_below_the_first_offset_is_cut_where_the_group_begins() {
+        let batch = |first, last| StateBatch { first, last, state: 2, count: 1 };
+        let new = [batch(Offset(-9), Offset(-3)), batch(Offset(-1), Offset(12))];
+        assert_eq!(combine(&[], &new, Offset(10)), [batch(Offset(10), Offset(12))]);
+        assert_eq!(combine(&[], &new, UNSET), new);
+        let all = batch(Offset(i64::MIN + 1), Offset(i64::MAX - 1));
+        let laid = combine(&[all], &new, UNSET);
+        assert_eq!(laid, [all]);
+    }
+
+    #[test]
+    fn long_lists_that_overlap_a_thousandfold_are_laid_in_one_walk() {
+        let small = (0..50_000).map(|at| StateBatch {
+            first: Offset(2 * at),
+            last: Offset(2 * at),
+            state: 0,
+            count: 1,
+        });
+        let small: Vec<StateBatch> = small.collect();
+        let over = |at| StateBatch {
+            first: Offset(at),
+            last: Offset(99_999),
+            state: i8::try_from(at % 5).unwrap(),
+            count: i16::try_from(at % 7).unwrap(),
+        };
+        let over: Vec<StateBatch> = (0..50_000).map(over).collect();
+        let last = StateBatch { first: Offset(34), last: Offset(99_999), state: 4, count: 6 };
+        assert_eq!(combine(&small, &over, Offset(0)).last(), Some(&last));
     }
 }

@@ -2,9 +2,11 @@
 //! DeleteShareGroupState (86) and ReadShareGroupStateSummary (87, v0-1), for one share partition
 //! each.
 //!
-//! The order of the checks is that of Kafka 4.3 (ShareCoordinatorShard). A leader that reads fences
-//! those before it. Write v1 and summary v1 have the count of deliveries that are done.
+//! The order of the checks is that of Kafka 4.4 (ShareCoordinatorShard). A leader that reads fences
+//! those before it. Write v1 and summary v1 have the count of deliveries that are done. Where a
+//! group begins goes forward only, until it is initialized anew.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use ottla_wire::messages::share_update_value::{self, ShareUpdateValue};
@@ -42,17 +44,20 @@ impl ShareStates {
         request: &initialize_share_group_state_request::PartitionData,
     ) -> Decided {
         let known = self.get(key);
-        let refused = check_key(key).and_then(|()| {
-            let newest = known.map_or(NO_EPOCH, |known| known.state_epoch);
-            let is_fenced = request.state_epoch != NO_EPOCH && newest > request.state_epoch;
-            if is_fenced { Err(told(ErrorCode::FENCED_STATE_EPOCH)) } else { check_exists(ask) }
-        });
+        let refused = check_key(key)
+            .and_then(|()| check_not_negative(LeaderEpoch(0), request.state_epoch))
+            .and_then(|()| {
+                let newest = known.map_or(NO_EPOCH, |known| known.state_epoch);
+                let is_fenced = newest > request.state_epoch;
+                if is_fenced { Err(told(ErrorCode::FENCED_STATE_EPOCH)) } else { check_exists(ask) }
+            });
         let (error_code, error_message) = in_words(refused);
         let records = refused.is_ok().then(|| {
             let state = State {
                 snapshot_epoch: known.map_or(0, |known| known.snapshot_epoch.saturating_add(1)),
                 state_epoch: request.state_epoch,
                 leader_epoch: LeaderEpoch(0),
+                newest_leader: LeaderEpoch(0),
                 start: request.start_offset,
                 // From where a group begins is known, nothing is done with (ShareGroupOffset).
                 delivery_complete_count: if request.start_offset == UNSET { -1 } else { 0 },
@@ -83,6 +88,7 @@ impl ShareStates {
     ) -> Decided {
         let epoch = request.leader_epoch;
         let found = check_key(key)
+            .and_then(|()| check_not_negative(epoch, 0))
             .and_then(|()| self.get(key).ok_or((ErrorCode::INVALID_REQUEST, UNINITIALIZED_READ)))
             .and_then(|known| check_leader(known, epoch).map(|()| known))
             .and_then(|known| check_exists(ask).map(|()| known));
@@ -106,7 +112,7 @@ impl ShareStates {
                 ..Default::default()
             });
             reply.state_batches = batches.collect();
-            if epoch.0 != NO_EPOCH && epoch != known.leader_epoch {
+            if epoch != known.newest_leader {
                 let written = Written {
                     leader_epoch: epoch,
                     start: known.start,
@@ -128,11 +134,11 @@ impl ShareStates {
         request: &write_share_group_state_request::PartitionData,
     ) -> Decided {
         let found = check_key(key)
+            .and_then(|()| check_not_negative(request.leader_epoch, request.state_epoch))
             .and_then(|()| self.get(key).ok_or((ErrorCode::INVALID_REQUEST, UNINITIALIZED_WRITE)))
             .and_then(|known| check_leader(known, request.leader_epoch).map(|()| known))
             .and_then(|known| {
-                let (newest, epoch) = (known.state_epoch, request.state_epoch);
-                let is_fenced = epoch != NO_EPOCH && newest > epoch;
+                let is_fenced = known.state_epoch > request.state_epoch;
                 if is_fenced { Err(told(ErrorCode::FENCED_STATE_EPOCH)) } else { Ok(known) }
             })
             .and_then(|known| check_exists(ask).map(|()| known));
@@ -144,10 +150,16 @@ impl ShareStates {
                 state: batch.delivery_state,
                 count: batch.delivery_count,
             });
+            let (start, count) = (request.start_offset, request.delivery_complete_count);
             let written = Written {
-                leader_epoch: request.leader_epoch,
-                start: request.start_offset,
-                delivery_complete_count: request.delivery_complete_count,
+                // It has read before, or it will.
+                leader_epoch: known.leader_epoch,
+                start: start.max(known.start),
+                delivery_complete_count: match start.cmp(&known.start) {
+                    Ordering::Less => known.delivery_complete_count,
+                    Ordering::Equal => count.max(known.delivery_complete_count),
+                    Ordering::Greater => count,
+                },
                 batches: batches.collect(),
             };
             generate(ask, key, known, written)
@@ -225,9 +237,8 @@ impl ShareStates {
 
 /// The record of a write: an update, or a snapshot when there were enough of them.
 fn generate(ask: &Ask<'_>, key: &Key, known: &State, written: Written) -> ShareRecord {
-    let leader_epoch = known.leader_epoch.max(written.leader_epoch);
+    let (leader_epoch, start) = (written.leader_epoch, written.start);
     if known.updates >= ask.settings.updates_per_snapshot {
-        let start = if written.start == UNSET { known.start } else { written.start };
         let state = State {
             snapshot_epoch: known.snapshot_epoch.saturating_add(1),
             leader_epoch,
@@ -240,7 +251,7 @@ fn generate(ask: &Ask<'_>, key: &Key, known: &State, written: Written) -> ShareR
         };
         return snapshot(key, &state);
     }
-    let batches = combine(&[], &written.batches, written.start);
+    let batches = combine(&[], &written.batches, start);
     let batches = batches.iter().map(|batch| share_update_value::StateBatch {
         first_offset: batch.first,
         last_offset: batch.last,
@@ -251,7 +262,7 @@ fn generate(ask: &Ask<'_>, key: &Key, known: &State, written: Written) -> ShareR
     let value = ShareUpdateValue {
         snapshot_epoch: known.snapshot_epoch,
         leader_epoch,
-        start_offset: written.start,
+        start_offset: start,
         delivery_complete_count: written.delivery_complete_count,
         state_batches: batches.collect(),
         ..Default::default()
@@ -292,8 +303,18 @@ fn check_key(key: &Key) -> Result<(), Refused> {
     Ok(())
 }
 
+fn check_not_negative(leader: LeaderEpoch, state_epoch: i32) -> Result<(), Refused> {
+    if leader < LeaderEpoch(0) {
+        return Err((ErrorCode::INVALID_REQUEST, "the leader epoch is negative"));
+    }
+    if state_epoch < 0 {
+        return Err((ErrorCode::INVALID_REQUEST, "the state epoch is negative"));
+    }
+    Ok(())
+}
+
 fn check_leader(known: &State, epoch: LeaderEpoch) -> Result<(), Refused> {
-    let is_fenced = epoch.0 != NO_EPOCH && known.leader_epoch > epoch;
+    let is_fenced = known.newest_leader > epoch;
     if is_fenced { Err(told(ErrorCode::FENCED_LEADER_EPOCH)) } else { Ok(()) }
 }
 

@@ -36,8 +36,10 @@ pub struct State {
     pub snapshot_epoch: i32,
     /// Which initialisation it comes from.
     pub state_epoch: i32,
-    /// The newest leader of the partition that has asked.
+    /// The leader of the partition that has read it last; 0 when it has begun anew since.
     pub leader_epoch: LeaderEpoch,
+    /// The newest leader of the partition that has ever read it: none before may read or write.
+    pub(crate) newest_leader: LeaderEpoch,
     /// The first offset that is not done with, or -1.
     pub start: Offset,
     /// How many records from the start on are done with, or -1 when nobody has said.
@@ -84,13 +86,14 @@ impl State {
             count: batch.delivery_count,
         });
         let known_epochs = known.map_or((LeaderEpoch(NO_EPOCH), NO_EPOCH), |known| {
-            (known.leader_epoch, known.state_epoch)
+            (known.newest_leader, known.state_epoch)
         });
         State {
             snapshot_epoch: value.snapshot_epoch,
             // Epochs never go back, whatever a snapshot says.
             state_epoch: value.state_epoch.max(known_epochs.1),
-            leader_epoch: value.leader_epoch.max(known_epochs.0),
+            leader_epoch: value.leader_epoch,
+            newest_leader: value.leader_epoch.max(known_epochs.0),
             start: value.start_offset,
             delivery_complete_count: value.delivery_complete_count,
             batches: batches.collect(),
@@ -104,8 +107,13 @@ impl State {
     fn updated(&self, value: &ShareUpdateValue) -> State {
         let batches: Vec<StateBatch> = value.state_batches.iter().map(of_update).collect();
         let start = if value.start_offset == UNSET { self.start } else { value.start_offset };
+        let leader_epoch = match value.leader_epoch {
+            LeaderEpoch(NO_EPOCH) => self.leader_epoch,
+            told => told,
+        };
         State {
-            leader_epoch: self.leader_epoch.max(value.leader_epoch),
+            leader_epoch,
+            newest_leader: self.newest_leader.max(value.leader_epoch),
             start,
             delivery_complete_count: value.delivery_complete_count,
             batches: combine(&self.batches, &batches, start),
@@ -120,6 +128,7 @@ impl State {
             snapshot_epoch: value.snapshot_epoch,
             state_epoch: 0,
             leader_epoch: value.leader_epoch,
+            newest_leader: value.leader_epoch,
             start: value.start_offset,
             delivery_complete_count: value.delivery_complete_count,
             batches: value.state_batches.iter().map(of_update).collect(),

@@ -195,7 +195,7 @@ epochs 2/1 from 5, 3 done",
 fn a_former_leader_and_a_former_state_are_fenced() {
     check(
         "init 0 2 0 | read 0 5 | read 0 4 | write 0 2/4 0 0-0:2 | write 0 1/5 0 0-0:2 | init 0 1 0 \
-         | init 0 3 7 | write 0 2/5 0 0-0:2 | read 0 -1",
+         | init 0 3 7 | write 0 2/5 0 0-0:2 | read 0 5",
         "snapshot 0 of 0 (epochs 2/0) from 0 [], done
 update 0 of 0 (5): 0, epoch 2 from 0 []
 FENCED_LEADER_EPOCH
@@ -205,6 +205,69 @@ FENCED_STATE_EPOCH
 snapshot 1 of 0 (epochs 3/0) from 7 [], done
 FENCED_STATE_EPOCH
 epoch 3 from 7 []",
+    );
+}
+
+#[test]
+fn epochs_and_partitions_below_zero_are_refused() {
+    check(
+        "init 0 -1 0 | init 0 -2 0 | init -1 2 0 | init 0 2 0 | read 0 -1 | read -1 0 \
+         | write 0 -1/0 0 0-0:2 | write 0 2/-1 0 0-0:2 | write -1 2/0 0 0-0:2 | summary 0",
+        "INVALID_REQUEST
+INVALID_REQUEST
+INVALID_REQUEST
+snapshot 0 of 0 (epochs 2/0) from 0 [], done
+INVALID_REQUEST
+INVALID_REQUEST
+INVALID_REQUEST
+INVALID_REQUEST
+INVALID_REQUEST
+epochs 2/0 from 0, 0 done",
+    );
+}
+
+#[test]
+fn where_a_group_begins_does_not_go_back() {
+    check(
+        "init 0 2 10 | write 0 2/0 14 15-18:2 | summary 0 | write 0 2/0 4 3-12:2 \
+         | write 0 2/0 -7 3-16:4 | read 0 0 | summary 0 | init 0 3 12 | summary 0",
+        "snapshot 0 of 0 (epochs 2/0) from 10 [], done
+update 0 of 0 (0): 1, done
+epochs 2/0 from 14, 3 done
+update 0 of 0 (0): 0, done
+snapshot 1 of 0 (epochs 2/0) from 14 [14-16:4 17-18:2], done
+epoch 2 from 14 [14-16:4 17-18:2]
+epochs 2/0 from 14, 3 done
+snapshot 2 of 0 (epochs 3/0) from 12 [], done
+epochs 3/0 from 12, 0 done",
+    );
+}
+
+#[test]
+fn batches_without_sense_are_passed_over_or_kept_as_they_are() {
+    check(
+        "init 0 2 0 | write 0 2/0 0 9-5:2 | write 0 2/0 0 2-3:77 | read 0 0 \
+         | write 0 2/0 0 5-9223372036854775807:2 | read 0 0",
+        "snapshot 0 of 0 (epochs 2/0) from 0 [], done
+update 0 of 0 (0): 0, done
+update 0 of 0 (0): 1, done
+epoch 2 from 0 [2-3:77]
+snapshot 1 of 0 (epochs 2/0) from 0 [2-3:77], done
+epoch 2 from 0 [2-3:77]",
+    );
+}
+
+#[test]
+fn a_new_initialisation_forgets_its_leader_but_fences_those_before() {
+    check(
+        "init 0 2 0 | read 0 5 | init 0 3 0 | summary 0 | read 0 4 | read 0 5 | summary 0",
+        "snapshot 0 of 0 (epochs 2/0) from 0 [], done
+update 0 of 0 (5): 0, epoch 2 from 0 []
+snapshot 1 of 0 (epochs 3/0) from 0 [], done
+epochs 3/0 from 0, 0 done
+FENCED_LEADER_EPOCH
+epoch 3 from 0 []
+epochs 3/0 from 0, 0 done",
     );
 }
 

@@ -141,6 +141,19 @@ fn what_cannot_come_to_the_queue_is_archived_all_the_same() {
 }
 
 #[test]
+fn records_are_archived_where_no_topic_can_have_the_queues_name() {
+    for queue in ["dlq.a b", "dlq./", "."] {
+        let mut house = house(&["errors.deadletterqueue.auto.create.topics.enable=true"]);
+        house.configure_group("g", TOPIC, queue);
+        put(&house, &["a", "b"]);
+        assert_eq!(take(&house, "m"), "0-1/1 a b");
+        assert_eq!(acknowledge(&house, "m", 1, &[(0, 0, REJECT)]), "NONE NONE");
+        house.pass_ms(16_000);
+        assert_eq!(summary(&house), (0, 1), "{queue}");
+    }
+}
+
+#[test]
 fn a_queue_that_does_not_take_letters_for_a_while_is_tried_again_and_given_up_at_last() {
     let mut house = house(&[]);
     house.topic("dlq.t", 1, &[(ENABLE, "true")]);

@@ -17,6 +17,7 @@ mod metadata;
 mod obeyed;
 mod offsets;
 mod produce;
+mod share_states;
 mod shares;
 mod streams;
 mod support;

@@ -1,9 +1,9 @@
 //! The requests to the share coordinator (83 to 87), each for many share partitions.
 //!
-//! Every share partition is asked for at its own shard; the answers are put together by topic, in
-//! the order of the request. Not here: the rules, which are those of share; what the cluster has,
-//! and who may ask.
+//! Every share partition is asked for at its own shard; the answers are put together by topic. Not
+//! here: the rules, which are those of share; what the cluster has, and who may ask.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_share::{Ask, Decided, Key, ShareReply, ShareStates, Soft};
@@ -49,15 +49,22 @@ macro_rules! requests {
                             ..Default::default()
                         },
                     };
-                    let topics = request.topics.iter().map(|topic| {
-                        let topic_id = topic.topic_id;
-                        let results = topic.partitions.iter().map(|asked| {
-                            let place = (&request.group_id, topic_id, asked.partition);
+                    // Of no group there is nothing to tell, and what is named twice is asked
+                    // twice, but answered once (ShareCoordinatorService).
+                    let topics = request.topics.iter().filter(|_| !request.group_id.is_empty());
+                    let mut told: BTreeMap<TopicId, BTreeMap<PartitionIndex, _>> = BTreeMap::new();
+                    for (topic_id, asked) in topics
+                        .flat_map(|topic| topic.partitions.iter().map(|it| (topic.topic_id, it)))
+                    {
+                        let place = (&request.group_id, topic_id, asked.partition);
+                        let answer =
                             ask(&self.shared, place, exists, &shape, |shares, soft, ask, key| {
                                 shares.$decide(soft, ask, key, asked)
-                            })
-                        });
-                        Answer::all(results.collect()).map(move |partitions| {
+                            });
+                        told.entry(topic_id).or_default().insert(asked.partition, answer);
+                    }
+                    let topics = told.into_iter().map(|(topic_id, results)| {
+                        Answer::all(results.into_values().collect()).map(move |partitions| {
                             $module::$topic { topic_id, partitions, ..Default::default() }
                         })
                     });
