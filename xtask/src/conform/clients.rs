@@ -202,6 +202,15 @@ pub(crate) const CLIENTS: &[Client] = &[
             -cp {cache}/java/classes:{cache}/java/libs/* Shares",
         features: &["shared", "verdicts", "described", "dead-letters", "offsets-first",
             "restart"] },
+    Client { name: "java-share-changes", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* ShareChanges",
+        features: &["callbacks", "implicit", "record-limit", "isolation", "locks", "renewed",
+            "grows", "topic-deleted"] },
+    Client { name: "java-share-kills", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
+        command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
+            -cp {cache}/java/classes:{cache}/java/libs/* ShareKills",
+        features: &["nothing-lost", "counted", "confirmed"] },
     Client { name: "java-transactions", needs: &["java", "javac", "mvn"], kits: &[&JAVA],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/java/classes:{cache}/java/libs/* Transactions",
@@ -260,6 +269,9 @@ pub(crate) const CLIENTS: &[Client] = &[
         features: TRANSACTIONS },
     Client { name: "console-tools", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
         command: "{root}/conform/tools/suite {cache}/tools/libs", features: FEATURES },
+    Client { name: "console-share-tools", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
+        command: "{root}/conform/tools/shares {cache}/tools/libs",
+        features: &["console-share-consumer", "share-groups"] },
     Client { name: "folders", needs: &["java", "javac", "mvn"], kits: &[&TOOLS],
         command: "java -Xmx256M -XX:TieredStopAtLevel=1 \
             -cp {cache}/tools/classes:{cache}/tools/libs/* ThereAndBack",

@@ -27,9 +27,8 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
-public final class Shares extends Story {
+public final class Shares extends ShareStory {
     private static final int SECONDS_PER_FEATURE = 120;
-    private static final Duration COMMIT = Duration.ofSeconds(30);
 
     private Shares(String bootstrap) {
         super(bootstrap, "shares-" + System.currentTimeMillis());
@@ -44,46 +43,6 @@ public final class Shares extends Story {
         run("offsets-first", SECONDS_PER_FEATURE, suite::offsetsFirst);
         run("restart", SECONDS_PER_FEATURE, suite::outliving);
         System.exit(0);
-    }
-
-    private KafkaShareConsumer<String, String> member(String group) {
-        Map<String, Object> config = common(StringSerializer.class, StringDeserializer.class);
-        config.remove("heartbeat.interval.ms");
-        config.remove("auto.offset.reset");
-        config.remove("enable.auto.commit");
-        config.put("group.id", group);
-        config.put("share.acknowledgement.mode", "explicit");
-        return new KafkaShareConsumer<>(config);
-    }
-
-    /** The name of a group that begins with the first record. */
-    private String group(String name) {
-        String group = prefix + "-" + name;
-        var of = new ConfigResource(ConfigResource.Type.GROUP, group);
-        var reset = new ConfigEntry("share.auto.offset.reset", "earliest");
-        get(admin.incrementalAlterConfigs(
-            Map.of(of, List.of(new AlterConfigOp(reset, AlterConfigOp.OpType.SET)))).all());
-        return group;
-    }
-
-    private void send(String topic, int from, int until) {
-        Map<String, Object> config = common(StringSerializer.class, StringDeserializer.class);
-        try (var producer = new KafkaProducer<String, String>(config)) {
-            for (int i = from; i < until; i++) {
-                get(producer.send(new ProducerRecord<>(topic, i % 2, null, "v" + i)));
-            }
-        }
-    }
-
-    /** Polls once and accepts; gives what was accepted and is written. */
-    private static List<String> accept(KafkaShareConsumer<String, String> member) {
-        List<String> got = new ArrayList<>();
-        for (ConsumerRecord<String, String> record : member.poll(POLL)) {
-            member.acknowledge(record, AcknowledgeType.ACCEPT);
-            got.add(record.value());
-        }
-        boolean written = member.commitSync(COMMIT).values().stream().allMatch(it -> it.isEmpty());
-        return written ? got : List.of();
     }
 
     /** Two members of one group get every record once between them. */
