@@ -151,8 +151,9 @@ class History:
         self.lists, self.moved = (suite.topic(name, LISTS) for name in ("lists", "moved"))
         # KafkaJS commits offsets without the generation of its group, so that a mover which is no
         # member any more is fenced by its transactional id alone: there is one.
-        # And its readers let records of an aborted transaction through when that ended behind one
-        # that began later (filterAbortedMessages.js): there is one writer.
+        # And its readers step into one aborted transaction with each record, so that they let records
+        # through where several are open when they begin to read (filterAbortedMessages.js): there is
+        # one writer.
         slots = [1] if client == "kafkajs" else [1, 2]
         self.lives, self.running = Counter(), {}
         for name in [f"{kind}-{slot}" for kind in ("writer", "mover") for slot in slots]:

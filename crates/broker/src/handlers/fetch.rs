@@ -207,12 +207,14 @@ impl Fetching {
             let slice = read(&self.ctx, log, wanted.offset, max_bytes, end, is_first).await?;
             if self.isolation == Isolation::ReadCommitted {
                 let aborted = log.aborted_in(wanted.offset, &slice).map_err(ReadError::from);
-                let aborted = aborted.map_err(|error| error.code())?.into_iter().map(|aborted| {
-                    AbortedTransaction {
-                        producer_id: aborted.producer_id,
-                        first_offset: aborted.first_offset,
-                        ..Default::default()
-                    }
+                let mut aborted = aborted.map_err(|error| error.code())?;
+                // Apache Kafka tells them as they ended. KafkaJS takes them for told as they began,
+                // and would let through what is aborted before one that began later.
+                aborted.sort_unstable_by_key(|one| one.first_offset);
+                let aborted = aborted.into_iter().map(|aborted| AbortedTransaction {
+                    producer_id: aborted.producer_id,
+                    first_offset: aborted.first_offset,
+                    ..Default::default()
                 });
                 data.aborted_transactions = Some(aborted.collect());
             }

@@ -5,8 +5,11 @@ use ottla_wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic
 use ottla_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use ottla_wire::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use ottla_wire::messages::*;
-use ottla_wire::{ErrorCode, PartitionIndex, ProducerEpoch, ProducerId, StrBytes, Timestamp};
+use ottla_wire::{
+    ErrorCode, Offset, PartitionIndex, ProducerEpoch, ProducerId, StrBytes, Timestamp,
+};
 
+use crate::fetch::fetch;
 use crate::support::{House, ME, NOW, batch_with, feature, produce};
 
 pub(crate) const ID: &str = "payments";
@@ -498,6 +501,19 @@ fn a_marker_of_a_bumping_transaction_is_above_the_epoch_of_what_it_ends() {
     assert_eq!(stable_end(&house), 3);
     assert_eq!(mark_in(&house, 1, next, "t", 5), ErrorCode::NONE);
     assert_eq!(stable_end(&house), 5);
+}
+
+#[test]
+fn aborted_transactions_are_told_in_the_order_in_which_they_began() {
+    let house = house_with(&["transaction.partition.verification.enable=false"]);
+    let [long, short] = [901, 902].map(|id| (ProducerId(id), ProducerEpoch(0)));
+    let written = [write(&house, long, 0, "a"), write(&house, short, 0, "b")];
+    let ended = [mark(&house, short, "t", 0), mark(&house, long, "t", 0)];
+    assert_eq!([written, ended], [[ErrorCode::NONE; 2]; 2]);
+    let request = FetchRequest { isolation_level: 1, ..fetch("t", 0) };
+    let told = house.ask(12, request).responses[0].partitions[0].aborted_transactions.clone();
+    let told = told.unwrap_or_default().into_iter().map(|one| (one.producer_id, one.first_offset));
+    assert_eq!(told.collect::<Vec<_>>(), [(long.0, Offset(0)), (short.0, Offset(1))]);
 }
 
 #[test]
