@@ -156,6 +156,7 @@ class History:
         # one writer.
         slots = [1] if client == "kafkajs" else [1, 2]
         self.lives, self.running = Counter(), {}
+        self.done, self.moved_on = 0, time.monotonic()
         for name in [f"{kind}-{slot}" for kind in ("writer", "mover") for slot in slots]:
             self.begin(name)
         self.begin("reader")
@@ -184,6 +185,15 @@ class History:
         self.running[name].wait()
 
     def tend(self, done):
+        if done != self.done:
+            self.done, self.moved_on = done, time.monotonic()
+        # librdkafka waits in send_offsets_to_transaction for ever, whatever time it is given, now and
+        # then when a broker has been killed.
+        if time.monotonic() > self.moved_on + HANGS_AFTER:
+            print("nothing moves: everybody begins anew", file=sys.stderr)
+            self.moved_on = time.monotonic()
+            for name in self.running:
+                self.kill(name)
         for name, process in self.running.items():
             if process.poll() is not None:
                 self.begin(name)
