@@ -41,6 +41,7 @@ func setupCompare(flags *flag.FlagSet) func() error {
 	runs := flags.Int("runs", 5, "turns of each side")
 	data := flags.String("data", "data", "folder for the turns' data directories; each is removed after its turn")
 	out := flags.String("out", "", "file for all results as JSON")
+	backed := flags.Int64("backed-gb", 0, "keep about so many GB of the machine's free memory backed by its host, and hold as many (backed.go)")
 	spec.flags(flags)
 	flags.DurationVar(&base.Duration, "duration", base.Duration, "of each throughput measurement")
 	return func() error {
@@ -49,6 +50,13 @@ func setupCompare(flags *flag.FlagSet) func() error {
 		}
 		if sides[0].name == sides[1].name {
 			return errors.New("--name-a and --name-b must differ")
+		}
+		if *backed > 0 {
+			release, err := keepBacked(*backed << 30)
+			if err != nil {
+				return err
+			}
+			defer release()
 		}
 		return compare(os.Stdout, sides, spec, *runs, *data, *out)
 	}
