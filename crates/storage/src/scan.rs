@@ -59,7 +59,9 @@ pub(crate) struct Scan<'a> {
     end: u64,
     chunk: usize,
     resident: bool,
+    /// Its first `filled` bytes are those of the file at `buffer_at`; the others are of no use.
     buffer: Vec<u8>,
+    filled: usize,
     buffer_at: u64,
 }
 
@@ -73,8 +75,20 @@ impl<'a> Scan<'a> {
             chunk,
             resident: false,
             buffer: Vec::new(),
+            filled: 0,
             buffer_at: position,
         }
+    }
+
+    /// Reads into the memory that another scan has left.
+    pub(crate) fn reusing(mut self, buffer: Vec<u8>) -> Scan<'a> {
+        self.buffer = buffer;
+        self
+    }
+
+    /// The memory, for another scan.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// Only what is in memory is read; everything else is [`ScanError::Cold`].
@@ -152,24 +166,30 @@ impl<'a> Scan<'a> {
     /// Bytes of the file from `at` on, `len` of them unless the scan's end comes before.
     fn bytes(&mut self, at: u64, len: u64) -> Result<&[u8], ScanError> {
         let len = len.min(self.end.saturating_sub(at));
-        let have = self.buffer_at + self.buffer.len() as u64;
+        let have = self.buffer_at + self.filled as u64;
         if at < self.buffer_at || at + len > have {
             self.fill(at, len)?;
         }
         let from = usize::try_from(at - self.buffer_at).unwrap_or(usize::MAX);
         let until = from.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
-        Ok(self.buffer.get(from..until.min(self.buffer.len())).unwrap_or_default())
+        Ok(self.buffer.get(from..until.min(self.filled)).unwrap_or_default())
     }
 
+    /// Reads from `at` on; what is there already moves to the front.
     fn fill(&mut self, at: u64, len: u64) -> Result<(), ScanError> {
         let want = len.max(self.chunk as u64).min(self.end - at);
         let want = usize::try_from(want).map_err(|_| ScanError::Torn("too large".to_owned()))?;
-        self.buffer.clear();
-        self.buffer.resize(want, 0);
-        self.buffer_at = at;
-        let mut filled = 0;
+        let behind = at.checked_sub(self.buffer_at).and_then(|from| usize::try_from(from).ok());
+        let had = behind.filter(|from| *from < self.filled).map_or(0..0, |from| from..self.filled);
+        let mut filled = had.len().min(want);
+        self.buffer.copy_within(had, 0);
+        // Should reading fail, nothing is there.
+        (self.filled, self.buffer_at) = (0, at);
+        if self.buffer.len() < want {
+            self.buffer.resize(want, 0);
+        }
         while filled < want {
-            let rest = &mut self.buffer[filled..];
+            let rest = &mut self.buffer[filled..want];
             let read = if self.resident {
                 match self.file.read_at_resident(rest, at + filled as u64) {
                     Ok(Some(read)) => Ok(read),
@@ -185,7 +205,7 @@ impl<'a> Scan<'a> {
                 read => filled += read,
             }
         }
-        self.buffer.truncate(filled);
+        self.filled = filled;
         Ok(())
     }
 }

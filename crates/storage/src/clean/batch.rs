@@ -63,6 +63,8 @@ pub(crate) struct Rules<'a> {
 #[derive(Default)]
 pub(crate) struct Tools {
     pub(crate) scratch: Scratch,
+    /// What batches are read into.
+    pub(crate) buffer: Vec<u8>,
     kept: Kept,
 }
 

@@ -196,7 +196,8 @@ impl Pass {
             }
         };
         let file = segment.file()?;
-        let mut scan = Scan::new(&file, from, segment.size(), self.read_bytes);
+        let scan = Scan::new(&file, from, segment.size(), self.read_bytes);
+        let mut scan = scan.reusing(std::mem::take(&mut self.tools.buffer));
         let mut mapping = Mapping {
             keys: &mut self.keys,
             from: self.dirt.first_dirty,
@@ -224,16 +225,17 @@ impl Pass {
             }
             good = batch.last_offset().next();
         }
-        let read = scan.position() - from;
-        phase.place = Some(Place { position: scan.position(), offset: good });
-        if scan.position() >= segment.size() {
+        let position = scan.position();
+        self.tools.buffer = scan.into_buffer();
+        phase.place = Some(Place { position, offset: good });
+        if position >= segment.size() {
             phase.segments.pop_front();
             phase.place = None;
             let next = phase.segments.front().map_or(self.dirt.round_end, |next| next.base);
             self.mapped_to = next + -1;
             segment.close_idle();
         }
-        Ok(Stepped::More(read))
+        Ok(Stepped::More(position - from))
     }
 
     /// The map is as it will be: from the log's begin on everything is written anew.
@@ -295,7 +297,8 @@ impl Pass {
             delete_retention_ms: self.config.delete_retention_ms,
         };
         let file = segment.file()?;
-        let mut scan = Scan::new(&file, from, segment.size(), self.read_bytes);
+        let scan = Scan::new(&file, from, segment.size(), self.read_bytes);
+        let mut scan = scan.reusing(std::mem::take(&mut self.tools.buffer));
         while scan.position() - from < STEP_BYTES {
             let at = scan.position();
             let Some(placed) = next(&mut scan, &self.log, &segment, good)? else { break };
@@ -317,9 +320,11 @@ impl Pass {
             }
             good = batch.last_offset().next();
         }
-        current.place = Place { position: scan.position(), offset: good };
-        let moved = scan.position() - from + (current.output.size() - before);
-        if scan.position() >= segment.size() {
+        let position = scan.position();
+        self.tools.buffer = scan.into_buffer();
+        current.place = Place { position, offset: good };
+        let moved = position - from + (current.output.size() - before);
+        if position >= segment.size() {
             current.at += 1;
             let next = current.segments.get(current.at);
             current.place = Place::begin(next.unwrap_or(&segment));
@@ -399,6 +404,8 @@ fn next(
     let at = scan.position();
     let torn = |error| torn(log, segment, good, error);
     let Some(placed) = scan.next().map_err(torn)? else { return Ok(None) };
+    // It will be looked at whole, so the checksum must not read it part by part before that.
+    scan.body(&placed).map_err(torn)?;
     scan.verify(&placed).map_err(torn)?;
     if placed.header().base_offset() < good || placed.last_offset() >= next_base(log, segment.base)
     {
