@@ -19,6 +19,7 @@ use ottla_wire::{FileSlice, Part};
 use tokio::io::AsyncWriteExt;
 
 use crate::budget::{Budget, Share};
+use crate::buffers::Buffers;
 use crate::frame_reader::{FrameError, FrameReader};
 use crate::limits::Limits;
 use crate::service::{BoxFuture, CloseReason, ConnectionInfo, Outcome, Reply, Service};
@@ -119,11 +120,11 @@ impl<S: Service + ?Sized> Connection<S> {
         info: Arc<ConnectionInfo>,
         service: Arc<S>,
         limits: Arc<Limits>,
-        budget: Budget,
+        (budget, buffers): (Budget, Buffers),
         meter: Arc<ListenerMeter>,
     ) -> Self {
         let (reader, writer) = stream.into_split();
-        let frames = FrameReader::new(limits.frame_bytes_max);
+        let frames = FrameReader::new(limits.frame_bytes_max, buffers);
         let last_active = env.monotonic();
         let idle = env.sleep_until(last_active + limits.idle_max);
         let slots = VecDeque::new();

@@ -2,7 +2,8 @@
 //!
 //! Reads a frame as it arrives: memory follows what has come in, never what a peer claims, but
 //! for a peer that has already sent frames as large. An idle connection holds no buffer.
-//! Cost per frame: one allocation, no copy beyond the first [`CHUNK`] bytes.
+//! Cost per frame: one allocation, no copy beyond the first [`CHUNK`] bytes; a large one goes into
+//! a buffer that an earlier one has left (buffers.rs).
 
 use std::future::Future;
 use std::io;
@@ -11,6 +12,8 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::buffers::{Buffers, Lent};
 
 /// What is read ahead at most: many small requests come in one read.
 const CHUNK: usize = 16 * 1024;
@@ -67,23 +70,36 @@ fn remedy(size: i32) -> &'static str {
 /// The unread bytes of one connection.
 pub(crate) struct FrameReader {
     buffer: BytesMut,
+    /// The frame that is being read, when it is a large one. Nothing is read ahead of it then.
+    large: Option<Large>,
+    buffers: Buffers,
     max: usize,
     /// The largest frame that came in whole: as much may be reserved at once again.
     proven: usize,
 }
 
+/// A large frame without its prefix, as far as it has come.
+struct Large {
+    size: usize,
+    bytes: Lent,
+}
+
 impl FrameReader {
-    pub(crate) fn new(max: usize) -> Self {
-        FrameReader { buffer: BytesMut::new(), max, proven: CHUNK }
+    pub(crate) fn new(max: usize, buffers: Buffers) -> Self {
+        FrameReader { buffer: BytesMut::new(), large: None, buffers, max, proven: CHUNK }
     }
 
     /// A whole frame, when one is there already.
     pub(crate) fn buffered(&mut self) -> Result<Option<Bytes>, FrameError> {
+        if let Some(large) = self.large.take_if(|large| large.missing() == 0) {
+            self.prove(large.size);
+            return Ok(Some(Bytes::from_owner(large.bytes)));
+        }
         let Some(size) = self.claimed()? else { return Ok(None) };
         if self.buffer.len() < PREFIX + size {
             return Ok(None);
         }
-        self.proven = self.proven.max(size.min(self.max));
+        self.prove(size);
         self.buffer.advance(PREFIX);
         let frame = self.buffer.split_to(size).freeze();
         Ok(Some(frame))
@@ -96,12 +112,18 @@ impl FrameReader {
         stream: &mut R,
         cx: &mut Context<'_>,
     ) -> Poll<Result<bool, FrameError>> {
-        let wanted = match self.claimed() {
-            Ok(size) => size.map(|size| PREFIX + size),
+        let claimed = match self.claimed() {
+            Ok(claimed) => claimed,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        let room = self.make_room(wanted);
-        let filled = match self.poll_read(stream, cx, room) {
+        if let Some(size) = claimed {
+            self.begin_large(size);
+        }
+        let read = match &mut self.large {
+            Some(large) => large.poll_read(self.proven, stream, cx),
+            None => self.poll_read(claimed, stream, cx),
+        };
+        let filled = match read {
             Poll::Pending => {
                 if self.buffer.is_empty() {
                     self.buffer = BytesMut::new();
@@ -114,15 +136,20 @@ impl FrameReader {
         if filled > 0 {
             return Poll::Ready(Ok(true));
         }
-        if self.buffer.is_empty() {
+        let large = self.large.as_ref().map_or(0, |large| PREFIX + large.bytes.len());
+        let have = self.buffer.len() + large;
+        if have == 0 {
             return Poll::Ready(Ok(false));
         }
-        let want = wanted.unwrap_or(PREFIX);
-        Poll::Ready(Err(FrameError::Torn { have: self.buffer.len(), want }))
+        let want = PREFIX + claimed.unwrap_or(0);
+        Poll::Ready(Err(FrameError::Torn { have, want }))
     }
 
     /// The size that the next frame claims to have.
     fn claimed(&self) -> Result<Option<usize>, FrameError> {
+        if let Some(large) = &self.large {
+            return Ok(Some(large.size));
+        }
         let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else { return Ok(None) };
         let size = i32::from_be_bytes(*prefix);
         match usize::try_from(size) {
@@ -136,31 +163,70 @@ impl FrameReader {
         self.claimed().ok().flatten().filter(|size| *size > CHUNK)
     }
 
-    /// Makes room for the next read and says for how many bytes: a small frame is read together
-    /// with what follows it, a large one into a buffer of its own.
-    fn make_room(&mut self, wanted: Option<usize>) -> usize {
-        let missing = wanted.map_or(0, |wanted| wanted.saturating_sub(self.buffer.len()));
-        if missing <= CHUNK {
-            self.buffer.reserve(CHUNK);
-            return if missing == 0 || self.buffer.len() < CHUNK { CHUNK } else { missing };
+    fn prove(&mut self, size: usize) {
+        self.proven = self.proven.max(size.min(self.max));
+    }
+
+    /// Gives a frame a buffer of its own if more than a small read is missing.
+    fn begin_large(&mut self, size: usize) {
+        let missing = (PREFIX + size).saturating_sub(self.buffer.len());
+        if self.large.is_some() || missing <= CHUNK {
+            return;
         }
-        let believable = (self.buffer.len() * 2).max(self.proven + PREFIX);
-        let room = missing.min(believable);
-        self.buffer.reserve(room);
-        room
+        let mut bytes = self.buffers.lend(size);
+        bytes.extend_from_slice(&self.buffer[PREFIX..]);
+        self.buffer = BytesMut::new();
+        self.large = Some(Large { size, bytes });
+    }
+
+    /// Reads into the common buffer: a small frame together with what follows it.
+    fn poll_read<R: AsyncRead + Unpin>(
+        &mut self,
+        claimed: Option<usize>,
+        stream: &mut R,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let wanted = claimed.map_or(0, |size| PREFIX + size);
+        let missing = wanted.saturating_sub(self.buffer.len());
+        self.buffer.reserve(CHUNK);
+        let room = if missing == 0 || self.buffer.len() < CHUNK { CHUNK } else { missing };
+        poll_read(&mut self.buffer, room, stream, cx)
+    }
+}
+
+impl Large {
+    fn missing(&self) -> usize {
+        self.size.saturating_sub(self.bytes.len())
     }
 
     fn poll_read<R: AsyncRead + Unpin>(
         &mut self,
+        proven: usize,
         stream: &mut R,
         cx: &mut Context<'_>,
-        room: usize,
     ) -> Poll<io::Result<usize>> {
-        let mut into = (&mut self.buffer).limit(room);
-        // Reading holds no state between polls, so the future may be made anew each time.
-        let read = pin!(stream.read_buf(&mut into));
-        read.poll(cx)
+        let missing = self.missing();
+        let mut room = self.bytes.capacity() - self.bytes.len();
+        if room == 0 || self.bytes.capacity() < self.size.min(proven) {
+            let believable = (self.bytes.len() * 2).max(proven);
+            room = missing.min(believable);
+            self.bytes.reserve(room);
+        }
+        poll_read(&mut *self.bytes, room.min(missing), stream, cx)
     }
+}
+
+/// Reads at most `room` bytes, for which there is room.
+fn poll_read<R: AsyncRead + Unpin>(
+    into: &mut impl BufMut,
+    room: usize,
+    stream: &mut R,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut into = into.limit(room);
+    // Reading holds no state between polls, so the future may be made anew each time.
+    let read = pin!(stream.read_buf(&mut into));
+    read.poll(cx)
 }
 
 #[cfg(test)]
@@ -198,7 +264,7 @@ mod tests {
 
     fn read(chunks: impl IntoIterator<Item = Vec<u8>>, max: usize) -> (Vec<Vec<u8>>, String) {
         let mut stream = Chunks(chunks.into_iter().collect());
-        let mut reader = FrameReader::new(max);
+        let mut reader = FrameReader::new(max, Buffers::default());
         let mut frames = Vec::new();
         let mut cx = Context::from_waker(std::task::Waker::noop());
         loop {
@@ -262,12 +328,14 @@ mod tests {
     fn a_claimed_size_takes_no_memory() {
         let claim = (100i32 << 20).to_be_bytes().to_vec();
         let mut stream = Chunks([claim, vec![0; 10]].into());
-        let mut reader = FrameReader::new(100 << 20);
+        let mut reader = FrameReader::new(100 << 20, Buffers::default());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         for _ in 0..2 {
             assert!(reader.poll_fill(&mut stream, &mut cx).is_ready());
             assert!(reader.buffered().expect("in range").is_none());
         }
-        assert!(reader.buffer.capacity() < 4 * CHUNK, "{}", reader.buffer.capacity());
+        let large = reader.large.map_or(0, |large| large.bytes.capacity());
+        let taken = reader.buffer.capacity() + large;
+        assert!(taken <= 4 * CHUNK, "{taken}");
     }
 }

@@ -13,6 +13,7 @@
 //! ```
 
 mod budget;
+mod buffers;
 mod channel;
 mod connection;
 mod errors;

@@ -13,6 +13,7 @@ use ottla_env::{Env, Listener, SocketOptions, Spawner, Stream, Tasks};
 use ottla_metrics::{ListenerMeter, Metrics, Requests};
 
 use crate::budget::Budget;
+use crate::buffers::Buffers;
 use crate::connection::{Connection, Ended};
 use crate::limits::Limits;
 use crate::service::{ConnectionInfo, Service};
@@ -80,6 +81,7 @@ impl Server {
             env: env.clone(),
             connections: connections.spawner(),
             budget: Budget::new(limits.frames_bytes_max),
+            buffers: Buffers::default(),
             limits: Arc::new(limits),
             service,
             requests: Arc::clone(&metrics.requests),
@@ -105,6 +107,7 @@ struct Shared {
     connections: Spawner,
     limits: Arc<Limits>,
     budget: Budget,
+    buffers: Buffers,
     service: Arc<dyn Service>,
     requests: Arc<Requests>,
     next_id: AtomicU64,
@@ -147,7 +150,7 @@ impl Shared {
             Arc::clone(&info),
             Arc::clone(&self.service),
             Arc::clone(&self.limits),
-            self.budget.clone(),
+            (self.budget.clone(), self.buffers.clone()),
             Arc::clone(meter),
         );
         self.connections.spawn("connection", async move {
