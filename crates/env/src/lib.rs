@@ -173,6 +173,19 @@ impl Env {
         }
     }
 
+    /// Runs `work` here, although it takes long for something that a task does between two waits,
+    /// such as a megabyte written: another thread meanwhile does what this one would do for other
+    /// tasks (for at most [`LONG_WORKS_MAX`] works at a time). Costs about ten microseconds.
+    ///
+    /// Otherwise the others may have to wait for it, although there are threads that do nothing:
+    /// as long as few tasks are ready, only one thread looks at the sockets, between two tasks.
+    pub fn long<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.inner.world {
+            World::Real(real) => real.long(work),
+            World::Sim(_) => work(),
+        }
+    }
+
     /// Lets every other ready task run before this one goes on.
     pub async fn yield_now(&self) {
         tokio::task::yield_now().await;
@@ -216,3 +229,6 @@ impl fmt::Debug for Env {
 
 /// How many calls of [`Env::blocking`] run at the same time; the others wait.
 pub const BLOCKING_CALLS_MAX: usize = 32;
+
+/// For how many calls of [`Env::long`] at a time another thread steps in.
+pub const LONG_WORKS_MAX: usize = 8;

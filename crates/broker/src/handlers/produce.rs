@@ -33,6 +33,9 @@ use crate::transactional::{self, Entries, Support, Written};
 
 /// `acks` that waits for all replicas in sync.
 const ACKS_ALL: i16 = -1;
+/// An append of so many bytes, which takes a tenth of a millisecond at best, must not hold up
+/// those of others.
+const LONG_BYTES: usize = 256 << 10;
 /// From this version on a refusal says who leads now.
 const LEADERS_SINCE: i16 = 10;
 /// From this version on topics come by id.
@@ -216,7 +219,11 @@ async fn append(
     };
     // When the disk is slower than its clients, this one waits, and its next request behind it.
     let admitted = partition.log().admit(records.len() as u64).await;
-    let appended = partition.append(records, ctx.now(), acks == ACKS_ALL, entering)?;
+    let append = || partition.append(records, ctx.now(), acks == ACKS_ALL, entering);
+    let appended = match records.len() >= LONG_BYTES {
+        true => ctx.rooms.env.long(append),
+        false => append(),
+    }?;
     drop(admitted);
     Ok((partition, appended))
 }

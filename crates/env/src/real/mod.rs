@@ -21,24 +21,26 @@ use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::time::std_instant;
-use crate::{BLOCKING_CALLS_MAX, Instant, Sleep};
+use crate::{BLOCKING_CALLS_MAX, Instant, LONG_WORKS_MAX, Sleep};
 
 /// The runtime and the start of this world's clock.
 pub(crate) struct Real {
     runtime: Handle,
     origin: std::time::Instant,
     blocking: Arc<Semaphore>,
+    long: Semaphore,
 }
 
 impl Real {
     pub(crate) fn new(runtime: Handle) -> Real {
         let blocking = Arc::new(Semaphore::new(BLOCKING_CALLS_MAX));
-        Real { runtime, origin: std::time::Instant::now(), blocking }
+        let long = Semaphore::new(LONG_WORKS_MAX);
+        Real { runtime, origin: std::time::Instant::now(), blocking, long }
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -57,6 +59,17 @@ impl Real {
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         self.runtime.spawn(task).abort_handle()
+    }
+
+    pub(crate) fn long<T>(&self, work: impl FnOnce() -> T) -> T {
+        // A runtime of one thread has nobody who could step in.
+        let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+        match self.long.try_acquire() {
+            Ok(_permit) if flavor.is_ok_and(|it| it == RuntimeFlavor::MultiThread) => {
+                tokio::task::block_in_place(work)
+            }
+            _ => work(),
+        }
     }
 
     pub(crate) async fn blocking<T: Send + 'static>(
@@ -138,4 +151,36 @@ const SEND_FILE_BYTES: u64 = 512 * 1024;
 /// Milliseconds as this crate counts them.
 pub(crate) fn saturating_ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn who_works_long_does_not_keep_the_only_thread_from_others() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let real = Arc::new(Real::new(runtime.handle().clone()));
+        let (tell, told) = mpsc::channel();
+        runtime.block_on(async {
+            let worker = Arc::clone(&real);
+            let works = runtime.spawn(async move {
+                tokio::spawn(async move { tell.send(7) });
+                worker.long(|| told.recv())
+            });
+            assert_eq!(works.await.unwrap(), Ok(7));
+        });
+        assert_eq!(real.long.available_permits(), LONG_WORKS_MAX);
+    }
+
+    #[test]
+    fn long_work_is_done_in_place_where_nobody_can_step_in() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let real = Real::new(runtime.handle().clone());
+        assert_eq!(runtime.block_on(async { real.long(|| 7) }), 7);
+        assert_eq!(real.long(|| 8), 8);
+    }
 }
