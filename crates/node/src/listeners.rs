@@ -87,9 +87,17 @@ fn socket_options(network: &NetworkSettings) -> SocketOptions {
     let usual = SocketOptions::default();
     SocketOptions {
         send_buffer_bytes: size(network.socket_send_buffer_bytes),
-        receive_buffer_bytes: size(network.socket_receive_buffer_bytes),
+        receive_buffer_bytes: size(network.socket_receive_buffer_bytes).and_then(receive_buffer),
         backlog: size(network.socket_listen_backlog_size).unwrap_or(usual.backlog),
     }
+}
+
+/// What the system is told of a receive buffer. Kafka's default, which its shipped
+/// server.properties writes out, is not told: Linux begins with about as much, but stops to let the
+/// buffer grow as soon as it is told a size. With 100 KiB, requests of 1 MiB take a fifth more CPU
+/// time, since the peer fills so small a window in the broker's own calls.
+fn receive_buffer(bytes: u32) -> Option<u32> {
+    (bytes != KAFKA_RECEIVE_BUFFER_BYTES).then_some(bytes)
 }
 
 /// What others are told of a listener: its advertised host and port, the real port for 0 and the
@@ -105,4 +113,18 @@ pub(crate) fn told(env: &Env, endpoint: &Endpoint, bound: &[BoundListener]) -> V
         host => host.to_owned(),
     };
     VoterEndpoint { listener: endpoint.listener.clone(), host, port }
+}
+
+const KAFKA_RECEIVE_BUFFER_BYTES: u32 = 102_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_receive_buffer_is_the_systems_affair_and_others_are_told_to_it() {
+        assert_eq!(receive_buffer(102_400), None);
+        assert_eq!(receive_buffer(65_536), Some(65_536));
+        assert_eq!(receive_buffer(1 << 20), Some(1 << 20));
+    }
 }

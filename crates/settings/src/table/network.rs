@@ -43,7 +43,8 @@ config! {
         /// The send buffer of each accepted socket; -1 leaves it to the operating system.
         "socket.send.buffer.bytes" => socket_send_buffer_bytes: i32 = "102400",
             any(), HIGH, READ_ONLY;
-        /// The receive buffer of each accepted socket; -1 leaves it to the operating system.
+        /// The receive buffer of each accepted socket; -1 leaves it to the operating system, and so
+        /// does the default, which is where systems begin that let buffers grow as they are needed.
         "socket.receive.buffer.bytes" => socket_receive_buffer_bytes: i32 = "102400",
             any(), HIGH, READ_ONLY;
         /// The largest request that is read; a longer one closes its connection.
