@@ -69,13 +69,13 @@ pub(crate) enum Phase {
     Stable,
 }
 
-/// The wait for more members of a group that had none (KIP-134).
+/// The wait for more members of a group that had none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InitialDelay {
-    /// Someone joined since the wait was last extended.
-    new_member: bool,
-    delay_ms: i32,
-    remaining_ms: i32,
+pub(crate) enum InitialDelay {
+    /// `group.initial.rebalance.delay.ms`, and once more as long as someone joined since (KIP-134).
+    Configured { new_member: bool, delay_ms: i32, remaining_ms: i32 },
+    /// Without that delay: until nobody has come for a moment, at `latest` then.
+    Moment { latest: Timestamp },
 }
 
 impl Phase {

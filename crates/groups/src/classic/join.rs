@@ -174,6 +174,7 @@ impl Session {
         }
         let until = out.after(request.session_timeout_ms);
         self.pending.insert(id.clone(), until);
+        self.note_arrival(out);
         let response = JoinGroupResponse {
             error_code: ErrorCode::MEMBER_ID_REQUIRED,
             member_id: id,
@@ -253,7 +254,7 @@ impl Session {
         }
         self.pending.remove(&id);
         self.members.insert(id, member);
-        self.note_new_member();
+        self.note_new_member(out);
         self.rebalance(out);
     }
 

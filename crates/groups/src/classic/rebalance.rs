@@ -24,10 +24,7 @@ impl Session {
         self.sync_until = None;
         if self.phase == Phase::Empty {
             // The group is new: more members probably come.
-            let delay_ms = out.settings.initial_rebalance_delay_ms.max(0);
-            let remaining_ms = self.rebalance_timeout_ms().saturating_sub(delay_ms).max(0);
-            let initial = InitialDelay { new_member: false, delay_ms, remaining_ms };
-            let until = out.now.steady + i64::from(delay_ms);
+            let (until, initial) = self.initial_delay(out);
             self.enter(Phase::Preparing { until, initial: Some(initial) }, out.now);
         } else {
             let until = out.after(self.rebalance_timeout_ms());
@@ -255,11 +252,37 @@ impl Session {
         self.prepare(out);
     }
 
+    /// Until when a group that was empty waits for more members, and why.
+    fn initial_delay(&self, out: &Out<'_>) -> (Timestamp, InitialDelay) {
+        let timeout_ms = self.rebalance_timeout_ms();
+        match out.settings.initial_rebalance_delay_ms {
+            delay_ms @ 1.. => {
+                let remaining_ms = timeout_ms.saturating_sub(delay_ms).max(0);
+                let until = out.now.steady + i64::from(delay_ms);
+                let new_member = false;
+                (until, InitialDelay::Configured { new_member, delay_ms, remaining_ms })
+            }
+            _ => {
+                let latest = out.after(timeout_ms.min(MOMENT_MS_MAX));
+                (self.moment(latest, out), InitialDelay::Moment { latest })
+            }
+        }
+    }
+
+    /// When a moment has passed in which nobody came.
+    fn moment(&self, latest: Timestamp, out: &Out<'_>) -> Timestamp {
+        let is_alone = self.members.len() + self.pending.len() <= 1;
+        let moment_ms = if is_alone { MOMENT_ALONE_MS } else { MOMENT_MS };
+        out.after(moment_ms).min(latest)
+    }
+
     fn expire_join(&mut self, initial: Option<InitialDelay>, out: &mut Out<'_>) {
         match initial {
-            Some(InitialDelay { new_member: true, delay_ms, remaining_ms }) if remaining_ms > 0 => {
+            Some(InitialDelay::Configured { new_member: true, delay_ms, remaining_ms })
+                if remaining_ms > 0 =>
+            {
                 let next_ms = out.settings.initial_rebalance_delay_ms.min(remaining_ms).max(1);
-                let initial = InitialDelay {
+                let initial = InitialDelay::Configured {
                     new_member: false,
                     delay_ms: next_ms,
                     remaining_ms: remaining_ms.saturating_sub(delay_ms).max(0),
@@ -272,9 +295,21 @@ impl Session {
     }
 
     /// A member has joined a group that waits for members.
-    pub(crate) fn note_new_member(&mut self) {
-        if let Phase::Preparing { initial: Some(initial), .. } = &mut self.phase {
-            initial.new_member = true;
+    pub(crate) fn note_new_member(&mut self, out: &Out<'_>) {
+        if let Phase::Preparing { initial: Some(initial), .. } = &mut self.phase
+            && let InitialDelay::Configured { new_member, .. } = initial
+        {
+            *new_member = true;
+        }
+        self.note_arrival(out);
+    }
+
+    /// Somebody has come, who is a member or soon will be.
+    pub(crate) fn note_arrival(&mut self, out: &Out<'_>) {
+        if let Phase::Preparing { initial, .. } = self.phase
+            && let Some(InitialDelay::Moment { latest }) = initial
+        {
+            self.phase = Phase::Preparing { until: self.moment(latest, out), initial };
         }
     }
 }
@@ -282,3 +317,13 @@ impl Session {
 fn is_due(deadline: Option<Timestamp>, now: Timestamp) -> bool {
     deadline.is_some_and(|at| at <= now)
 }
+
+/// Without `group.initial.rebalance.delay.ms` the first generation of a group waits this long
+/// after the last member that came. Whoever comes later waits for heartbeats of those who were
+/// there, which their clients send every three seconds; members that start together come a few
+/// milliseconds apart.
+const MOMENT_MS: i32 = 50;
+/// And this long while there is one member only, as there mostly is.
+const MOMENT_ALONE_MS: i32 = 20;
+/// Members that come one after the other are not waited for longer than this.
+const MOMENT_MS_MAX: i32 = 250;

@@ -61,13 +61,81 @@ fn the_delay_is_extended_up_to_the_rebalance_timeout() {
 }
 
 #[test]
-fn without_a_delay_the_first_member_is_alone() {
+fn without_a_delay_a_member_that_is_alone_waits_for_a_moment() {
+    check("settings delay=0ms | join a | advance 19ms", expect!["parked: a"]);
     check(
-        "settings delay=0ms | join a | advance 0ms | join b | join a",
+        "settings delay=0ms | join a v=4 | advance 1s | join a v=4 | advance 20ms | sync a \
+         | join b | join a",
         expect![[r#"
+            a: JoinGroup MEMBER_ID_REQUIRED
             a: JoinGroup generation=1 leader=a members=[a]
+            a: SyncGroup assignment=a@1
             a: JoinGroup generation=2 leader=a members=[a b]
             b: JoinGroup generation=2 leader=a"#]],
+    );
+}
+
+#[test]
+fn without_a_delay_members_that_start_together_are_in_the_first_generation() {
+    check(
+        "settings delay=0ms | join a | advance 19ms | join b v=4 | advance 49ms | join b v=4 \
+         | advance 49ms",
+        expect![[r#"
+            b: JoinGroup MEMBER_ID_REQUIRED
+            parked: a b"#]],
+    );
+    check(
+        "settings delay=0ms | join a v=4 | join b v=4 | join a v=4 | advance 49ms | join c \
+         | advance 50ms",
+        expect![[r#"
+            a: JoinGroup MEMBER_ID_REQUIRED
+            b: JoinGroup MEMBER_ID_REQUIRED
+            a: JoinGroup generation=1 leader=a members=[a c]
+            c: JoinGroup generation=1 leader=a"#]],
+    );
+}
+
+#[test]
+fn without_a_delay_nobody_is_waited_for_longer_than_a_quarter_of_a_second() {
+    let script = "settings delay=0ms | join a | advance 10ms | join b | advance 40ms | join c \
+                  | advance 40ms | join d | advance 40ms | join e | advance 40ms | join f \
+                  | advance 40ms | join g v=4";
+    check(
+        &format!("{script} | advance 39ms"),
+        expect![[r#"
+        g: JoinGroup MEMBER_ID_REQUIRED
+        parked: a b c d e f"#]],
+    );
+    check(
+        &format!("{script} | advance 40ms"),
+        expect![[r#"
+        g: JoinGroup MEMBER_ID_REQUIRED
+        a: JoinGroup generation=1 leader=a members=[a b c d e f]
+        b: JoinGroup generation=1 leader=a
+        c: JoinGroup generation=1 leader=a
+        d: JoinGroup generation=1 leader=a
+        e: JoinGroup generation=1 leader=a
+        f: JoinGroup generation=1 leader=a"#]],
+    );
+    check(
+        "settings delay=0ms | join a rebalance=30ms | join b rebalance=30ms | advance 30ms",
+        expect![[r#"
+            a: JoinGroup generation=1 leader=a members=[a b]
+            b: JoinGroup generation=1 leader=a"#]],
+    );
+}
+
+#[test]
+fn without_a_delay_an_empty_group_waits_for_a_moment_again() {
+    check(
+        "settings delay=0ms | join a | advance 20ms | sync a | leave a | join b | advance 19ms \
+         | join c | advance 50ms",
+        expect![[r#"
+            a: JoinGroup generation=1 leader=a members=[a]
+            a: SyncGroup assignment=a@1
+            a: LeaveGroup [NONE]
+            b: JoinGroup generation=3 leader=b members=[b c]
+            c: JoinGroup generation=3 leader=b"#]],
     );
 }
 

@@ -1,9 +1,9 @@
 //! ConsumerGroupHeartbeat: one heartbeat from its checks to its answer.
 //!
 //! Kafka tells members the configured interval always; here they are told a shorter one while the
-//! group is not settled, so that it settles sooner, and once more when it is, so that they come in
-//! turn. Members of a settled group cannot be reached before their time: what somebody who
-//! left had goes to those who are heard of first (target.rs).
+//! group is not stable, so that it settles sooner and members come in turn then. Members of a
+//! stable group cannot be reached before their time: what somebody who left had goes to those who
+//! are heard of first (target.rs).
 //! v0 lets the coordinator make the member id; v1 takes regular expressions (KIP-848). As in Kafka
 //! the assignment is told when it changed, to who joins, and to who sent all of its fields. Not
 //! here: leaving (leave.rs). Must hold: a refused heartbeat leaves no record.
@@ -28,7 +28,9 @@ use crate::consumer::state::{
     ConsumerGroup, Current, MemberState, MemberValue, Subscription, epoch_entry, session_ms, unsaid,
 };
 use crate::consumer::subscription::{change_regex, metadata_hash, refresh_regexes, topics_of};
-use crate::consumer::target::{preferred_assignor, retarget, wait_ms};
+use crate::consumer::target::{
+    assignment_age_ms, assignment_wait_ms, preferred_assignor, retarget,
+};
 use crate::{Ask, Decided, GroupRecord, GroupReply, Groups, Soft, Topics};
 
 impl Groups {
@@ -101,7 +103,7 @@ impl Groups {
         if let Some(times) = soft.consumers.group(&draft.id) {
             times.topics_seen = Some(topics.version());
         }
-        let heartbeat_interval_ms = interval_ms(&draft, soft, ask, &member, joins);
+        let heartbeat_interval_ms = interval_ms(&draft, ask, &member);
         let is_told =
             joins || is_full(request) || !current.assigned.same_as(&known.current.assigned);
         out.records.append(&mut draft.records);
@@ -337,35 +339,41 @@ pub(crate) fn reconcile(
     Ok(Arc::new(next))
 }
 
-/// When the member is to send its next heartbeat. While the group is not settled members wait for
-/// one another: they ask more often then, the less often the more they are. So does who joins,
-/// since others may come with it, for whom it has to let go of what it was given.
+/// When the member is to send its next heartbeat: the configured interval, or sooner while the
+/// group is not stable. It is not stable
+/// - while an assignment is due or waits for its interval: members ask again when it can be made;
+/// - while members are on their way to their targets, who ask often, the less often the more
+///   members there are and the longer it takes: one may let go of nothing for minutes;
+/// - until the interval of the last assignment is over: who joins until then is not assigned
+///   before. The first of many members to start has everything at once, and is there again when
+///   others can be given some of it.
 ///
-/// Members that settled together would all be silent for the rest of the interval when one leaves:
-/// who hears for the first time that the group is settled waits for its turn in the interval.
-fn interval_ms(
-    draft: &ConsumerDraft<'_>,
-    soft: &mut Soft,
-    ask: &Ask<'_>,
-    member: &StrBytes,
-    joins: bool,
-) -> i32 {
+/// Members without a step to go come in turn until then: those that settle together would else all
+/// be silent for the same while when one of them leaves.
+fn interval_ms(draft: &ConsumerDraft<'_>, ask: &Ask<'_>, member: &StrBytes) -> i32 {
     let configured_ms = ask.settings.consumer.times_of(&draft.id).heartbeat_interval_ms;
     let group = draft.group();
-    let is_settled = group.is_settled() && !joins;
-    let was_hurried = soft.consumers.hurry(&draft.id, member, !is_settled);
-    if is_settled {
-        let turn = was_hurried.then(|| until_turn_ms(group, member, ask.now.steady, configured_ms));
-        return turn.unwrap_or(configured_ms);
-    }
+    let capped = |ms: i64| i32::try_from(ms).unwrap_or(i32::MAX);
     let members = i32::try_from(group.members().len()).unwrap_or(i32::MAX);
-    let by_load_ms = members.saturating_mul(UNSETTLED_HEARTBEAT_MS_PER_MEMBER);
-    let by_assignment_ms = wait_ms(group, &draft.id, ask).unwrap_or(0);
-    let by_assignment_ms = i32::try_from(by_assignment_ms).unwrap_or(i32::MAX);
-    by_load_ms.max(by_assignment_ms).max(UNSETTLED_HEARTBEAT_MS_MIN).min(configured_ms)
+    let by_load_ms = members / UNSETTLED_HEARTBEATS_PER_MS;
+    let wait_ms = capped(assignment_wait_ms(group, &draft.id, ask));
+    let next_ms = if group.epochs().is_ahead() {
+        by_load_ms.max(wait_ms)
+    } else if !group.current(member).is_at(group.epochs().target_epoch()) {
+        let age_ms = assignment_age_ms(group, ask).unwrap_or(0);
+        by_load_ms.max(capped(age_ms / UNSETTLED_AGE_PER_HEARTBEAT))
+    } else if group.is_settled() && wait_ms == 0 {
+        configured_ms
+    } else if members == 1 {
+        wait_ms
+    } else {
+        until_turn_ms(group, member, ask.now.steady, configured_ms)
+    };
+    next_ms.max(UNSETTLED_HEARTBEAT_MS_MIN).min(configured_ms)
 }
 
-/// The time until a member's turn, when the members of a group share an interval evenly.
+/// The time until a member's turn, when the members of a group share an interval evenly. One that
+/// is about to have its turn has it now.
 fn until_turn_ms(
     group: &ConsumerGroup,
     member: &StrBytes,
@@ -378,7 +386,7 @@ fn until_turn_ms(
     let turn = interval.saturating_mul(count(before)) / count(group.members().len()).max(1);
     let wait_ms = turn.saturating_sub(now.0).rem_euclid(interval);
     let wait_ms = i32::try_from(wait_ms).unwrap_or(interval_ms);
-    wait_ms.max(UNSETTLED_HEARTBEAT_MS_MIN).min(interval_ms)
+    if wait_ms < UNSETTLED_HEARTBEAT_MS_MIN { interval_ms } else { wait_ms }
 }
 
 /// Whether the member tells all of itself, as it does after an error.
@@ -397,8 +405,10 @@ fn told(assigned: &Partitions) -> Assignment {
     Assignment { topic_partitions: topics.collect(), ..Assignment::default() }
 }
 
-/// Members of a group that is not settled are not told to ask more often than this.
+/// Members of a group that is not stable are not told to ask more often than this.
 const UNSETTLED_HEARTBEAT_MS_MIN: i32 = 250;
-/// And all of them together not more often than once in so many milliseconds: a heartbeat of a
-/// group of 1,000 costs about 0.2 ms, and they settle in few rounds of heartbeats.
-const UNSETTLED_HEARTBEAT_MS_PER_MEMBER: i32 = 1;
+/// And all of them together not more often than this: a group of 1,000 settles with about 5,000
+/// heartbeats in 0.2 s of CPU time, so that they take a tenth of a core while it lasts.
+const UNSETTLED_HEARTBEATS_PER_MS: i32 = 2;
+/// Nor more often than so many times in as long as the last assignment is old.
+const UNSETTLED_AGE_PER_HEARTBEAT: i64 = 4;

@@ -31,8 +31,6 @@ struct Times {
     session: Timestamp,
     rebalance: Option<Rebalance>,
     filed: Timestamp,
-    /// It was last told to ask more often than usual.
-    is_hurried: bool,
 }
 
 /// Until when a member must have let go.
@@ -68,7 +66,8 @@ impl MemberTimes {
         Some(self.groups.get(group)?.members.get(member)?.session)
     }
 
-    /// A member has been heard of: its session ends at `until`.
+    /// A member has been heard of: its session ends at `until`. The text of a new one's id is kept,
+    /// so it must be its own.
     pub(crate) fn heard(&mut self, group: &StrBytes, member: &StrBytes, until: Timestamp) {
         self.change(group, member, |times| times.session = until, until);
     }
@@ -82,12 +81,6 @@ impl MemberTimes {
     ) {
         let until = rebalance.map_or(Timestamp(i64::MAX), |rebalance| rebalance.until);
         self.change(group, member, |times| times.rebalance = rebalance, until);
-    }
-
-    /// Notes whether a member is told to ask more often than usual, and tells whether it last was.
-    pub(crate) fn hurry(&mut self, group: &str, member: &str, is_hurried: bool) -> bool {
-        let times = self.groups.get_mut(group).and_then(|group| group.members.get_mut(member));
-        times.is_some_and(|times| std::mem::replace(&mut times.is_hurried, is_hurried))
     }
 
     /// Whether a member has to let go, or to come back, in time.
@@ -114,12 +107,13 @@ impl MemberTimes {
             }
             return;
         }
-        let (group, member) = (StrBytes::copied(group), StrBytes::copied(member));
+        let known = self.groups.get_key_value(group).map(|(group, _)| group.clone());
+        let group = known.unwrap_or_else(|| StrBytes::copied(group));
         let session = Timestamp(i64::MAX);
-        let mut times = Times { session, rebalance: None, filed: at, is_hurried: false };
+        let mut times = Times { session, rebalance: None, filed: at };
         change(&mut times);
         self.groups.entry(group.clone()).or_default().members.insert(member.clone(), times);
-        self.due.insert((at, group, member));
+        self.due.insert((at, group, member.clone()));
     }
 
     /// A member is gone; with the last one its group goes.

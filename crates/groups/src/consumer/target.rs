@@ -23,10 +23,10 @@ pub(crate) fn retarget(
     topics: &dyn Topics,
     asking: &StrBytes,
 ) {
-    if wait_ms(draft.group(), &draft.id, ask) != Some(0) {
+    let group = draft.group();
+    if !group.epochs().is_ahead() || assignment_wait_ms(group, &draft.id, ask) > 0 {
         return;
     }
-    let group = draft.group();
     let name = preferred_assignor(group, &ask.settings.consumer);
     let Some(assignor) = assignor(name).or_else(|| self::assignor("uniform")) else { return };
     let next_heartbeat = |member: &StrBytes| match member == asking {
@@ -48,15 +48,17 @@ pub(crate) fn retarget(
     draft.push(target_epoch_entry(epoch, ask.now.wall));
 }
 
-/// How long a new assignment has to wait; none when none is needed.
-pub(crate) fn wait_ms(group: &ConsumerGroup, id: &str, ask: &Ask<'_>) -> Option<i64> {
-    if !group.epochs().is_ahead() {
-        return None;
-    }
+/// How long an assignment has to wait if one is needed now.
+pub(crate) fn assignment_wait_ms(group: &ConsumerGroup, id: &str, ask: &Ask<'_>) -> i64 {
     let interval_ms = i64::from(ask.settings.consumer.times_of(id).assignment_interval_ms);
-    let passed_ms = group.epochs().target_at().map_or(i64::MAX, |at| ask.now.wall - at);
     // A clock that was set back must not hold the group up.
-    Some(if passed_ms < 0 { 0 } else { (interval_ms - passed_ms).max(0) })
+    assignment_age_ms(group, ask).map_or(0, |age_ms| (interval_ms - age_ms).max(0))
+}
+
+/// How long ago the last assignment was; none when there was none, or when it was in the future.
+pub(crate) fn assignment_age_ms(group: &ConsumerGroup, ask: &Ask<'_>) -> Option<i64> {
+    let passed_ms = ask.now.wall - group.epochs().target_at()?;
+    Some(passed_ms).filter(|passed_ms| *passed_ms >= 0)
 }
 
 /// The assignor that most members with a wish want, else the broker's first.

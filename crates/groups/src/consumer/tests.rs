@@ -3,6 +3,7 @@
 mod offsets;
 mod pace;
 mod random;
+mod settling;
 mod statics;
 mod subscriptions;
 
@@ -253,7 +254,7 @@ fn an_append_that_fails_leaves_the_group_as_it_was() {
 #[test]
 fn an_empty_group_changes_its_kind_with_its_next_member() {
     check(
-        "settings delay=0ms | join a | advance 0ms | sync a | hb b | leave a | hb b | list",
+        "settings delay=0ms | join a | advance 20ms | sync a | hb b | leave a | hb b | list",
         expect![[r#"
         a: JoinGroup generation=1 leader=a members=[a]
         a: SyncGroup assignment=a@1

@@ -16,7 +16,7 @@ use super::print::outcome;
 use super::words::Words;
 use super::{World, millis};
 use crate::consumer::ConsumerEntry;
-use crate::kinds::RecordOf;
+use crate::kinds::{AnyKind, RecordOf};
 
 type Place = (TopicId, PartitionIndex);
 
@@ -31,6 +31,8 @@ pub(super) struct Consumer {
     keeps: bool,
     /// Its heartbeat interval is printed.
     shows: bool,
+    /// The heartbeat interval that it was told with the last answer.
+    next_ms: Option<i32>,
 }
 
 impl World {
@@ -80,6 +82,7 @@ impl World {
         let client = self.consumers.entry(name.clone()).or_default();
         client.keeps = words.plain.contains(&"keep");
         client.shows = words.plain.contains(&"show");
+        client.next_ms = None;
         let given = words.keys.get("epoch").map(|epoch| epoch.parse().expect("an epoch"));
         let epoch = leaving.or(given).unwrap_or(client.epoch);
         let joins = epoch == 0;
@@ -122,6 +125,30 @@ impl World {
         let live = self.kit.live();
         let decided = live.consumer_heartbeat(&mut self.soft, &asked, &self.topics, &request);
         self.obey(decided);
+        if leaving.is_none() {
+            self.interval_follows_the_rule(&name, &request.group_id);
+        }
+    }
+
+    /// When a client was told to send its next heartbeat; none when it was refused.
+    pub(crate) fn told_ms(&self, name: &str) -> Option<i32> {
+        self.consumers.get(name)?.next_ms
+    }
+
+    /// A shorter interval than the configured one is told while the group is not stable only, and
+    /// none below the limit.
+    fn interval_follows_the_rule(&mut self, name: &str, group: &str) {
+        let group = self.kit.live().consumers(group);
+        let Some((next_ms, group)) = self.told_ms(name).zip(group) else { return };
+        let times = &self.settings.consumer.times;
+        let least_ms = times.heartbeat_interval_ms.min(250);
+        assert!((least_ms..=times.heartbeat_interval_ms).contains(&next_ms), "{next_ms}");
+        let assigned_at = group.epochs().target_at().map_or(0, |at| at.0);
+        let passed_ms = self.now.wall.0 - assigned_at;
+        let is_over = passed_ms < 0 || passed_ms >= i64::from(times.assignment_interval_ms);
+        if group.state() == "Stable" && is_over {
+            assert_eq!(next_ms, times.heartbeat_interval_ms, "the group is stable");
+        }
     }
 
     /// What a client makes of an answer, and how it is printed.
@@ -140,6 +167,7 @@ impl World {
             client.told = None;
         }
         if response.error_code == ErrorCode::NONE {
+            client.next_ms = Some(response.heartbeat_interval_ms);
             client.epoch = response.member_epoch.0.max(0);
             if response.member_epoch.0 < 0 {
                 *client = Consumer::default();

@@ -37,7 +37,9 @@ fn random_scripts_keep_every_promise() {
     for seed in 1..=400 {
         let mut dice = Dice::of(seed);
         let mut world = World::new();
-        let mut script = Vec::new();
+        let delay = if seed % 2 == 0 { "0ms" } else { "3s" };
+        let mut script = vec![format!("settings delay={delay}")];
+        world.run(&script[0]);
         for _ in 0..120 {
             let next = command(&mut dice);
             script.push(next.clone());

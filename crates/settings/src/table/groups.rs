@@ -13,7 +13,8 @@ config! {
         /// The longest session timeout that a member of a classic group may ask for.
         "group.max.session.timeout.ms" => max_session_timeout_ms: i32 = "1800000",
             any(), MEDIUM, READ_ONLY;
-        /// How long the first rebalance of a new classic group waits for more members.
+        /// How long the first rebalance of a new classic group waits for more members. With 0 it
+        /// waits for a moment only, which is longer while more members come.
         "group.initial.rebalance.delay.ms" => initial_rebalance_delay_ms: i32 = "3000",
             any(), MEDIUM, READ_ONLY;
         /// How many members a classic group may have.

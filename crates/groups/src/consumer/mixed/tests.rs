@@ -9,7 +9,7 @@ use expect_test::expect;
 use crate::script::{check, check_after};
 
 /// Two classic consumers that have settled.
-const TWO: &str = "settings interval=0ms delay=0ms | poll a | poll a | advance 1ms | poll a \
+const TWO: &str = "settings interval=0ms delay=0ms | poll a | poll a | advance 20ms | poll a \
                    | poll a | poll b | poll b | poll a | poll a | poll a | poll b | poll a \
                    | poll b | poll a | poll b";
 
@@ -247,8 +247,8 @@ fn a_policy_keeps_groups_as_they_are() {
 #[test]
 fn what_cannot_be_upgraded_is_refused() {
     check(
-        "settings delay=0ms | join a v=3 type=connect protocols=x | advance 1ms | sync a | hb c \
-         | join a2 v=3 group=h meta=m | advance 1ms | sync a2 group=h | hb c group=h \
+        "settings delay=0ms | join a v=3 type=connect protocols=x | advance 20ms | sync a | hb c \
+         | join a2 v=3 group=h meta=m | advance 20ms | sync a2 group=h | hb c group=h \
          | join b v=3 group=i topics=t | hb c group=i \
          | consumers group=i",
         expect![[r#"
@@ -315,7 +315,7 @@ fn a_silent_classic_member_goes_after_its_own_session_timeout() {
 #[test]
 fn static_members_cross_protocols_without_asking() {
     check(
-        "settings interval=0ms delay=0ms | poll a static=s | poll b | poll b | advance 1ms \
+        "settings interval=0ms delay=0ms | poll a static=s | poll b | poll b | advance 50ms \
          | poll a | poll b | poll a | poll b | hb c static=s | poll a | poll b | poll b | hb c \
          | poll b | consumers | pause c static=s | poll d static=s | poll b | poll d | poll d \
          | list | show",
@@ -428,7 +428,7 @@ fn an_administrator_removes_members_of_both_protocols() {
 #[test]
 fn what_a_leader_gave_of_a_topic_that_is_gone_is_nothing() {
     check(
-        "settings interval=0ms delay=0ms | poll a topics=t+x | poll a | advance 1ms | poll a \
+        "settings interval=0ms delay=0ms | poll a topics=t+x | poll a | advance 20ms | poll a \
          | poll a | drop t | hb c | consumers | poll a | poll a | poll a",
         expect![[r#"
             a: JoinGroup MEMBER_ID_REQUIRED

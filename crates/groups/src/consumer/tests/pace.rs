@@ -58,46 +58,143 @@ fn what_is_free_goes_to_who_is_heard_of_first() {
 }
 
 #[test]
-fn heartbeats_come_sooner_while_the_group_is_not_settled() {
+fn heartbeats_come_sooner_while_the_group_is_not_stable() {
     check(
-        "hb a show | hb b show | advance 1s | hb b show | hb a show | hb a show | hb b show",
+        "hb a show | hb b show | advance 1s | hb b show | hb a show | hb a show | hb b show \
+         | hb b show | hb a show | advance 1s | hb a show | hb b show",
         expect![[r#"
-            a: Heartbeat epoch=2 next=250ms [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=2 next=1000ms [t:0 t:1 t:2 t:3]
             b: Heartbeat epoch=2 next=1000ms []
             b: Heartbeat epoch=3 next=250ms
             a: Heartbeat epoch=2 next=250ms [t:0 t:1]
-            a: Heartbeat epoch=3 next=250ms
-            b: Heartbeat epoch=3 next=1500ms [t:2 t:3]"#]],
+            a: Heartbeat epoch=3 next=4000ms
+            b: Heartbeat epoch=3 next=1500ms [t:2 t:3]
+            b: Heartbeat epoch=3 next=1500ms
+            a: Heartbeat epoch=3 next=4000ms
+            a: Heartbeat epoch=3 next=5000ms
+            b: Heartbeat epoch=3 next=5000ms"#]],
     );
 }
 
 #[test]
-fn members_of_a_settled_group_are_heard_of_in_turn() {
-    let settle =
-        "settings interval=0ms | hb a | hb b | hb c | hb d | hb a | hb a | hb b | hb c | hb d";
+fn who_is_alone_is_told_the_interval_when_that_of_its_assignment_is_over() {
     check(
-        &format!(
-            "{settle} | hb a show | hb b show | hb c show | hb d show | advance 1s \
-             | hb a show | hb b show | hb c show | hb d show"
-        ),
+        "hb a show | hb a show | advance 400ms | hb a show | advance 500ms | hb a show \
+         | advance 100ms | hb a show",
+        expect![[r#"
+            a: Heartbeat epoch=2 next=1000ms [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=2 next=1000ms
+            a: Heartbeat epoch=2 next=600ms
+            a: Heartbeat epoch=2 next=250ms
+            a: Heartbeat epoch=2 next=5000ms"#]],
+    );
+    check(
+        "settings interval=0ms | hb a show | hb a show",
+        expect![[r#"
+        a: Heartbeat epoch=2 next=5000ms [t:0 t:1 t:2 t:3]
+        a: Heartbeat epoch=2 next=5000ms"#]],
+    );
+    check(
+        "settings interval=15s | hb a show",
+        expect!["a: Heartbeat epoch=2 next=5000ms [t:0 t:1 t:2 t:3]"],
+    );
+}
+
+#[test]
+fn the_first_of_many_members_is_there_when_they_are_assigned() {
+    check(
+        "hb a show | hb a show | advance 100ms | hb b show | hb c show | hb d show | advance 900ms \
+         | hb a show | hb b show | hb a show | hb c show | hb d show | advance 250ms | hb b show \
+         | hb c show | hb d show | hb d show",
+        expect![[r#"
+            a: Heartbeat epoch=2 next=1000ms [t:0 t:1 t:2 t:3]
+            a: Heartbeat epoch=2 next=1000ms
+            b: Heartbeat epoch=2 next=900ms []
+            c: Heartbeat epoch=2 next=900ms []
+            d: Heartbeat epoch=2 next=900ms []
+            a: Heartbeat epoch=2 next=250ms [t:0]
+            b: Heartbeat epoch=5 next=250ms
+            a: Heartbeat epoch=5 next=4000ms
+            c: Heartbeat epoch=5 next=1500ms [t:2]
+            d: Heartbeat epoch=5 next=2750ms [t:3]
+            b: Heartbeat epoch=5 next=5000ms [t:1]
+            c: Heartbeat epoch=5 next=1250ms
+            d: Heartbeat epoch=5 next=2500ms
+            d: Heartbeat epoch=5 next=2500ms"#]],
+    );
+}
+
+#[test]
+fn members_that_wait_for_nobody_come_in_turn_while_the_group_is_not_stable() {
+    check(
+        "settings interval=0ms | hb a | hb b | hb c | hb d | hb a show | hb a show | hb b show \
+         | hb c show | hb d show | advance 1s | hb a show | hb b show | hb c show | hb d show",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
             b: Heartbeat epoch=3 []
             c: Heartbeat epoch=4 []
             d: Heartbeat epoch=5 []
-            a: Heartbeat epoch=2 [t:0]
-            a: Heartbeat epoch=5
-            b: Heartbeat epoch=5 [t:2]
-            c: Heartbeat epoch=5 [t:3]
-            d: Heartbeat epoch=5 [t:1]
-            a: Heartbeat epoch=5 next=250ms
-            b: Heartbeat epoch=5 next=1250ms
-            c: Heartbeat epoch=5 next=2500ms
-            d: Heartbeat epoch=5 next=5000ms
+            a: Heartbeat epoch=2 next=250ms [t:0]
+            a: Heartbeat epoch=5 next=5000ms
+            b: Heartbeat epoch=5 next=1250ms [t:2]
+            c: Heartbeat epoch=5 next=2500ms [t:3]
+            d: Heartbeat epoch=5 next=5000ms [t:1]
             a: Heartbeat epoch=5 next=5000ms
             b: Heartbeat epoch=5 next=5000ms
             c: Heartbeat epoch=5 next=5000ms
             d: Heartbeat epoch=5 next=5000ms"#]],
+    );
+}
+
+#[test]
+fn who_waits_for_a_member_that_lets_nothing_go_asks_less_and_less_often() {
+    check(
+        "settings interval=0ms | hb a | hb b | hb a keep | hb b show | advance 4s | hb a keep show \
+         | hb b show | advance 16s | hb a keep show | hb b show | advance 20s | hb b show",
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            b: Heartbeat epoch=3 []
+            a: Heartbeat epoch=2 [t:0 t:1]
+            b: Heartbeat epoch=3 next=250ms
+            a: Heartbeat epoch=2 next=1000ms
+            b: Heartbeat epoch=3 next=1000ms
+            a: Heartbeat epoch=2 next=5000ms
+            b: Heartbeat epoch=3 next=5000ms
+            b: Heartbeat epoch=3 next=5000ms"#]],
+    );
+}
+
+#[test]
+fn who_leaves_does_not_hurry_those_who_stay_and_have_nothing_to_do() {
+    let settled = "hb a | hb b | hb c | hb d | advance 1s | hb a | hb b | hb a | hb c | hb d \
+                   | hb b | hb c | hb d | advance 1s";
+    check(
+        &format!(
+            "{settled} | quit d | advance 10ms | hb b show | advance 10ms | hb a show \
+             | advance 10ms | hb c show | hb b show | consumers"
+        ),
+        expect![[r#"
+            a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
+            b: Heartbeat epoch=2 []
+            c: Heartbeat epoch=2 []
+            d: Heartbeat epoch=2 []
+            a: Heartbeat epoch=2 [t:0]
+            b: Heartbeat epoch=5
+            a: Heartbeat epoch=5
+            c: Heartbeat epoch=5 [t:2]
+            d: Heartbeat epoch=5 [t:3]
+            b: Heartbeat epoch=5 [t:1]
+            c: Heartbeat epoch=5
+            d: Heartbeat epoch=5
+            d: Heartbeat epoch=-1
+            b: Heartbeat epoch=6 next=4656ms [t:1 t:3]
+            a: Heartbeat epoch=6 next=2980ms
+            c: Heartbeat epoch=6 next=1303ms
+            b: Heartbeat epoch=6 next=4636ms
+            consumers: ConsumerGroupDescribe Stable epoch=6/6 uniform
+                a@6 has=1 shall=1
+                b@6 has=2 shall=2
+                c@6 has=1 shall=1"#]],
     );
 }
 
