@@ -50,6 +50,16 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         leaf.get(at).map(|(_, value)| value)
     }
 
+    /// The key as it stands in the map.
+    pub(crate) fn key<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&K>
+    where
+        K: Borrow<Q>,
+    {
+        let leaf = self.leaves.get(self.leaf_of(key))?;
+        let at = place_of(leaf, key).ok()?;
+        leaf.get(at).map(|(key, _)| key)
+    }
+
     pub(crate) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -84,6 +94,8 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
                 leaf.get_mut(at).map(|(_, place)| std::mem::replace(place, value))
             }
             (Err(at), Some(value)) => {
+                // A leaf has few entries, and most maps have one leaf for as long as they live.
+                leaf.reserve_exact(1);
                 leaf.insert(at, (own(key), value));
                 self.len += 1;
                 if leaf.len() > LEAF_ENTRIES_MAX {

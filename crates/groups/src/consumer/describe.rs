@@ -82,7 +82,7 @@ fn assignment(topics: &dyn Topics, partitions: &Partitions) -> Assignment {
         Some(TopicPartitions {
             topic_id,
             topic_name: topics.name(topic_id)?,
-            partitions: partitions.keys().copied().collect(),
+            partitions: partitions.iter().map(|(index, _)| *index).collect(),
             ..TopicPartitions::default()
         })
     });

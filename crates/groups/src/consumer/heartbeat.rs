@@ -399,7 +399,7 @@ fn is_full(request: &ConsumerGroupHeartbeatRequest) -> bool {
 fn told(assigned: &Partitions) -> Assignment {
     let topics = assigned.topics().map(|(topic_id, partitions)| TopicPartitions {
         topic_id,
-        partitions: partitions.keys().copied().collect(),
+        partitions: partitions.iter().map(|(index, _)| *index).collect(),
         ..TopicPartitions::default()
     });
     Assignment { topic_partitions: topics.collect(), ..Assignment::default() }

@@ -2,15 +2,19 @@
 //!
 //! Not here: names of topics, who may have what. Must hold: a topic without partitions is absent.
 
-use std::collections::BTreeMap;
-
 use ottla_wire::{MemberEpoch, PartitionIndex, TopicId};
 
 /// Partitions by topic, each with the epoch in which it was assigned; a target has no epochs.
+///
+/// There are two or three of these for each member of a group that is at rest, most of them with
+/// few topics and partitions: sorted lists take a tenth of what trees do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Partitions {
-    topics: BTreeMap<TopicId, BTreeMap<PartitionIndex, MemberEpoch>>,
+    topics: Vec<(TopicId, Vec<Assigned>)>,
 }
+
+/// A partition and the epoch in which it was assigned.
+type Assigned = (PartitionIndex, MemberEpoch);
 
 impl Partitions {
     pub(crate) fn is_empty(&self) -> bool {
@@ -18,11 +22,23 @@ impl Partitions {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.topics.values().map(BTreeMap::len).sum()
+        self.topics.iter().map(|(_, partitions)| partitions.len()).sum()
     }
 
+    /// Costs most when partitions come in the reverse of their order.
     pub(crate) fn insert(&mut self, topic: TopicId, partition: PartitionIndex, epoch: MemberEpoch) {
-        self.topics.entry(topic).or_default().insert(partition, epoch);
+        let at = match self.place(topic) {
+            Ok(at) => at,
+            Err(at) => {
+                self.topics.insert(at, (topic, Vec::new()));
+                at
+            }
+        };
+        let Some((_, partitions)) = self.topics.get_mut(at) else { return };
+        match partitions.binary_search_by_key(&partition, |(partition, _)| *partition) {
+            Ok(at) => partitions[at].1 = epoch,
+            Err(at) => partitions.insert(at, (partition, epoch)),
+        }
     }
 
     pub(crate) fn contains(&self, topic: TopicId, partition: PartitionIndex) -> bool {
@@ -31,13 +47,14 @@ impl Partitions {
 
     /// When the partition was assigned; none when it is not in here.
     pub(crate) fn epoch(&self, topic: TopicId, partition: PartitionIndex) -> Option<MemberEpoch> {
-        self.topics.get(&topic)?.get(&partition).copied()
+        let (_, partitions) = self.topics.get(self.place(topic).ok()?)?;
+        let at = partitions.binary_search_by_key(&partition, |(partition, _)| *partition).ok()?;
+        partitions.get(at).map(|(_, epoch)| *epoch)
     }
 
-    pub(crate) fn topics(
-        &self,
-    ) -> impl Iterator<Item = (TopicId, &BTreeMap<PartitionIndex, MemberEpoch>)> {
-        self.topics.iter().map(|(topic, partitions)| (*topic, partitions))
+    /// The topics, each with its partitions in order.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (TopicId, &[Assigned])> {
+        self.topics.iter().map(|(topic, partitions)| (*topic, partitions.as_slice()))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TopicId, PartitionIndex, MemberEpoch)> + '_ {
@@ -53,8 +70,16 @@ impl Partitions {
 
     /// Whether the partitions are the same, whenever they came.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self.iter().all(|(topic, partition, _)| other.contains(topic, partition))
+        self.topics.len() == other.topics.len()
+            && self.topics.iter().zip(&other.topics).all(|((topic, mine), (other, theirs))| {
+                let mut pairs = mine.iter().zip(theirs);
+                let same_indexes = pairs.all(|((index, _), (other, _))| index == other);
+                topic == other && mine.len() == theirs.len() && same_indexes
+            })
+    }
+
+    fn place(&self, topic: TopicId) -> Result<usize, usize> {
+        self.topics.binary_search_by_key(&topic, |(topic, _)| *topic)
     }
 }
 
@@ -64,6 +89,9 @@ impl FromIterator<(TopicId, PartitionIndex, MemberEpoch)> for Partitions {
         for (topic, partition, epoch) in from {
             partitions.insert(topic, partition, epoch);
         }
+        // What is collected mostly stays.
+        partitions.topics.iter_mut().for_each(|(_, partitions)| partitions.shrink_to_fit());
+        partitions.topics.shrink_to_fit();
         partitions
     }
 }

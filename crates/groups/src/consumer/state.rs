@@ -22,7 +22,7 @@ use crate::consumer::records::ConsumerEntry;
 use crate::epochs::{Epochs, EpochsUndo};
 use crate::kinds::Kind;
 use crate::shared_map::SharedMap;
-use crate::state::{set, set_shared};
+use crate::state::set;
 use crate::{Groups, Settings, Soft, Topics};
 
 /// What a member says of itself.
@@ -182,7 +182,7 @@ impl Kind for ConsumerGroup {
                 ConsumerUndo::PartitionMetadata(before)
             }
             ConsumerEntry::Member(id, value) => {
-                ConsumerUndo::Member(StrBytes::copied(id), self.set_member(id, value.clone()))
+                ConsumerUndo::Member(id.clone(), self.set_member(id, value.clone()))
             }
             ConsumerEntry::TargetEpoch(value) => {
                 let after = value
@@ -192,14 +192,11 @@ impl Kind for ConsumerGroup {
             }
             ConsumerEntry::Target(id, value) => {
                 let after = value.as_deref().map(|value| Arc::new(partitions_of_target(value)));
-                ConsumerUndo::MemberTarget(
-                    StrBytes::copied(id),
-                    set_shared(&mut self.targets, id, after),
-                )
+                ConsumerUndo::MemberTarget(id.clone(), self.set_target(id, after))
             }
             ConsumerEntry::Current(id, value) => {
                 let after = value.as_deref().map(|value| Arc::new(Current::from_value(value)));
-                ConsumerUndo::Current(StrBytes::copied(id), self.set_current(id, after))
+                ConsumerUndo::Current(id.clone(), self.set_current(id, after))
             }
             ConsumerEntry::Regex(regex, value) => {
                 let after = value.as_deref().map(|value| {
@@ -219,9 +216,7 @@ impl Kind for ConsumerGroup {
             ConsumerUndo::Epochs(undo) => self.epochs.undo(undo),
             ConsumerUndo::PartitionMetadata(before) => self.has_partition_metadata = before,
             ConsumerUndo::Member(id, before) => drop(self.set_member(&id, before)),
-            ConsumerUndo::MemberTarget(id, before) => {
-                drop(set_shared(&mut self.targets, &id, before))
-            }
+            ConsumerUndo::MemberTarget(id, before) => drop(self.set_target(&id, before)),
             ConsumerUndo::Current(id, before) => drop(self.set_current(&id, before)),
             ConsumerUndo::Regex(regex, before) => drop(set(&mut self.regexes, &regex, before)),
         }
@@ -231,15 +226,24 @@ impl Kind for ConsumerGroup {
 impl ConsumerGroup {
     fn set_member(
         &mut self,
-        id: &str,
+        id: &StrBytes,
         after: Option<Arc<MemberValue>>,
     ) -> Option<Arc<MemberValue>> {
-        let before = set_shared(&mut self.members, id, after.clone());
+        let before = self.members.set(id.as_str(), |_| id.clone(), after.clone());
         self.census.member_changed(id, before.as_deref(), after.as_deref());
         before
     }
 
-    fn set_current(&mut self, id: &str, after: Option<Arc<Current>>) -> Option<Arc<Current>> {
+    fn set_target(
+        &mut self,
+        id: &StrBytes,
+        after: Option<Arc<Partitions>>,
+    ) -> Option<Arc<Partitions>> {
+        let members = &self.members;
+        self.targets.set(id.as_str(), |_| text_of(members, id), after)
+    }
+
+    fn set_current(&mut self, id: &StrBytes, after: Option<Arc<Current>>) -> Option<Arc<Current>> {
         let mut count = |place: Place, change: fn(u32) -> u32| {
             let holders = change(self.held.get(&place).copied().unwrap_or(0));
             self.held.set(&place, |place| *place, (holders > 0).then_some(holders));
@@ -247,13 +251,19 @@ impl ConsumerGroup {
         for place in after.iter().flat_map(|current| current.places()) {
             count(place, |holders| holders + 1);
         }
-        let before = set_shared(&mut self.currents, id, after.clone());
+        let members = &self.members;
+        let before = self.currents.set(id.as_str(), |_| text_of(members, id), after.clone());
         self.census.current_changed(before.as_deref(), after.as_deref());
         for place in before.iter().flat_map(|current| current.places()) {
             count(place, |holders| holders.saturating_sub(1));
         }
         before
     }
+}
+
+/// The id of a member as it stands in the list of members: all lists share one text.
+fn text_of(members: &SharedMap<StrBytes, Arc<MemberValue>>, id: &StrBytes) -> StrBytes {
+    members.key(id.as_str()).unwrap_or(id).clone()
 }
 
 impl Default for Current {
@@ -389,7 +399,7 @@ pub(crate) fn target_epoch_entry(epoch: MemberEpoch, at: Timestamp) -> ConsumerE
 pub(crate) fn target_entry(member: &StrBytes, target: &Partitions) -> ConsumerEntry {
     let topic_partitions = target.topics().map(|(topic_id, partitions)| TopicPartition {
         topic_id,
-        partitions: partitions.keys().copied().collect(),
+        partitions: partitions.iter().map(|(index, _)| *index).collect(),
         ..TopicPartition::default()
     });
     ConsumerEntry::Target(
@@ -427,8 +437,8 @@ fn partitions_of(topics: &[TopicPartitions], default: MemberEpoch) -> Partitions
 fn values_of(partitions: &Partitions) -> Vec<TopicPartitions> {
     let topics = partitions.topics().map(|(topic_id, partitions)| TopicPartitions {
         topic_id,
-        partitions: partitions.keys().copied().collect(),
-        assignment_epochs: Some(partitions.values().copied().collect()),
+        partitions: partitions.iter().map(|(index, _)| *index).collect(),
+        assignment_epochs: Some(partitions.iter().map(|(_, epoch)| *epoch).collect()),
         ..TopicPartitions::default()
     });
     topics.collect()

@@ -46,7 +46,7 @@ pub(super) fn assigned(
     let assigned_partitions = partitions.topics().filter_map(|(topic_id, partitions)| {
         Some(TopicPartition {
             topic: topics.name(topic_id)?,
-            partitions: partitions.keys().copied().collect(),
+            partitions: partitions.iter().map(|(index, _)| *index).collect(),
         })
     });
     let assigned_partitions = assigned_partitions.collect();
