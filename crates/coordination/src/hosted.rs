@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_machine::{Decided, Machine, Now, Ticket};
-use ottla_records::{BatchSettings, Codec};
-use ottla_wire::{ErrorCode, LeaderEpoch, ProducerId, Timestamp};
+use ottla_records::{BatchSettings, Codec, Producer};
+use ottla_wire::{ErrorCode, LeaderEpoch, ProducerEpoch, ProducerId, Timestamp};
 
 use crate::log::{BoxFuture, PartitionLog};
 
@@ -54,13 +54,19 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
     ) -> Result<Self::Record, String>;
 
     /// What the end of a producer's transaction is to it.
-    fn marker(producer: ProducerId, committed: bool) -> Option<Self::Record>;
+    fn marker(_producer: ProducerId, _committed: bool) -> Option<Self::Record> {
+        None
+    }
 
     /// A record's key and value; none for what is not written as a record.
     fn encode(record: &Self::Record) -> Option<(Bytes, Option<Bytes>)>;
 
-    /// The batches that it writes.
-    fn batch(codec: Codec) -> BatchSettings;
+    /// The batches that it writes: as Kafka's coordinators on its runtime do, of no producer, but
+    /// with a sequence of 0.
+    fn batch(codec: Codec) -> BatchSettings {
+        let producer = Producer { id: ProducerId(-1), epoch: ProducerEpoch(-1), base_sequence: 0 };
+        BatchSettings { producer: Some(producer), ..BatchSettings::compressed(codec) }
+    }
 
     /// Its partition is loaded.
     fn loaded(&self, soft: &mut Self::Soft, now: Now, limits: &Self::Limits) -> DecidedOf<Self>;
@@ -83,30 +89,36 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
     /// These records could not be written: answers to others that were to follow from them.
     fn abandon(
         &self,
-        soft: &mut Self::Soft,
-        now: Now,
-        limits: &Self::Limits,
-        records: &[Self::Record],
-        error: ErrorCode,
-    ) -> Vec<(Ticket, Self::Reply)>;
+        _soft: &mut Self::Soft,
+        _now: Now,
+        _limits: &Self::Limits,
+        _records: &[Self::Record],
+        _error: ErrorCode,
+    ) -> Vec<(Ticket, Self::Reply)> {
+        Vec::new()
+    }
 
     /// Does outside what was said to [`Ticket::HOST`], as the coordinator at `home`.
     ///
     /// The future is polled first under the shard's lock, so that what can be done at once is.
     fn effect(
-        world: &Self::World,
-        home: &Home<'_>,
-        reply: Self::Reply,
-    ) -> Option<BoxFuture<'static, Self::Event>>;
+        _world: &Self::World,
+        _home: &Home<'_>,
+        _reply: Self::Reply,
+    ) -> Option<BoxFuture<'static, Self::Event>> {
+        None
+    }
 
     /// What was done outside has come to this.
     fn happened(
         &self,
-        soft: &mut Self::Soft,
-        now: Now,
-        limits: &Self::Limits,
-        event: Self::Event,
-    ) -> DecidedOf<Self>;
+        _soft: &mut Self::Soft,
+        _now: Now,
+        _limits: &Self::Limits,
+        _event: Self::Event,
+    ) -> DecidedOf<Self> {
+        DecidedOf::<Self>::default()
+    }
 }
 
 /// Where a machine lives.

@@ -8,11 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_groups::{GroupRecord, GroupReply, Groups, NoTopics, Settings, Soft, Topics};
 use ottla_machine::{Now, Ticket};
-use ottla_records::{BatchSettings, Codec, Producer};
-use ottla_wire::{ErrorCode, ProducerEpoch, ProducerId, Timestamp};
+use ottla_wire::{ErrorCode, ProducerId, Timestamp};
 
-use crate::hosted::{DecidedOf, Home, Hosted};
-use crate::log::BoxFuture;
+use crate::hosted::{DecidedOf, Hosted};
 
 /// The topics of the cluster, for what is decided without anybody having asked for it.
 pub trait ClusterTopics: Send + Sync {
@@ -59,12 +57,6 @@ impl Hosted for Groups {
         record.encode()
     }
 
-    /// As Kafka's group coordinator writes: no producer, but a sequence of 0.
-    fn batch(codec: Codec) -> BatchSettings {
-        let producer = Producer { id: ProducerId(-1), epoch: ProducerEpoch(-1), base_sequence: 0 };
-        BatchSettings { producer: Some(producer), ..BatchSettings::compressed(codec) }
-    }
-
     fn loaded(&self, soft: &mut Soft, now: Now, limits: &Settings) -> DecidedOf<Self> {
         Groups::loaded(self, soft, now, limits)
     }
@@ -100,17 +92,5 @@ impl Hosted for Groups {
         abandoned
             .flat_map(|group| Groups::abandon(self, soft, now, limits, group, error).replies)
             .collect()
-    }
-
-    fn effect(
-        _world: &Self::World,
-        _home: &Home<'_>,
-        _reply: GroupReply,
-    ) -> Option<BoxFuture<'static, ()>> {
-        None
-    }
-
-    fn happened(&self, _soft: &mut Soft, _now: Now, _limits: &Settings, (): ()) -> DecidedOf<Self> {
-        DecidedOf::<Self>::default()
     }
 }

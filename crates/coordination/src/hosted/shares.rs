@@ -1,12 +1,12 @@
 //! What share groups have in flight as a hosted machine: `__share_group_state`.
 //!
-//! The one thing that is done outside is that the log forgets what no snapshot needs.
+//! The one thing that is done outside is that the log forgets what no snapshot needs. Nobody waits
+//! for what another has written.
 
 use bytes::Bytes;
-use ottla_machine::{Now, Ticket};
-use ottla_records::{BatchSettings, Codec, Producer};
+use ottla_machine::Now;
 use ottla_share::{Settings, ShareRecord, ShareReply, ShareStates, Soft};
-use ottla_wire::{ErrorCode, ProducerEpoch, ProducerId, Timestamp};
+use ottla_wire::{ErrorCode, ProducerId, Timestamp};
 
 use crate::hosted::{DecidedOf, Home, Hosted};
 use crate::log::BoxFuture;
@@ -37,18 +37,8 @@ impl Hosted for ShareStates {
         ShareRecord::decode(key, value).map_err(|error| error.to_string())
     }
 
-    fn marker(_producer: ProducerId, _committed: bool) -> Option<ShareRecord> {
-        None
-    }
-
     fn encode(record: &ShareRecord) -> Option<(Bytes, Option<Bytes>)> {
         Some(record.encode())
-    }
-
-    /// As Kafka's coordinators on its runtime write: no producer, but a sequence of 0.
-    fn batch(codec: Codec) -> BatchSettings {
-        let producer = Producer { id: ProducerId(-1), epoch: ProducerEpoch(-1), base_sequence: 0 };
-        BatchSettings { producer: Some(producer), ..BatchSettings::compressed(codec) }
     }
 
     fn loaded(&self, soft: &mut Soft, now: Now, limits: &Settings) -> DecidedOf<Self> {
@@ -73,26 +63,10 @@ impl Hosted for ShareStates {
         reply.failed(error)
     }
 
-    /// Nobody waits for what another has written.
-    fn abandon(
-        &self,
-        _soft: &mut Soft,
-        _now: Now,
-        _limits: &Settings,
-        _records: &[ShareRecord],
-        _error: ErrorCode,
-    ) -> Vec<(Ticket, ShareReply)> {
-        Vec::new()
-    }
-
     fn effect((): &(), home: &Home<'_>, reply: ShareReply) -> Option<BoxFuture<'static, ()>> {
         if let ShareReply::Prune(below) = reply {
             home.log.forget(below);
         }
         None
-    }
-
-    fn happened(&self, _soft: &mut Soft, _now: Now, _limits: &Settings, (): ()) -> DecidedOf<Self> {
-        DecidedOf::<Self>::default()
     }
 }

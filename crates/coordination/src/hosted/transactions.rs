@@ -73,10 +73,6 @@ impl Hosted for Transactions {
         TransactionRecord::decode(key, value).map_err(|error| error.to_string())
     }
 
-    fn marker(_producer: ProducerId, _committed: bool) -> Option<TransactionRecord> {
-        None
-    }
-
     fn encode(record: &TransactionRecord) -> Option<(Bytes, Option<Bytes>)> {
         Some(record.encode())
     }
