@@ -1,4 +1,4 @@
-//! Scripts of a producer's life: a command a line, what it caused below.
+//! Scripts of a producer's life: a command a line, what it caused below, set in.
 //!
 //! `append P WORD` takes a record for partition P of topic t; `step` sends what is due; `answer`
 //! gives the oldest request's batches their verdicts, one word each: an offset or an error code's
@@ -27,7 +27,13 @@ struct World {
     shown: String,
 }
 
-fn check(script: &str, expected: &Expect) {
+/// The commands of a script are its lines that are not set in.
+fn check(expected: &Expect) {
+    let lines: Vec<&str> = expected.data().lines().filter(|line| !line.trim().is_empty()).collect();
+    let depth = |line: &&str| line.len() - line.trim_start().len();
+    let outermost = lines.iter().map(depth).min().unwrap_or(0);
+    let script: Vec<&str> =
+        lines.into_iter().filter(|line| depth(line) == outermost).map(str::trim).collect();
     let batching = Batching {
         batch_bytes: 300,
         memory_bytes_max: 10_000,
@@ -41,7 +47,7 @@ fn check(script: &str, expected: &Expect) {
         in_flight_max: 2,
         request_bytes_max: 1000,
         retries: 10,
-        is_idempotent: !script.contains("not idempotent"),
+        is_idempotent: !script.contains(&"not idempotent"),
         backoff: Backoff { initial_ms: 100, max_ms: 100 },
     };
     let mut world = World {
@@ -52,7 +58,7 @@ fn check(script: &str, expected: &Expect) {
         to_add: Vec::new(),
         shown: String::new(),
     };
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in script {
         writeln!(world.shown, "{line}").unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         world.obey(&words);
@@ -197,466 +203,287 @@ fn verdict(word: &str) -> Verdict {
 
 #[test]
 fn records_linger_together_and_leave_under_one_id() {
-    check(
-        "lead 0 1
-         append 0 a
-         step
-         advance 4
-         append 0 b
-         step
-         advance 1
-         step
-         id 7
-         step
-         append 0 c
-         advance 5
-         step
-         answer 40
-         answer 42",
-        &expect![[r#"
-            lead 0 1
-            append 0 a
-            step
-            advance 4
-            append 0 b
-            step
-            advance 1
-            step
-              wants a producer id
-            id 7
-            step
-              to 1: t-0[a b] id 7 sequence 0
-            append 0 c
-            advance 5
-            step
-              to 1: t-0[c] id 7 sequence 2
-            answer 40
-              t-0[a b] at 40
-            answer 42
-              t-0[c] at 42
-        "#]],
-    );
+    check(&expect![[r#"
+        lead 0 1
+        append 0 a
+        step
+        advance 4
+        append 0 b
+        step
+        advance 1
+        step
+          wants a producer id
+        id 7
+        step
+          to 1: t-0[a b] id 7 sequence 0
+        append 0 c
+        advance 5
+        step
+          to 1: t-0[c] id 7 sequence 2
+        answer 40
+          t-0[a b] at 40
+        answer 42
+          t-0[c] at 42
+    "#]]);
 }
 
 #[test]
 fn no_more_requests_are_under_way_than_allowed() {
-    check(
-        "not idempotent
-         lead 0 1
-         append 0 a
-         advance 5
-         step
-         append 0 b
-         advance 5
-         step
-         append 0 c
-         advance 5
-         step
-         answer 0
-         step",
-        &expect![[r#"
-            not idempotent
-            lead 0 1
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a]
-            append 0 b
-            advance 5
-            step
-              to 1: t-0[b]
-            append 0 c
-            advance 5
-            step
-            answer 0
-              t-0[a] at 0
-            step
-              to 1: t-0[c]
-        "#]],
-    );
+    check(&expect![[r#"
+        not idempotent
+        lead 0 1
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a]
+        append 0 b
+        advance 5
+        step
+          to 1: t-0[b]
+        append 0 c
+        advance 5
+        step
+        answer 0
+          t-0[a] at 0
+        step
+          to 1: t-0[c]
+    "#]]);
 }
 
 #[test]
 fn what_was_lost_is_sent_again_in_its_order_with_its_sequences() {
-    check(
-        "lead 0 1
-         id 7
-         append 0 a
-         advance 5
-         step
-         append 0 b
-         advance 5
-         step
-         append 0 c
-         lost
-         lost
-         advance 80
-         step
-         step
-         step
-         answer 0
-         answer 1
-         step",
-        &expect![[r#"
-            lead 0 1
-            id 7
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            append 0 b
-            advance 5
-            step
-              to 1: t-0[b] id 7 sequence 1
-            append 0 c
-            lost
-            lost
-            advance 80
-            step
-              to 1: t-0[a] id 7 sequence 0
-              wants leaders
-            step
-              to 1: t-0[b] id 7 sequence 1
-            step
-            answer 0
-              t-0[a] at 0
-            answer 1
-              t-0[b] at 1
-            step
-              to 1: t-0[c] id 7 sequence 2
-        "#]],
-    );
+    check(&expect![[r#"
+        lead 0 1
+        id 7
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        append 0 b
+        advance 5
+        step
+          to 1: t-0[b] id 7 sequence 1
+        append 0 c
+        lost
+        lost
+        advance 80
+        step
+          to 1: t-0[a] id 7 sequence 0
+          wants leaders
+        step
+          to 1: t-0[b] id 7 sequence 1
+        step
+        answer 0
+          t-0[a] at 0
+        answer 1
+          t-0[b] at 1
+        step
+          to 1: t-0[c] id 7 sequence 2
+    "#]]);
 }
 
 #[test]
 fn a_batch_behind_a_failed_one_waits_for_it_and_keeps_the_id() {
-    check(
-        "lead 0 1
-         id 7
-         append 0 a
-         advance 5
-         step
-         append 0 b
-         advance 5
-         step
-         answer !19
-         answer !45
-         advance 80
-         step
-         step
-         answer 0
-         answer 1",
-        &expect![[r#"
-            lead 0 1
-            id 7
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            append 0 b
-            advance 5
-            step
-              to 1: t-0[b] id 7 sequence 1
-            answer !19
-            answer !45
-            advance 80
-            step
-              to 1: t-0[a] id 7 sequence 0
-            step
-              to 1: t-0[b] id 7 sequence 1
-            answer 0
-              t-0[a] at 0
-            answer 1
-              t-0[b] at 1
-        "#]],
-    );
+    check(&expect![[r#"
+        lead 0 1
+        id 7
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        append 0 b
+        advance 5
+        step
+          to 1: t-0[b] id 7 sequence 1
+        answer !19
+        answer !45
+        advance 80
+        step
+          to 1: t-0[a] id 7 sequence 0
+        step
+          to 1: t-0[b] id 7 sequence 1
+        answer 0
+          t-0[a] at 0
+        answer 1
+          t-0[b] at 1
+    "#]]);
 }
 
 #[test]
 fn after_a_final_refusal_the_rest_goes_on_under_a_new_id() {
-    check(
-        "lead 0 1
-         id 7
-         append 0 a
-         advance 5
-         step
-         append 0 b
-         advance 5
-         step
-         answer !10
-         answer !45
-         advance 80
-         step
-         id 8
-         step
-         answer 0",
-        &expect![[r#"
-            lead 0 1
-            id 7
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            append 0 b
-            advance 5
-            step
-              to 1: t-0[b] id 7 sequence 1
-            answer !10
-              t-0[a] MESSAGE_TOO_LARGE
-            answer !45
-            advance 80
-            step
-              wants a producer id
-            id 8
-            step
-              to 1: t-0[b] id 8 sequence 0
-            answer 0
-              t-0[b] at 0
-        "#]],
-    );
+    check(&expect![[r#"
+        lead 0 1
+        id 7
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        append 0 b
+        advance 5
+        step
+          to 1: t-0[b] id 7 sequence 1
+        answer !10
+          t-0[a] MESSAGE_TOO_LARGE
+        answer !45
+        advance 80
+        step
+          wants a producer id
+        id 8
+        step
+          to 1: t-0[b] id 8 sequence 0
+        answer 0
+          t-0[b] at 0
+    "#]]);
 }
 
 #[test]
 fn a_batch_that_is_too_large_goes_in_halves_with_their_parts_of_the_sequence() {
-    check(
-        "lead 0 1
-         id 7
-         append 0 a
-         append 0 b
-         append 0 c
-         advance 5
-         step
-         answer !10
-         step
-         step
-         answer !10
-         answer 3",
-        &expect![[r#"
-            lead 0 1
-            id 7
-            append 0 a
-            append 0 b
-            append 0 c
-            advance 5
-            step
-              to 1: t-0[a b c] id 7 sequence 0
-            answer !10
-            step
-              to 1: t-0[a] id 7 sequence 0
-            step
-              to 1: t-0[b c] id 7 sequence 1
-            answer !10
-              t-0[a] MESSAGE_TOO_LARGE
-            answer 3
-              t-0[b c] at 3
-        "#]],
-    );
+    check(&expect![[r#"
+        lead 0 1
+        id 7
+        append 0 a
+        append 0 b
+        append 0 c
+        advance 5
+        step
+          to 1: t-0[a b c] id 7 sequence 0
+        answer !10
+        step
+          to 1: t-0[a] id 7 sequence 0
+        step
+          to 1: t-0[b c] id 7 sequence 1
+        answer !10
+          t-0[a] MESSAGE_TOO_LARGE
+        answer 3
+          t-0[b c] at 3
+    "#]]);
 }
 
 #[test]
 fn what_was_written_before_counts_as_written() {
-    check(
-        "lead 0 1
-         id 7
-         append 0 a
-         advance 5
-         step
-         answer !46",
-        &expect![[r#"
-            lead 0 1
-            id 7
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            answer !46
-              t-0[a] at -1
-        "#]],
-    );
+    check(&expect![[r#"
+        lead 0 1
+        id 7
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        answer !46
+          t-0[a] at -1
+    "#]]);
 }
 
 #[test]
 fn a_batch_stays_with_the_old_leader_until_it_is_answered() {
-    check(
-        "lead 0 1
-         id 7
-         append 0 a
-         advance 5
-         step
-         append 0 b
-         advance 5
-         lead 0 2
-         step
-         answer 0
-         step",
-        &expect![[r#"
-            lead 0 1
-            id 7
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            append 0 b
-            advance 5
-            lead 0 2
-            step
-            answer 0
-              t-0[a] at 0
-            step
-              to 2: t-0[b] id 7 sequence 1
-        "#]],
-    );
+    check(&expect![[r#"
+        lead 0 1
+        id 7
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        append 0 b
+        advance 5
+        lead 0 2
+        step
+        answer 0
+          t-0[a] at 0
+        step
+          to 2: t-0[b] id 7 sequence 1
+    "#]]);
 }
 
 #[test]
 fn what_cannot_be_delivered_in_time_is_given_up() {
-    check(
-        "append 0 a
-         step
-         advance 1000
-         step",
-        &expect![[r#"
-            append 0 a
-            step
-              wants leaders
-            advance 1000
-            step
-              t-0[a] delivery of 1 records to t-0 did not come about within 1000 ms
-        "#]],
-    );
+    check(&expect![[r#"
+        append 0 a
+        step
+          wants leaders
+        advance 1000
+        step
+          t-0[a] delivery of 1 records to t-0 did not come about within 1000 ms
+    "#]]);
 }
 
 #[test]
 fn in_older_transactions_partitions_are_added_before_they_are_written_to() {
-    check(
-        "transactional 1
-         lead 0 1
-         lead 1 1
-         append 0 a
-         append 1 b
-         advance 5
-         step
-         step
-         added
-         step
-         answer 3 4
-         append 0 c
-         advance 5
-         step",
-        &expect![[r#"
-            transactional 1
-            lead 0 1
-            lead 1 1
-            append 0 a
-            append 1 b
-            advance 5
-            step
-              adds t-0 t-1
-            step
-            added
-            step
-              to 1: t-0[a] id 7 sequence 0 t-1[b] id 7 sequence 0
-            answer 3 4
-              t-0[a] at 3
-              t-1[b] at 4
-            append 0 c
-            advance 5
-            step
-              to 1: t-0[c] id 7 sequence 1
-        "#]],
-    );
+    check(&expect![[r#"
+        transactional 1
+        lead 0 1
+        lead 1 1
+        append 0 a
+        append 1 b
+        advance 5
+        step
+          adds t-0 t-1
+        step
+        added
+        step
+          to 1: t-0[a] id 7 sequence 0 t-1[b] id 7 sequence 0
+        answer 3 4
+          t-0[a] at 3
+          t-1[b] at 4
+        append 0 c
+        advance 5
+        step
+          to 1: t-0[c] id 7 sequence 1
+    "#]]);
 }
 
 #[test]
 fn a_new_epoch_begins_its_sequences_at_zero() {
-    check(
-        "transactional 2
-         lead 0 1
-         append 0 a
-         advance 5
-         step
-         answer 3
-         ended 1
-         append 0 b
-         advance 5
-         step",
-        &expect![[r#"
-            transactional 2
-            lead 0 1
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            answer 3
-              t-0[a] at 3
-            ended 1
-            append 0 b
-            advance 5
-            step
-              to 1: t-0[b] id 7 sequence 0
-        "#]],
-    );
+    check(&expect![[r#"
+        transactional 2
+        lead 0 1
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        answer 3
+          t-0[a] at 3
+        ended 1
+        append 0 b
+        advance 5
+        step
+          to 1: t-0[b] id 7 sequence 0
+    "#]]);
 }
 
 #[test]
 fn a_record_that_fails_for_good_takes_all_others_of_its_transaction_with_it() {
-    check(
-        "transactional 2
-         lead 0 1
-         lead 1 1
-         append 0 a
-         advance 5
-         step
-         append 0 b
-         append 1 c
-         answer !120
-         append 1 d
-         step",
-        &expect![[r#"
-            transactional 2
-            lead 0 1
-            lead 1 1
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            append 0 b
-            append 1 c
-            answer !120
-              t-0[a] TRANSACTION_ABORTABLE
-              t-0[b] the record's transaction is not committed
-              t-1[c] the record's transaction is not committed
-            append 1 d
-            step
-              t-1[d] the record's transaction is not committed
-        "#]],
-    );
+    check(&expect![[r#"
+        transactional 2
+        lead 0 1
+        lead 1 1
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        append 0 b
+        append 1 c
+        answer !120
+          t-0[a] TRANSACTION_ABORTABLE
+          t-0[b] the record's transaction is not committed
+          t-1[c] the record's transaction is not committed
+        append 1 d
+        step
+          t-1[d] the record's transaction is not committed
+    "#]]);
 }
 
 #[test]
 fn what_waits_for_the_last_transactions_end_is_sent_again() {
-    check(
-        "transactional 2
-         lead 0 1
-         append 0 a
-         advance 5
-         step
-         answer !51
-         step
-         advance 100
-         step",
-        &expect![[r#"
-            transactional 2
-            lead 0 1
-            append 0 a
-            advance 5
-            step
-              to 1: t-0[a] id 7 sequence 0
-            answer !51
-            step
-            advance 100
-            step
-              to 1: t-0[a] id 7 sequence 0
-        "#]],
-    );
+    check(&expect![[r#"
+        transactional 2
+        lead 0 1
+        append 0 a
+        advance 5
+        step
+          to 1: t-0[a] id 7 sequence 0
+        answer !51
+        step
+        advance 100
+        step
+          to 1: t-0[a] id 7 sequence 0
+    "#]]);
 }
