@@ -13,11 +13,11 @@ use std::io::Write;
 use ottla_client::{Client, ClientError, TopicPartition};
 use ottla_wire::{ApiKey, ErrorCode, StrBytes};
 
-use crate::client_options::{self, exception};
+use crate::client_options::exception;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::groups::table::{at_least, fixed, open, table};
-use crate::groups::{Tool, filter};
+use crate::groups::{Action, Tool, filter};
 use crate::options::Parsed;
 
 pub(crate) use options::OPTIONS;
@@ -38,16 +38,12 @@ pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Fa
         return validate(context, expression);
     }
     // Apache Kafka says "state list" and "types list".
-    let given = |option: &str| parsed.texts(option).first().copied();
-    let states = filter(given("state"), STATES, ("state", "states"))?;
-    let types = filter(given("type"), TYPES, ("types", "types"))?;
-    let client = client_options::admin(context, parsed).await.map_err(|error| said(&error))?;
+    let states = TOOL.states_wanted(parsed)?;
+    let types = filter(parsed.texts("type").first().copied(), TYPES, ("types", "types"))?;
+    let client = TOOL.connect(context, parsed).await?;
     match action {
         "list" => list(context, parsed, &client, &states, &types).await?,
-        "describe" => describe::run(context, parsed, &client).await?,
-        "delete" => delete(context, parsed, &client).await?,
-        "delete-offsets" => delete_offsets(context, parsed, &client).await?,
-        _ => reset::run(context, parsed, &client).await?,
+        action => TOOL.act(context, parsed, &client, action).await?,
     }
     client.close().await;
     Ok(())
@@ -93,26 +89,10 @@ async fn delete(context: &mut Context, parsed: &Parsed, client: &Client) -> Resu
     let ids = group::wanted(client, parsed).await?;
     let names: Vec<StrBytes> = ids.iter().map(|id| StrBytes::copied(id)).collect();
     let results = client.admin().delete_groups(&names).await.map_err(executing)?;
-    let (mut deleted, mut failed) = (Vec::new(), Vec::new());
-    for (id, result) in results {
-        match result {
-            Ok(()) => deleted.push(format!("'{id}'")),
-            Err(error) => failed
-                .push(format!("* Group '{id}' could not be deleted due to: {}", exception(&error))),
-        }
-    }
-    if failed.is_empty() {
-        let groups = deleted.join(", ");
-        writeln!(context.out, "Deletion of requested consumer groups ({groups}) was successful.")?;
-        return Ok(());
-    }
-    let failed = failed.join("\n");
-    writeln!(context.out, "\nError: Deletion of some consumer groups failed:\n{failed}")?;
-    if !deleted.is_empty() {
-        let groups = deleted.join(", ");
-        writeln!(context.out, "\nThese consumer groups were deleted successfully: {groups}")?;
-    }
-    Ok(())
+    let results = results
+        .into_iter()
+        .map(|(id, result)| (id.to_string(), result.map_err(|error| exception(&error))));
+    TOOL.tell_deleted(context, &results.collect::<Vec<_>>(), ("", ""))
 }
 
 async fn delete_offsets(
@@ -197,7 +177,26 @@ fn said(what: &dyn std::fmt::Display) -> Failure {
     TOOL.said(what)
 }
 
-const TOOL: Tool = Tool { kind: "consumer", code: 0 };
+const TOOL: Tool = Tool { kind: "consumer", code: 0, states: STATES, actions: ACTIONS };
+/// What it does, but for looking at an expression.
+const ACTIONS: &[Action] = &[
+    Action {
+        option: "describe",
+        run: |context, parsed, client| Box::pin(describe::run(context, parsed, client)),
+    },
+    Action {
+        option: "delete",
+        run: |context, parsed, client| Box::pin(delete(context, parsed, client)),
+    },
+    Action {
+        option: "reset-offsets",
+        run: |context, parsed, client| Box::pin(reset::run(context, parsed, client)),
+    },
+    Action {
+        option: "delete-offsets",
+        run: |context, parsed, client| Box::pin(delete_offsets(context, parsed, client)),
+    },
+];
 /// The states of consumer groups.
 const STATES: &[&str] = &[
     "Assigning",

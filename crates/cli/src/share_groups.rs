@@ -21,12 +21,12 @@ use ottla_wire::messages::{
 };
 use ottla_wire::{ApiKey, ErrorCode, Offset, StrBytes};
 
-use crate::client_options::{self, exception, usual};
+use crate::client_options::usual;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::groups::plan::Plan;
 use crate::groups::table::{at_least, fixed, open, table};
-use crate::groups::{self, Tool, coordinator, filter, partition};
+use crate::groups::{self, Action, Tool, coordinator, partition};
 use crate::options::Parsed;
 
 pub(crate) use options::OPTIONS;
@@ -34,21 +34,7 @@ pub(crate) use options::OPTIONS;
 /// Does the one action that was asked for.
 pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Failure> {
     let action = options::check(parsed)?;
-    let states = filter(parsed.texts("state").first().copied(), STATES, ("state", "states"))?;
-    let client = client_options::admin(context, parsed).await.map_err(|error| TOOL.said(&error))?;
-    match action {
-        "list" => {
-            let found = groups::list(&client, KIND, &states).await;
-            let found = found.map_err(|error| TOOL.said(&error))?;
-            write!(context.out, "{}", groups::lines(found, parsed.has("state")))?;
-        }
-        "describe" => describe(context, parsed, &client).await?,
-        "delete" => delete(context, parsed, &client).await?,
-        "delete-offsets" => delete_offsets(context, parsed, &client).await?,
-        _ => reset(context, parsed, &client).await?,
-    }
-    client.close().await;
-    Ok(())
+    TOOL.run(context, parsed, action).await
 }
 
 async fn describe(context: &mut Context, parsed: &Parsed, client: &Client) -> Result<(), Failure> {
@@ -81,40 +67,12 @@ async fn describe(context: &mut Context, parsed: &Parsed, client: &Client) -> Re
 
 async fn delete(context: &mut Context, parsed: &Parsed, client: &Client) -> Result<(), Failure> {
     let known = groups::list(client, KIND, &[]).await.map_err(|error| TOOL.said(&error))?;
-    let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+    let mut results = Vec::new();
     for id in groups::wanted(client, KIND, parsed).await? {
-        let result = match known.iter().find(|group| group.id == id) {
-            None => Err(format!(
-                "java.lang.IllegalArgumentException: Group '{id}' is not a share group."
-            )),
-            Some(group) if group.state != "Empty" => Err(format!(
-                "org.apache.kafka.common.errors.GroupNotEmptyException: Share group '{id}' is \
-                 not EMPTY."
-            )),
-            Some(_) => {
-                let names = [StrBytes::copied(&id)];
-                let results = client.admin().delete_groups(&names).await;
-                let results = results.map_err(|error| TOOL.executing(&error))?;
-                let refused = results.into_iter().find_map(|(_, result)| result.err());
-                refused.map_or(Ok(()), |error| Err(exception(&error)))
-            }
-        };
-        match result {
-            Ok(()) => deleted.push(format!("'{id}'")),
-            Err(why) => failed.push(format!("* Group '{id}' could not be deleted due to: {why}")),
-        }
+        let result = TOOL.delete(client, &known, &id, "is not a share group").await?;
+        results.push((id, result));
     }
-    let groups = deleted.join(", ");
-    if failed.is_empty() {
-        writeln!(context.out, "Deletion of requested share groups ({groups}) was successful.")?;
-        return Ok(());
-    }
-    let failed = failed.join("\n");
-    writeln!(context.out, "\nError: Deletion of some share groups failed:\n{failed}")?;
-    if !deleted.is_empty() {
-        writeln!(context.out, "\nThese share groups were deleted successfully: {groups}")?;
-    }
-    Ok(())
+    TOOL.tell_deleted(context, &results, ("", ""))
 }
 
 async fn delete_offsets(
@@ -273,7 +231,26 @@ async fn positions(
     Ok(group.topics)
 }
 
-const TOOL: Tool = Tool { kind: KIND, code: 0 };
+const TOOL: Tool = Tool { kind: KIND, code: 0, states: STATES, actions: ACTIONS };
 const KIND: &str = "share";
+/// What it does.
+const ACTIONS: &[Action] = &[
+    Action {
+        option: "describe",
+        run: |context, parsed, client| Box::pin(describe(context, parsed, client)),
+    },
+    Action {
+        option: "delete",
+        run: |context, parsed, client| Box::pin(delete(context, parsed, client)),
+    },
+    Action {
+        option: "reset-offsets",
+        run: |context, parsed, client| Box::pin(reset(context, parsed, client)),
+    },
+    Action {
+        option: "delete-offsets",
+        run: |context, parsed, client| Box::pin(delete_offsets(context, parsed, client)),
+    },
+];
 /// The states of share groups.
 const STATES: &[&str] = &["Dead", "Stable", "Empty"];

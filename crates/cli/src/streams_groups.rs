@@ -17,12 +17,12 @@ use ottla_wire::messages::StreamsGroupDescribeRequest;
 use ottla_wire::messages::streams_group_describe_response::{DescribedGroup, Subtopology};
 use ottla_wire::{ApiKey, ErrorCode, StrBytes};
 
-use crate::client_options::{self, exception, usual};
+use crate::client_options::{exception, usual};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::groups::plan::{Plan, Scenario, csv};
 use crate::groups::table::{at_least, fixed, table};
-use crate::groups::{self, Tool, coordinator, filter, partition};
+use crate::groups::{self, Action, Tool, coordinator, partition};
 use crate::options::Parsed;
 
 use lines::Row;
@@ -31,21 +31,7 @@ pub(crate) use options::OPTIONS;
 /// Does the one action that was asked for.
 pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Failure> {
     let action = options::check(parsed)?;
-    let states = filter(parsed.texts("state").first().copied(), STATES, ("state", "states"))?;
-    let client = client_options::admin(context, parsed).await.map_err(|error| TOOL.said(&error))?;
-    match action {
-        "list" => {
-            let found = groups::list(&client, KIND, &states).await;
-            let found = found.map_err(|error| TOOL.said(&error))?;
-            write!(context.out, "{}", groups::lines(found, parsed.has("state")))?;
-        }
-        "describe" => describe(context, parsed, &client).await?,
-        "delete" => delete(context, parsed, &client).await?,
-        "delete-offsets" => delete_offsets(context, parsed, &client).await?,
-        _ => reset(context, parsed, &client).await?,
-    }
-    client.close().await;
-    Ok(())
+    TOOL.run(context, parsed, action).await
 }
 
 async fn describe(context: &mut Context, parsed: &Parsed, client: &Client) -> Result<(), Failure> {
@@ -101,47 +87,22 @@ async fn positions(client: &Client, group: &DescribedGroup) -> Result<Vec<Row>, 
 
 async fn delete(context: &mut Context, parsed: &Parsed, client: &Client) -> Result<(), Failure> {
     let known = groups::list(client, KIND, &[]).await.map_err(|error| TOOL.said(&error))?;
-    let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+    let mut results = Vec::new();
     let mut topics = BTreeMap::new();
     for id in groups::wanted(client, KIND, parsed).await? {
-        let result = match known.iter().find(|group| group.id == id) {
-            None => Err(format!(
-                "java.lang.IllegalArgumentException: Group '{id}' does not exist or is not a \
-                 streams group."
-            )),
-            Some(group) if group.state != "Empty" => Err(format!(
-                "org.apache.kafka.common.errors.GroupNotEmptyException: Streams group '{id}' is \
-                 not EMPTY."
-            )),
-            Some(_) => {
-                if parsed.has("delete-all-internal-topics")
-                    && let Ok(group) = group(client, &id).await
-                {
-                    topics.insert(id.clone(), internal::topics(&group));
-                }
-                let names = [StrBytes::copied(&id)];
-                let results = client.admin().delete_groups(&names).await;
-                let results = results.map_err(|error| TOOL.executing(&error))?;
-                let refused = results.into_iter().find_map(|(_, result)| result.err());
-                refused.map_or(Ok(()), |error| Err(exception(&error)))
-            }
-        };
-        match result {
-            Ok(()) => deleted.push(id),
-            Err(why) => failed.push(format!("* Group '{id}' could not be deleted due to: {why}")),
+        let is_idle = known.iter().any(|group| group.id == id && group.state == "Empty");
+        if is_idle
+            && parsed.has("delete-all-internal-topics")
+            && let Ok(group) = group(client, &id).await
+        {
+            topics.insert(id.clone(), internal::topics(&group));
         }
+        let unknown = "does not exist or is not a streams group";
+        let result = TOOL.delete(client, &known, &id, unknown).await?;
+        results.push((id, result));
     }
-    let names = deleted.join("', '");
-    if failed.is_empty() {
-        writeln!(context.out, "Deletion of requested streams groups ('{names}') was successful.")?;
-    } else {
-        let failed = failed.join("\n");
-        writeln!(context.out, "\nError: Deletion of some streams groups failed:\n{failed}")?;
-        if !deleted.is_empty() {
-            writeln!(context.out, "\nThese streams groups were deleted successfully: '{names}'.")?;
-        }
-    }
-    topics.retain(|id, _| deleted.contains(id));
+    TOOL.tell_deleted(context, &results, ("''", "."))?;
+    topics.retain(|id, _| results.iter().any(|(of, result)| of == id && result.is_ok()));
     internal::delete_of_groups(context, client, &topics).await
 }
 
@@ -298,7 +259,26 @@ fn sources(part: &Subtopology) -> impl Iterator<Item = &StrBytes> {
     part.source_topics.iter().chain(part.repartition_source_topics.iter().map(|it| &it.name))
 }
 
-const TOOL: Tool = Tool { kind: KIND, code: 1 };
+const TOOL: Tool = Tool { kind: KIND, code: 1, states: STATES, actions: ACTIONS };
 const KIND: &str = "streams";
+/// What it does.
+const ACTIONS: &[Action] = &[
+    Action {
+        option: "describe",
+        run: |context, parsed, client| Box::pin(describe(context, parsed, client)),
+    },
+    Action {
+        option: "delete",
+        run: |context, parsed, client| Box::pin(delete(context, parsed, client)),
+    },
+    Action {
+        option: "reset-offsets",
+        run: |context, parsed, client| Box::pin(reset(context, parsed, client)),
+    },
+    Action {
+        option: "delete-offsets",
+        run: |context, parsed, client| Box::pin(delete_offsets(context, parsed, client)),
+    },
+];
 /// The states of streams groups.
 const STATES: &[&str] = &["Assigning", "Dead", "Reconciling", "NotReady", "Stable", "Empty"];

@@ -8,9 +8,8 @@ use ottla_wire::messages::describe_groups_response as classic;
 use ottla_wire::messages::{ConsumerGroupDescribeRequest, ConsumerProtocolAssignment};
 use ottla_wire::{BrokerId, Bytes, ErrorCode, Message, Reader, StrBytes};
 
-use crate::client_options::refused;
 use crate::failure::Failure;
-use crate::groups::coordinator;
+use crate::groups::{coordinator, list_all};
 
 /// Partitions by topic, in order.
 pub(super) type Assignment = Vec<(String, Vec<i32>)>;
@@ -171,23 +170,13 @@ pub(super) async fn list(
     states: &[&str],
     types: &[&str],
 ) -> Result<Vec<Listed>, Failure> {
-    let mut listed = Vec::new();
-    for id in client.cluster().brokers.keys() {
-        let request = ottla_wire::messages::ListGroupsRequest {
-            states_filter: states.iter().map(|state| StrBytes::copied(state)).collect(),
-            types_filter: types.iter().map(|kind| StrBytes::copied(kind)).collect(),
-            ..Default::default()
-        };
-        let response = client.call_broker(*id, &request).await?;
-        refused(response.error_code, None)?;
-        listed.extend(response.groups.into_iter().filter(is_of_consumers).map(|group| Listed {
-            id: group.group_id.to_string(),
-            kind: kind(&group.group_type),
-            state: group.group_state.to_string(),
-        }));
-    }
-    listed.sort_by(|one, other| one.id.cmp(&other.id));
-    Ok(listed)
+    let groups = list_all(client, states, types).await?.into_iter().filter(is_of_consumers);
+    let groups = groups.map(|group| Listed {
+        id: group.group_id.to_string(),
+        kind: kind(&group.group_type),
+        state: group.group_state.to_string(),
+    });
+    Ok(groups.collect())
 }
 
 /// Groups of consumers: those that say so, and those that only keep offsets.

@@ -4,57 +4,49 @@
 
 use crate::client_options::{BOOTSTRAP_SERVER, COMMAND_CONFIG};
 use crate::failure::Failure;
-use crate::options::{HELP, Opt, Parsed, VERSION, flag, long, maybe, text};
+use crate::groups::options::{
+    BY_DURATION, DELETE, EXPORT, FROM_FILE, LIST, OFFSETS, RESET_OFFSETS, SHIFT_BY, STATE, TIMEOUT,
+    TO_CURRENT, TO_DATETIME, TO_EARLIEST, TO_LATEST, TO_OFFSET, TOPIC, VERBOSE, actions,
+    check_views,
+};
+use crate::options::{HELP, Opt, Parsed, VERSION, flag, maybe, text};
+
+use super::TOOL;
 
 /// The options.
 pub(crate) const OPTIONS: &[Opt] = &[
     flag("all-groups", "All groups."),
     flag("all-topics", "With --reset-offsets: all topics that the group has offsets of."),
     BOOTSTRAP_SERVER.required(),
-    text("by-duration", "duration", "Reset to the time so long ago: PnDTnHnMnS."),
+    BY_DURATION,
     COMMAND_CONFIG,
-    flag("delete", "Delete groups that have no members."),
+    DELETE,
     flag("delete-offsets", "Delete a group's offsets of topics."),
     flag("describe", "Show offsets and lag of groups, or their members or states."),
     flag("dry-run", "With --reset-offsets: only show what the offsets would be."),
     flag("execute", "With --reset-offsets: set the offsets."),
-    flag("export", "With --reset-offsets: print the offsets as CSV."),
-    text("from-file", "path to CSV file", "Reset to the offsets in a file of CSV."),
+    EXPORT,
+    FROM_FILE,
     text("group", "consumer group", "A group; may be repeated."),
     HELP,
-    flag("list", "List the groups."),
+    LIST,
     flag("members", "With --describe: show members."),
-    flag("offsets", "With --describe: show offsets and lag, as without it."),
-    flag(
-        "reset-offsets",
-        "Change the offsets of a group that has no members: by one of --to-datetime, \
-         --by-duration, --to-earliest, --to-latest, \
-         --shift-by, --from-file, --to-current, --to-offset.",
-    ),
-    long("shift-by", "number-of-offsets", "Reset to so many after (or before) the offset."),
-    maybe(
-        "state",
-        "",
-        "With --describe: show states. With --list: show states, or only groups in \
-         these states, with commas between them.",
-    ),
-    long("timeout", "timeout (ms)", "How long a group may take to settle, in milliseconds.")
-        .default("30000"),
-    flag("to-current", "Reset to the offset that there is."),
-    text("to-datetime", "datetime", "Reset to a time: YYYY-MM-DDThh:mm:ss.sss."),
-    flag("to-earliest", "Reset to the first offset."),
-    flag("to-latest", "Reset to the end."),
-    long("to-offset", "offset", "Reset to this offset."),
-    text("topic", "topic", "A topic, or with --reset-offsets topic:0,1; may be repeated."),
+    OFFSETS,
+    RESET_OFFSETS,
+    SHIFT_BY,
+    STATE,
+    TIMEOUT,
+    TO_CURRENT,
+    TO_DATETIME,
+    TO_EARLIEST,
+    TO_LATEST,
+    TO_OFFSET,
+    TOPIC,
     maybe("type", "", "With --list: show types, or only groups of these types."),
     text("validate-regex", "regex", "Say whether a regular expression is one for brokers (RE2)."),
-    flag("verbose", "With --describe: show more."),
+    VERBOSE,
     VERSION,
 ];
-
-/// The actions.
-const ACTIONS: &[&str] =
-    &["list", "describe", "delete", "reset-offsets", "delete-offsets", "validate-regex"];
 
 /// Where `--reset-offsets` may go.
 pub(super) const SCENARIOS: &[&str] = &[
@@ -70,8 +62,8 @@ pub(super) const SCENARIOS: &[&str] = &[
 
 /// The action asked for, when all the options fit it.
 pub(super) fn check(parsed: &Parsed) -> Result<&'static str, Failure> {
-    let asked: Vec<&'static str> =
-        ACTIONS.iter().copied().filter(|action| parsed.has(action)).collect();
+    let mut asked = actions(&TOOL, parsed);
+    asked.extend(Some("validate-regex").filter(|action| parsed.has(action)));
     let [action] = asked[..] else {
         return Err(Failure::usage(
             "Command must include exactly one action: --list, --describe, --delete, \
@@ -89,16 +81,7 @@ pub(super) fn check(parsed: &Parsed) -> Result<&'static str, Failure> {
             if !has_group {
                 return one_of("describe", "[group], [all-groups]");
             }
-            let views = ["members", "offsets", "state"].iter().filter(|view| parsed.has(view));
-            if views.count() > 1 {
-                return Err(Failure::usage(
-                    "Option [describe] takes at most one of these options: [members], [offsets], \
-                     [state]",
-                ));
-            }
-            if !parsed.texts("state").is_empty() {
-                return Err(Failure::usage("Option [describe] does not take a value for [state]"));
-            }
+            check_views(parsed)?;
         }
         "delete" => {
             if !has_group {
