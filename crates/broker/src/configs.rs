@@ -190,19 +190,27 @@ pub(crate) fn group_settings(
     }
 }
 
+/// What holds for each of the groups that have configs of their own.
+fn of_groups<T>(
+    settings: &Settings,
+    image: &Image,
+    told: impl Fn(&GroupConfig) -> T,
+) -> BTreeMap<String, T> {
+    let groups = image.all_configs().iter().filter(|(of, _)| of.kind == ResourceType::GROUP);
+    let groups = groups.map(|(of, configs)| {
+        let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        (of.name.clone(), told(&GroupConfig::resolve(settings, pairs)))
+    });
+    groups.collect()
+}
+
 /// What the configs mean for the members of share groups.
 fn share_group_settings(settings: &Settings, image: &Image) -> ShareSettings {
     let shares = &settings.share_groups;
-    let of_groups = image.all_configs().iter().filter(|(of, _)| of.kind == ResourceType::GROUP);
-    let of_groups = of_groups.map(|(of, configs)| {
-        let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let config = GroupConfig::resolve(settings, pairs);
-        let times = ShareTimes {
-            session_timeout_ms: config.share_session_timeout_ms,
-            heartbeat_interval_ms: config.share_heartbeat_interval_ms,
-            assignment_interval_ms: config.share_assignment_interval_ms,
-        };
-        (of.name.clone(), times)
+    let of_groups = of_groups(settings, image, |config| ShareTimes {
+        session_timeout_ms: config.share_session_timeout_ms,
+        heartbeat_interval_ms: config.share_heartbeat_interval_ms,
+        assignment_interval_ms: config.share_assignment_interval_ms,
     });
     ShareSettings {
         times: ShareTimes {
@@ -210,7 +218,7 @@ fn share_group_settings(settings: &Settings, image: &Image) -> ShareSettings {
             heartbeat_interval_ms: shares.heartbeat_interval_ms,
             assignment_interval_ms: shares.assignment_interval_ms,
         },
-        of_groups: of_groups.collect(),
+        of_groups,
         size_max: usize::try_from(shares.max_size).unwrap_or(0),
         initialize_retry_ms: i64::from(shares.initialize_retry_interval_ms),
     }
@@ -219,18 +227,12 @@ fn share_group_settings(settings: &Settings, image: &Image) -> ShareSettings {
 /// What the configs mean for streams groups.
 fn streams_settings(settings: &Settings, image: &Image) -> StreamsSettings {
     let streams = &settings.streams_groups;
-    let of_groups = image.all_configs().iter().filter(|(of, _)| of.kind == ResourceType::GROUP);
-    let of_groups = of_groups.map(|(of, configs)| {
-        let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let config = GroupConfig::resolve(settings, pairs);
-        let rules = StreamsRules {
-            session_timeout_ms: config.streams_session_timeout_ms,
-            heartbeat_interval_ms: config.streams_heartbeat_interval_ms,
-            assignment_interval_ms: config.streams_assignment_interval_ms,
-            initial_rebalance_delay_ms: config.streams_initial_rebalance_delay_ms,
-            num_standby_replicas: config.streams_num_standby_replicas,
-        };
-        (of.name.clone(), rules)
+    let of_groups = of_groups(settings, image, |config| StreamsRules {
+        session_timeout_ms: config.streams_session_timeout_ms,
+        heartbeat_interval_ms: config.streams_heartbeat_interval_ms,
+        assignment_interval_ms: config.streams_assignment_interval_ms,
+        initial_rebalance_delay_ms: config.streams_initial_rebalance_delay_ms,
+        num_standby_replicas: config.streams_num_standby_replicas,
     });
     StreamsSettings {
         rules: StreamsRules {
@@ -240,7 +242,7 @@ fn streams_settings(settings: &Settings, image: &Image) -> StreamsSettings {
             initial_rebalance_delay_ms: streams.initial_rebalance_delay_ms,
             num_standby_replicas: streams.num_standby_replicas,
         },
-        of_groups: of_groups.collect(),
+        of_groups,
         size_max: usize::try_from(streams.max_size).unwrap_or(0),
     }
 }
@@ -248,16 +250,10 @@ fn streams_settings(settings: &Settings, image: &Image) -> StreamsSettings {
 /// What the configs mean for KIP-848 groups.
 fn consumer_settings(settings: &Settings, image: &Image) -> ConsumerSettings {
     let consumers = &settings.consumer_groups;
-    let of_groups = image.all_configs().iter().filter(|(of, _)| of.kind == ResourceType::GROUP);
-    let of_groups = of_groups.map(|(of, configs)| {
-        let pairs = configs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let config = GroupConfig::resolve(settings, pairs);
-        let times = ConsumerTimes {
-            session_timeout_ms: config.consumer_session_timeout_ms,
-            heartbeat_interval_ms: config.consumer_heartbeat_interval_ms,
-            assignment_interval_ms: config.consumer_assignment_interval_ms,
-        };
-        (of.name.clone(), times)
+    let of_groups = of_groups(settings, image, |config| ConsumerTimes {
+        session_timeout_ms: config.consumer_session_timeout_ms,
+        heartbeat_interval_ms: config.consumer_heartbeat_interval_ms,
+        assignment_interval_ms: config.consumer_assignment_interval_ms,
     });
     ConsumerSettings {
         times: ConsumerTimes {
@@ -265,7 +261,7 @@ fn consumer_settings(settings: &Settings, image: &Image) -> ConsumerSettings {
             heartbeat_interval_ms: consumers.heartbeat_interval_ms,
             assignment_interval_ms: consumers.assignment_interval_ms,
         },
-        of_groups: of_groups.collect(),
+        of_groups,
         size_max: usize::try_from(consumers.max_size).unwrap_or(0),
         assignors: consumers.assignors.clone(),
         regex_refresh_interval_ms: i64::from(consumers.regex_refresh_interval_ms),

@@ -18,36 +18,39 @@ fn house() -> House {
     house
 }
 
+/// A request to the share coordinator about partition 0 of topic `t` in group `g`.
+macro_rules! of_one {
+    ($request:ident, $module:ident::$topic:ident, $partition:expr) => {
+        $request {
+            group_id: "g".into(),
+            topics: vec![$module::$topic {
+                topic_id: id_of("t"),
+                partitions: vec![$partition],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }
+    };
+}
+
 pub(crate) fn initialize(house: &House, start: i64) {
-    use initialize_share_group_state_request::{InitializeStateData, PartitionData};
-    let partition =
-        PartitionData { state_epoch: 1, start_offset: Offset(start), ..Default::default() };
-    let topic = InitializeStateData {
-        topic_id: id_of("t"),
-        partitions: vec![partition],
+    use initialize_share_group_state_request as to_initialize;
+    let partition = to_initialize::PartitionData {
+        state_epoch: 1,
+        start_offset: Offset(start),
         ..Default::default()
     };
-    let request = InitializeShareGroupStateRequest {
-        group_id: "g".into(),
-        topics: vec![topic],
-        ..Default::default()
-    };
-    let told = house.ask(0, request);
+    let told = house.ask(
+        0,
+        of_one!(InitializeShareGroupStateRequest, to_initialize::InitializeStateData, partition),
+    );
     assert_eq!(told.results[0].partitions[0].error_code, ErrorCode::NONE);
 }
 
 pub(crate) fn summary(house: &House) -> (i64, i32) {
-    use read_share_group_state_summary_request::{PartitionData, ReadStateSummaryData};
-    let topic = ReadStateSummaryData {
-        topic_id: id_of("t"),
-        partitions: vec![PartitionData::default()],
-        ..Default::default()
-    };
-    let request = ReadShareGroupStateSummaryRequest {
-        group_id: "g".into(),
-        topics: vec![topic],
-        ..Default::default()
-    };
+    use read_share_group_state_summary_request as to_sum_up;
+    let all = to_sum_up::PartitionData::default();
+    let request = of_one!(ReadShareGroupStateSummaryRequest, to_sum_up::ReadStateSummaryData, all);
     let told = house.ask(1, request).results.remove(0).partitions.remove(0);
     (told.start_offset.0, told.delivery_complete_count)
 }
@@ -187,12 +190,15 @@ fn the_coordinator_of_a_share_partition_is_found_by_group_topic_and_partition() 
 fn the_state_of_a_share_partition_is_written_read_summed_up_and_deleted() {
     let house = house();
     initialize(&house, 5);
-    let topic_id = id_of("t");
-    let written = write_share_group_state_request::PartitionData {
+    use {
+        delete_share_group_state_request as to_delete, read_share_group_state_request as to_read,
+        write_share_group_state_request as to_write,
+    };
+    let written = to_write::PartitionData {
         state_epoch: 1,
         start_offset: Offset(7),
         delivery_complete_count: 2,
-        state_batches: vec![write_share_group_state_request::StateBatch {
+        state_batches: vec![to_write::StateBatch {
             first_offset: Offset(8),
             last_offset: Offset(9),
             delivery_state: 2,
@@ -201,44 +207,17 @@ fn the_state_of_a_share_partition_is_written_read_summed_up_and_deleted() {
         }],
         ..Default::default()
     };
-    let topic = write_share_group_state_request::WriteStateData {
-        topic_id,
-        partitions: vec![written],
-        ..Default::default()
-    };
-    let request = WriteShareGroupStateRequest {
-        group_id: "g".into(),
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let request = of_one!(WriteShareGroupStateRequest, to_write::WriteStateData, written);
     assert_eq!(house.ask(1, request).results[0].partitions[0].error_code, ErrorCode::NONE);
     assert_eq!(summary(&house), (7, 2));
 
-    let asked = read_share_group_state_request::PartitionData::default();
-    let topic = read_share_group_state_request::ReadStateData {
-        topic_id,
-        partitions: vec![asked],
-        ..Default::default()
-    };
-    let request = ReadShareGroupStateRequest {
-        group_id: "g".into(),
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let asked = to_read::PartitionData::default();
+    let request = of_one!(ReadShareGroupStateRequest, to_read::ReadStateData, asked);
     let read = house.ask(0, request).results.remove(0).partitions.remove(0);
     assert_eq!((read.start_offset, read.state_batches.len()), (Offset(7), 1));
 
-    let gone = delete_share_group_state_request::PartitionData::default();
-    let topic = delete_share_group_state_request::DeleteStateData {
-        topic_id,
-        partitions: vec![gone],
-        ..Default::default()
-    };
-    let request = DeleteShareGroupStateRequest {
-        group_id: "g".into(),
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let gone = to_delete::PartitionData::default();
+    let request = of_one!(DeleteShareGroupStateRequest, to_delete::DeleteStateData, gone);
     assert_eq!(house.ask(0, request).results[0].partitions[0].error_code, ErrorCode::NONE);
     assert_eq!(summary(&house), (-1, -1));
 }
