@@ -17,7 +17,7 @@ use crate::client_options::exception;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::groups::table::{at_least, fixed, open, table};
-use crate::groups::{Action, Tool, filter};
+use crate::groups::{Action, Tool, actions, filter};
 use crate::options::Parsed;
 
 pub(crate) use options::OPTIONS;
@@ -179,24 +179,12 @@ fn said(what: &dyn std::fmt::Display) -> Failure {
 
 const TOOL: Tool = Tool { kind: "consumer", code: 0, states: STATES, actions: ACTIONS };
 /// What it does, but for looking at an expression.
-const ACTIONS: &[Action] = &[
-    Action {
-        option: "describe",
-        run: |context, parsed, client| Box::pin(describe::run(context, parsed, client)),
-    },
-    Action {
-        option: "delete",
-        run: |context, parsed, client| Box::pin(delete(context, parsed, client)),
-    },
-    Action {
-        option: "reset-offsets",
-        run: |context, parsed, client| Box::pin(reset::run(context, parsed, client)),
-    },
-    Action {
-        option: "delete-offsets",
-        run: |context, parsed, client| Box::pin(delete_offsets(context, parsed, client)),
-    },
-];
+const ACTIONS: &[Action] = actions! {
+    "describe" => describe::run;
+    "delete" => delete;
+    "reset-offsets" => reset::run;
+    "delete-offsets" => delete_offsets;
+};
 /// The states of consumer groups.
 const STATES: &[&str] = &[
     "Assigning",

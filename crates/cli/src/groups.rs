@@ -42,6 +42,18 @@ pub(crate) struct Action {
     pub(crate) run: for<'a> fn(&'a mut Context, &'a Parsed, &'a Client) -> Running<'a>,
 }
 
+/// A table of actions: `"option" => function;`.
+macro_rules! actions {
+    ($($option:literal => $run:path;)*) => {
+        &[$($crate::groups::Action {
+            option: $option,
+            run: |context, parsed, client| Box::pin($run(context, parsed, client)),
+        }),*]
+    };
+}
+
+pub(crate) use actions;
+
 impl Tool {
     /// Lists the groups, or does the action that was asked for.
     pub(crate) async fn run(

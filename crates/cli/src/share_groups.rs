@@ -26,7 +26,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::groups::plan::Plan;
 use crate::groups::table::{at_least, fixed, open, table};
-use crate::groups::{self, Action, Tool, coordinator, partition};
+use crate::groups::{self, Action, Tool, actions, coordinator, partition};
 use crate::options::Parsed;
 
 pub(crate) use options::OPTIONS;
@@ -234,23 +234,11 @@ async fn positions(
 const TOOL: Tool = Tool { kind: KIND, code: 0, states: STATES, actions: ACTIONS };
 const KIND: &str = "share";
 /// What it does.
-const ACTIONS: &[Action] = &[
-    Action {
-        option: "describe",
-        run: |context, parsed, client| Box::pin(describe(context, parsed, client)),
-    },
-    Action {
-        option: "delete",
-        run: |context, parsed, client| Box::pin(delete(context, parsed, client)),
-    },
-    Action {
-        option: "reset-offsets",
-        run: |context, parsed, client| Box::pin(reset(context, parsed, client)),
-    },
-    Action {
-        option: "delete-offsets",
-        run: |context, parsed, client| Box::pin(delete_offsets(context, parsed, client)),
-    },
-];
+const ACTIONS: &[Action] = actions! {
+    "describe" => describe;
+    "delete" => delete;
+    "reset-offsets" => reset;
+    "delete-offsets" => delete_offsets;
+};
 /// The states of share groups.
 const STATES: &[&str] = &["Dead", "Stable", "Empty"];

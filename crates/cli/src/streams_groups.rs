@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::groups::plan::{Plan, Scenario, csv};
 use crate::groups::table::{at_least, fixed, table};
-use crate::groups::{self, Action, Tool, coordinator, partition};
+use crate::groups::{self, Action, Tool, actions, coordinator, partition};
 use crate::options::Parsed;
 
 use lines::Row;
@@ -262,23 +262,11 @@ fn sources(part: &Subtopology) -> impl Iterator<Item = &StrBytes> {
 const TOOL: Tool = Tool { kind: KIND, code: 1, states: STATES, actions: ACTIONS };
 const KIND: &str = "streams";
 /// What it does.
-const ACTIONS: &[Action] = &[
-    Action {
-        option: "describe",
-        run: |context, parsed, client| Box::pin(describe(context, parsed, client)),
-    },
-    Action {
-        option: "delete",
-        run: |context, parsed, client| Box::pin(delete(context, parsed, client)),
-    },
-    Action {
-        option: "reset-offsets",
-        run: |context, parsed, client| Box::pin(reset(context, parsed, client)),
-    },
-    Action {
-        option: "delete-offsets",
-        run: |context, parsed, client| Box::pin(delete_offsets(context, parsed, client)),
-    },
-];
+const ACTIONS: &[Action] = actions! {
+    "describe" => describe;
+    "delete" => delete;
+    "reset-offsets" => reset;
+    "delete-offsets" => delete_offsets;
+};
 /// The states of streams groups.
 const STATES: &[&str] = &["Assigning", "Dead", "Reconciling", "NotReady", "Stable", "Empty"];

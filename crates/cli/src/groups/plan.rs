@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn offsets_are_read_from_what_was_exported() {
-        let tool = Tool { kind: "consumer", code: 0 };
+        let tool = Tool { kind: "consumer", code: 0, states: &[], actions: &[] };
         let plan = tool.read_csv("orders,0,5\n\"orders\",1,7\n\n", "g", false).unwrap();
         let plans = [("g".to_string(), plan)];
         assert_eq!(csv(&plans, false), "orders,0,5\norders,1,7\n\n");
