@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use ottla_machine::Machine;
+use ottla_machine::golden::{golden_records, key_and_value, record_inputs};
 use ottla_wire::fuzz::{Prng, Target};
 use ottla_wire::messages::ConsumerProtocolSubscription;
 use ottla_wire::{Message, Offset, ProducerId, StrBytes, Timestamp};
@@ -81,36 +82,14 @@ fn expressions(_: &mut Prng) -> Vec<Vec<u8>> {
     expressions.iter().map(|expression| expression.as_bytes().to_vec()).collect()
 }
 
-/// A record out of the length of its key, its key and its value.
 fn record(input: &[u8], producer: Option<ProducerId>) -> Option<GroupRecord> {
-    let (&split, rest) = input.split_first()?;
-    let (key, value) = rest.split_at(usize::from(split).min(rest.len()));
-    let value = (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
+    let (key, value) = key_and_value(input)?;
+    let value = value.map(Bytes::copy_from_slice);
     GroupRecord::decode(Bytes::copy_from_slice(key), value, producer).ok()
 }
 
 fn records(_: &mut Prng) -> Vec<Vec<u8>> {
-    let text = include_str!("../tests/golden/consumer_offsets.txt");
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let inputs = lines.map(|line| {
-        let mut words = line.split_whitespace().skip(1).map(unhex);
-        let key = words.next().unwrap_or_default();
-        let mut input = vec![u8::try_from(key.len()).unwrap_or(u8::MAX)];
-        input.extend(key);
-        input.extend(words.next().unwrap_or_default());
-        input
-    });
-    inputs.collect()
-}
-
-/// The bytes of a text in hex; none for anything else.
-pub(crate) fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.as_bytes().chunks_exact(2);
-    let bytes = digits.map_while(|two| {
-        let two = std::str::from_utf8(two).ok()?;
-        u8::from_str_radix(two, 16).ok()
-    });
-    bytes.collect()
+    record_inputs(golden_records(include_str!("../tests/golden/consumer_offsets.txt")))
 }
 
 fn subscriptions(_: &mut Prng) -> Vec<Vec<u8>> {

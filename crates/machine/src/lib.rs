@@ -34,6 +34,7 @@
 //! assert_eq!(host.commit(Offset(1)), vec![(Ticket(1), "added")]);
 //! ```
 
+pub mod golden;
 mod host;
 pub mod kit;
 mod now;

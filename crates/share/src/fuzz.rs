@@ -5,6 +5,7 @@
 //! whatever is written down of it.
 
 use bytes::Bytes;
+use ottla_machine::golden::{GoldenRecord, golden_records, key_and_value, record_inputs};
 use ottla_machine::{Machine, Now};
 use ottla_wire::fuzz::{Prng, Target};
 use ottla_wire::{LeaderEpoch, Offset, Timestamp};
@@ -58,45 +59,16 @@ fn lead(state: &State) {
     assert!(partition.unsent(&rules).is_empty());
 }
 
-/// A record out of the length of its key, its key and its value.
 fn record(input: &[u8]) -> Option<ShareRecord> {
-    let (&split, rest) = input.split_first()?;
-    let (key, value) = rest.split_at(usize::from(split).min(rest.len()));
-    let value = (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
-    ShareRecord::decode(Bytes::copy_from_slice(key), value).ok()
+    let (key, value) = key_and_value(input)?;
+    ShareRecord::decode(Bytes::copy_from_slice(key), value.map(Bytes::copy_from_slice)).ok()
 }
 
 fn records(_: &mut Prng) -> Vec<Vec<u8>> {
-    let inputs = golden().into_iter().map(|(_, key, value)| {
-        let mut input = vec![u8::try_from(key.len()).unwrap_or(u8::MAX)];
-        input.extend(key);
-        input.extend(value.unwrap_or_default());
-        input
-    });
-    inputs.collect()
+    record_inputs(golden())
 }
-
-/// Name, key and value of a record that Apache Kafka wrote.
-pub(crate) type Golden = (&'static str, Vec<u8>, Option<Vec<u8>>);
 
 /// The records that Apache Kafka wrote.
-pub(crate) fn golden() -> Vec<Golden> {
-    let text = include_str!("../tests/golden/share_group_state.txt");
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let records = lines.filter_map(|line| {
-        let mut words = line.split_whitespace();
-        let (name, key, value) = (words.next()?, words.next()?, words.next()?);
-        Some((name, unhex(key), (value != "-").then(|| unhex(value))))
-    });
-    records.collect()
-}
-
-/// The bytes of a text in hex; none for anything else.
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.as_bytes().chunks_exact(2);
-    let bytes = digits.map_while(|two| {
-        let two = std::str::from_utf8(two).ok()?;
-        u8::from_str_radix(two, 16).ok()
-    });
-    bytes.collect()
+pub(crate) fn golden() -> Vec<GoldenRecord> {
+    golden_records(include_str!("../tests/golden/share_group_state.txt"))
 }

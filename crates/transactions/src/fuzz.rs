@@ -4,6 +4,7 @@
 //! as the same, any record can be lived with and taken back.
 
 use bytes::Bytes;
+use ottla_machine::golden::{GoldenRecord, golden_records, key_and_value, record_inputs};
 use ottla_machine::{Machine, Now};
 use ottla_wire::fuzz::{Prng, Target};
 use ottla_wire::messages::ListTransactionsRequest;
@@ -56,44 +57,20 @@ fn pattern(input: &[u8]) {
     drop(Filter::of(&request));
 }
 
-/// A record out of the length of its key, its key and its value.
 fn record(input: &[u8]) -> Option<TransactionRecord> {
-    let (&split, rest) = input.split_first()?;
-    let (key, value) = rest.split_at(usize::from(split).min(rest.len()));
-    let value = (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
-    TransactionRecord::decode(Bytes::copy_from_slice(key), value).ok()
+    let (key, value) = key_and_value(input)?;
+    TransactionRecord::decode(Bytes::copy_from_slice(key), value.map(Bytes::copy_from_slice)).ok()
 }
 
 fn records(_: &mut Prng) -> Vec<Vec<u8>> {
-    let inputs = golden().into_iter().map(|(_, key, value)| {
-        let mut input = vec![u8::try_from(key.len()).unwrap_or(u8::MAX)];
-        input.extend(key);
-        input.extend(value);
-        input
-    });
-    inputs.collect()
+    record_inputs(golden())
 }
 
 fn patterns(_: &mut Prng) -> Vec<Vec<u8>> {
     [r"payments-\d+", "(a|b)*c", "[[:alpha:]]{1,9}"].map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
-/// Name, key and value of the records that Kafka wrote.
-pub(crate) fn golden() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
-    let text = include_str!("../tests/golden/transaction_state.txt");
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let records = lines.filter_map(|line| {
-        let mut words = line.split_whitespace();
-        Some((words.next()?, unhex(words.next()?), unhex(words.next()?)))
-    });
-    records.collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.as_bytes().chunks_exact(2);
-    let bytes = digits.map_while(|two| {
-        let two = std::str::from_utf8(two).ok()?;
-        u8::from_str_radix(two, 16).ok()
-    });
-    bytes.collect()
+/// The records that Apache Kafka wrote.
+pub(crate) fn golden() -> Vec<GoldenRecord> {
+    golden_records(include_str!("../tests/golden/transaction_state.txt"))
 }

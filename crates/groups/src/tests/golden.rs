@@ -6,12 +6,12 @@ use bytes::Bytes;
 use expect_test::expect;
 use ottla_machine::Machine;
 use ottla_machine::Ticket;
+use ottla_machine::golden::unhex;
 use ottla_wire::messages::ConsumerGroupHeartbeatRequest;
 use ottla_wire::{
     ErrorCode, MemberEpoch, Offset, PartitionIndex, ProducerId, StrBytes, Timestamp, TopicId, Uuid,
 };
 
-use crate::fuzz::unhex;
 use crate::kinds::KindRecord;
 use crate::{Ask, ConsumerEntry, GroupRecord, GroupReply, Groups, Now, Settings, Soft, Topics};
 

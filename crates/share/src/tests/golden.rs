@@ -4,13 +4,14 @@
 
 use bytes::Bytes;
 use ottla_machine::Machine;
+use ottla_machine::golden::GoldenRecord;
 use ottla_wire::Offset;
 
-use crate::fuzz::{Golden, golden};
+use crate::fuzz::golden;
 use crate::{ShareRecord, ShareStates};
 
 fn records() -> Vec<(&'static str, ShareRecord)> {
-    let read = |(name, key, value): Golden| {
+    let read = |(name, key, value): GoldenRecord| {
         let (key, value) = (Bytes::from(key), value.map(Bytes::from));
         let record = ShareRecord::decode(key.clone(), value.clone());
         let record = record.unwrap_or_else(|error| panic!("{name}: {error}"));

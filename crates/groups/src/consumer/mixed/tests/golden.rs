@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_machine::golden::unhex;
 use ottla_machine::{Machine, Now, Ticket};
 use ottla_wire::messages::consumer_protocol_subscription::TopicPartition as Owned;
 use ottla_wire::messages::join_group_request::JoinGroupRequestProtocol;
@@ -20,7 +21,6 @@ use ottla_wire::{
 };
 
 use crate::consumer::ConsumerEntry;
-use crate::fuzz::unhex;
 use crate::kinds::{KindRecord, RecordOf};
 use crate::{Ask, Decided, GroupRecord, Groups, Settings, Soft, Topics};
 
