@@ -11,9 +11,9 @@ use crate::failure::Failure;
 use crate::options::{Opt, Parsed};
 use crate::{
     broker_api_versions, cluster, completions, configs, console_consumer, console_producer,
-    consumer_groups, delete_records, dump_log, features, get_offsets, help, leader_election, links,
-    log, log_dirs, metadata_quorum, reassign_partitions, share_groups, start, stop, storage,
-    streams_groups, topics, transactions,
+    console_share_consumer, consumer_groups, delete_records, dump_log, features, get_offsets, help,
+    leader_election, links, log, log_dirs, metadata_quorum, reassign_partitions, share_groups,
+    start, stop, storage, streams_groups, topics, transactions,
 };
 
 /// What a command's function gives back.
@@ -112,6 +112,16 @@ pub static APPLETS: &[Applet] = &[
             options: console_producer::OPTIONS,
             about: "Reads lines and writes each as a record.",
             run: |context, parsed| Box::pin(console_producer::run(context, parsed)),
+        },
+    },
+    Applet {
+        name: "console-share-consumer",
+        kafka_names: &["kafka-console-share-consumer"],
+        summary: "print the records of a topic as a member of a share group",
+        body: Body::Options {
+            options: console_share_consumer::OPTIONS,
+            about: "Reads records of a topic in a share group and prints them.",
+            run: |context, parsed| Box::pin(console_share_consumer::run(context, parsed)),
         },
     },
     Applet {

@@ -24,9 +24,12 @@ use crate::failure::Failure;
 use crate::options::Parsed;
 use crate::partition_filter::topic_expression;
 
-use formatter::Formatter;
-pub(crate) use options::OPTIONS;
+pub(crate) use formatter::Formatter;
 use options::Start;
+pub(crate) use options::{
+    OPTIONS, deserializers, formatter_keys, formatter_properties, formatters, printing,
+};
+pub(crate) use printing::DEFAULT as DEFAULT_FORMATTER;
 
 /// Prints records until there were enough, none came in time, or the user asks to stop.
 pub(crate) async fn run(context: &mut Context, parsed: &Parsed) -> Result<(), Failure> {

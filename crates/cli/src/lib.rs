@@ -25,6 +25,7 @@ mod completions;
 mod configs;
 mod console_consumer;
 mod console_producer;
+mod console_share_consumer;
 mod consumer_groups;
 mod context;
 mod daemon;

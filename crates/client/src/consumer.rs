@@ -43,6 +43,9 @@ pub struct ConsumerRecord {
     pub timestamp_type: TimestampType,
     /// The epoch of the leader that wrote it.
     pub leader_epoch: LeaderEpoch,
+    /// How often it was delivered to members of a share group, this time too; no other consumer
+    /// knows that.
+    pub delivery_count: Option<i16>,
 }
 
 /// An offset to commit, or one that was.
@@ -533,6 +536,7 @@ impl State {
                 record: read.record,
                 timestamp_type: read.timestamp_type,
                 leader_epoch: read.leader_epoch,
+                delivery_count: None,
             }));
             if !buffered.fetched.is_done() {
                 buffered.at = next;

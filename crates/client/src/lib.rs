@@ -1,13 +1,12 @@
 //! A client of a cluster of Apache Kafka's protocol: calls, and what is built of them.
 //!
 //! Start at [`Client`]: typed calls of every API to any broker, to a leader, a coordinator or the
-//! controller; over it [`Admin`], [`Producer`] and [`Consumer`]. Settings have Kafka's keys and
-//! defaults ([`ProducerSettings`], [`apply`]). Decisions are in [`core`], pure; what touches the
-//! world goes through `env`, so the same client runs in the simulator.
+//! controller; over it [`Admin`], [`Producer`], [`Consumer`] and [`ShareConsumer`]. Settings have
+//! Kafka's keys and defaults ([`ProducerSettings`], [`apply`]). Decisions are in [`core`], pure;
+//! what touches the world goes through `env`, so the same client runs in the simulator.
 //!
 //! Must hold: an error names the broker, the API, the code and what to do. Not served: TLS, SASL,
-//! prepared transactions (KIP-939), share groups, the consumer protocol of KIP-848; brokers before
-//! 3.0.
+//! prepared transactions (KIP-939), the consumer protocol of KIP-848; brokers before 3.0.
 //!
 //! ```no_run
 //! use ottla_client::{Client, ClientSettings};
@@ -100,6 +99,7 @@ mod line;
 mod nodes;
 mod producer;
 mod settings;
+mod share_consumer;
 
 pub use admin::Admin;
 pub use client::{Client, CoordinatorKind};
@@ -108,6 +108,7 @@ pub use core::cluster::TopicPartition;
 pub use error::ClientError;
 pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};
 pub use settings::{
-    Acks, ClientSettings, ConsumerSettings, IsolationLevel, OffsetReset, ProducerSettings,
-    SecurityProtocol, SettingInfo, Settings, apply,
+    Acks, AcquireMode, ClientSettings, ConsumerSettings, IsolationLevel, OffsetReset,
+    ProducerSettings, SecurityProtocol, SettingInfo, Settings, ShareConsumerSettings, apply,
 };
+pub use share_consumer::{ShareConsumer, Verdict};

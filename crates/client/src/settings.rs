@@ -205,6 +205,45 @@ settings! {
     }
 }
 
+settings! {
+    /// What share consumers have besides.
+    ShareConsumerSettings {
+        /// The share group.
+        "group.id" => group_id: Option<String> = "";
+        /// How many records a poll is to give, at most where the limit is strict.
+        "max.poll.records" => poll_records_max: usize = "500" in 1..=INT_MAX;
+        /// Whether that limit is strict: batch_optimized or record_limit.
+        "share.acquire.mode" => acquire_mode: AcquireMode = "batch_optimized";
+        /// A fetch waits until so many bytes are there.
+        "fetch.min.bytes" => fetch_bytes_min: i32 = "1" in 0..=i32::MAX;
+        /// A fetch brings at most so many bytes, but at least one batch.
+        "fetch.max.bytes" => fetch_bytes_max: i32 = "52428800" in 0..=i32::MAX;
+        /// How long a fetch waits for its minimum.
+        "fetch.max.wait.ms" => fetch_wait_ms_max: u64 = "500" in 0..=MILLIS_MAX;
+        /// Whether checksums are checked.
+        "check.crcs" => check_crcs: bool = "true";
+    }
+}
+
+/// How many records a share consumer is given at once (KIP-1206).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AcquireMode {
+    /// Whole batches, so that there may be more than were asked for.
+    BatchOptimized,
+    /// Never more than were asked for.
+    RecordLimit,
+}
+
+impl Parse for AcquireMode {
+    fn parse(value: &str) -> Result<Self, String> {
+        let names = [
+            ("batch_optimized", AcquireMode::BatchOptimized),
+            ("record_limit", AcquireMode::RecordLimit),
+        ];
+        one_of(value, &names)
+    }
+}
+
 /// Where to begin without a committed offset, or when it lies outside of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OffsetReset {
@@ -416,10 +455,11 @@ mod tests {
 
     #[test]
     fn rows_are_unique_documented_and_their_defaults_are_allowed() {
-        let mut blocks: [Box<dyn Settings>; 3] = [
+        let mut blocks: [Box<dyn Settings>; 4] = [
             Box::new(ClientSettings::default()),
             Box::new(ProducerSettings::default()),
             Box::new(ConsumerSettings::default()),
+            Box::new(ShareConsumerSettings::default()),
         ];
         for block in &mut blocks {
             let rows = block.rows();
@@ -452,6 +492,7 @@ mod tests {
         check::<ClientSettings>("consumer");
         check::<ProducerSettings>("producer");
         check::<ConsumerSettings>("consumer");
+        check::<ShareConsumerSettings>("consumer");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) const CLASSES: &[&str] =
 
 /// How records are printed.
 #[derive(Debug)]
-pub(super) struct Formatter {
+pub(crate) struct Formatter {
     printing: Printing,
     timestamp: bool,
     partition: bool,
@@ -68,7 +68,7 @@ enum Class {
 
 impl Formatter {
     /// A formatter by its properties; those that it does not know are left alone.
-    pub(super) fn new(properties: &[(String, String)]) -> Result<Formatter, Failure> {
+    pub(crate) fn new(properties: &[(String, String)]) -> Result<Formatter, Failure> {
         let mut formatter = Formatter {
             printing: Printing::Lines,
             timestamp: false,
@@ -113,13 +113,13 @@ impl Formatter {
     }
 
     /// The same for what another class prints.
-    pub(super) fn of(mut self, printing: Printing) -> Formatter {
+    pub(crate) fn of(mut self, printing: Printing) -> Formatter {
         self.printing = printing;
         self
     }
 
     /// What is printed of a record.
-    pub(super) fn bytes(&self, from: &ConsumerRecord) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn bytes(&self, from: &ConsumerRecord) -> Result<Vec<u8>, Failure> {
         match self.printing {
             Printing::Nothing => Ok(Vec::new()),
             Printing::Lines => self.line(from),
@@ -152,7 +152,9 @@ impl Formatter {
             columns.push(format!("Offset:{}", record.offset).into_bytes());
         }
         if self.delivery {
-            columns.push(b"Delivery:NOT_PRESENT".to_vec());
+            let count = from.delivery_count.map(|count| count.to_string());
+            let count = count.unwrap_or_else(|| "NOT_PRESENT".to_owned());
+            columns.push(format!("Delivery:{count}").into_bytes());
         }
         if self.epoch {
             // Apache Kafka's tool drops the epoch before it prints.
@@ -253,6 +255,7 @@ mod tests {
             },
             timestamp_type: TimestampType::CreateTime,
             leader_epoch: LeaderEpoch(0),
+            delivery_count: None,
         };
         let headers = vec![("h1".into(), Some(Bytes::from_static(b"v1"))), ("h2".into(), None)];
         let properties = crate::client_options::pairs(properties);

@@ -127,7 +127,7 @@ pub(super) fn start(parsed: &Parsed) -> Result<Start, Failure> {
 }
 
 /// What is to be printed; an error for classes that cannot run here.
-pub(super) fn printing(parsed: &Parsed) -> Result<Printing, Failure> {
+pub(crate) fn printing(parsed: &Parsed) -> Result<Printing, Failure> {
     let class = parsed.text("formatter")?.unwrap_or(printing::DEFAULT);
     let found = FORMATTERS.iter().find(|(name, _)| *name == class);
     found.map(|(_, printing)| *printing).ok_or_else(|| Failure::usage(class))
@@ -187,7 +187,7 @@ pub(super) fn consumer_properties(
 }
 
 /// The formatter's properties: of a file, then of options.
-pub(super) fn formatter_properties(
+pub(crate) fn formatter_properties(
     context: &Context,
     parsed: &Parsed,
 ) -> Result<Vec<(String, String)>, Failure> {
@@ -207,15 +207,15 @@ pub(super) fn formatter_properties(
     Ok(properties)
 }
 
-fn formatters() -> Vec<String> {
+pub(crate) fn formatters() -> Vec<String> {
     FORMATTERS.iter().map(|(class, _)| format!("  {class}")).collect()
 }
 
-fn formatter_keys() -> Vec<String> {
+pub(crate) fn formatter_keys() -> Vec<String> {
     super::formatter::KEYS.iter().map(|(key, default)| format!("  {key}={default}")).collect()
 }
 
-fn deserializers() -> Vec<String> {
+pub(crate) fn deserializers() -> Vec<String> {
     super::formatter::CLASSES.iter().map(|class| format!("  {class}")).collect()
 }
 

@@ -10,11 +10,11 @@ use ottla_wire::registry::{Kind, MESSAGES, MessageInfo};
 use crate::failure::Failure;
 
 /// The class whose work formatter.rs does.
-pub(super) const DEFAULT: &str = "org.apache.kafka.tools.consumer.DefaultMessageFormatter";
+pub(crate) const DEFAULT: &str = "org.apache.kafka.tools.consumer.DefaultMessageFormatter";
 
 /// What a formatter does with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Printing {
+pub(crate) enum Printing {
     /// A line of it.
     Lines,
     /// A line of it, which the log has as well.

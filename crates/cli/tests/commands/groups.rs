@@ -24,6 +24,7 @@ use super::kafka::{again, steps};
 use super::session::{Session, with_session};
 
 const SHARE_SESSION: &str = include_str!("../kafka-share-groups.txt");
+const CONSUMER_SESSION: &str = include_str!("../kafka-console-share-consumer.txt");
 const STREAMS_SESSION: &str = include_str!("../kafka-streams-groups.txt");
 const MEMBER: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
 /// When the records were written, as the captures have it: in September 2020.
@@ -208,6 +209,17 @@ fn share_groups_are_shown_and_changed_as_apache_kafkas_tool_does() {
                 }
                 _ => wrong.extend(again(session, &step).await),
             }
+        }
+        assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    });
+}
+
+#[test]
+fn records_of_share_groups_are_printed_as_apache_kafkas_tool_prints_them() {
+    with_session(async |session| {
+        let mut wrong = Vec::new();
+        for step in steps(CONSUMER_SESSION) {
+            wrong.extend(again(session, &step).await);
         }
         assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
     });

@@ -101,8 +101,9 @@ async fn run(session: &Session, command: &str) -> Ran {
     // Tools that read their words with argparse want it in front of what they are to do.
     let is_first = ["metadata-quorum", "features"].contains(&words[0].as_str());
     let is_open = line.ends_with("--topic") || is_first;
+    let alone = ["console-consumer", "console-share-consumer", "reassign-partitions"];
     match words.len() {
-        1 if ["console-consumer", "reassign-partitions"].contains(&words[0].as_str()) => (),
+        1 if alone.contains(&words[0].as_str()) => (),
         _ if is_open => drop(words.splice(1..1, server)),
         _ => words.extend(server),
     }
