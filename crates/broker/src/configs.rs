@@ -187,6 +187,7 @@ pub(crate) fn group_settings(
         },
         codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
         load_bytes_max: size(groups.offsets_load_buffer_size),
+        long_decisions_max: size(groups.coordinator_background_threads),
     }
 }
 
@@ -296,8 +297,12 @@ pub(crate) fn transaction_settings(
         },
         codec: Codec::None,
         load_bytes_max: usize::try_from(transactions.state_log_load_buffer_size).unwrap_or(0),
+        long_decisions_max: LONG_DECISIONS_MAX,
     }
 }
+
+/// Kafka has no config for it: lists of many transactional ids are all that takes long.
+const LONG_DECISIONS_MAX: usize = 1;
 
 /// What the configs mean for the coordinator of what share groups have in flight.
 pub(crate) fn share_settings(settings: &Settings) -> CoordinatorSettings<ottla_share::Settings> {
@@ -312,5 +317,6 @@ pub(crate) fn share_settings(settings: &Settings) -> CoordinatorSettings<ottla_s
         },
         codec: codec.and_then(Codec::from_id).unwrap_or(Codec::None),
         load_bytes_max: usize::try_from(shares.share_coordinator_load_buffer_size).unwrap_or(0),
+        long_decisions_max: usize::try_from(shares.share_coordinator_threads).unwrap_or(1),
     }
 }

@@ -153,9 +153,9 @@ impl Ctx {
     }
 
     /// Who asks, as coordinators remember members.
-    pub(crate) fn caller(&self) -> Caller<'_> {
-        let client_id = self.client_id.as_deref().unwrap_or_default();
-        Caller { client_id, client_host: &self.connection.host }
+    pub(crate) fn caller(&self) -> Caller {
+        let client_id = self.client_id.clone().unwrap_or_default();
+        Caller { client_id, client_host: Arc::clone(&self.connection.host) }
     }
 
     /// The topics of the cluster, as coordinators ask for them.
@@ -191,6 +191,7 @@ pub(crate) fn has_partition(image: &Image, topic: TopicId, partition: PartitionI
 }
 
 /// The topics of an image, as far as somebody asks for them.
+#[derive(Clone)]
 pub(crate) struct ImageTopics {
     image: Arc<Image>,
     /// Whose rights count; none when nobody asks.

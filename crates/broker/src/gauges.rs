@@ -42,12 +42,12 @@ const STATES_OF_KINDS: &[(&str, Metric, &[&str])] = &[
 
 impl Broker {
     /// Writes where the broker stands.
-    pub fn gauges(&self, page: &mut Page) {
+    pub async fn gauges(&self, page: &mut Page) {
         let rooms = &self.applier.rooms;
         partitions(rooms, page);
         directories(rooms, page);
         cleaning(rooms, page);
-        groups(rooms, page);
+        groups(rooms, page).await;
         coordinated(rooms, page);
         shares(rooms, page);
         page.put(Metric::FetchSessions, &[], rooms.fetch_sessions.count());
@@ -181,8 +181,8 @@ fn cleaning(rooms: &Rooms, page: &mut Page) {
     page.put(Metric::CleanerPasses, &[], status.passes);
 }
 
-fn groups(rooms: &Rooms, page: &mut Page) {
-    let counts = rooms.groups.group_states();
+async fn groups(rooms: &Rooms, page: &mut Page) {
+    let counts = rooms.groups.group_states().await;
     let of = |kind, state| counts.get(&(kind, state)).copied().unwrap_or(0);
     let of_kind = |kind| -> usize {
         counts.iter().filter(|((it, _), _)| *it == kind).map(|(_, count)| count).sum()

@@ -51,7 +51,7 @@ pub(crate) async fn initialize(ctx: &Ctx, initialize: &Initialize) -> Result<(),
     let request = to_request(initialize);
     let mut result = Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
     for _ in 0..TRIES_MAX {
-        let response = rooms.shares.initialize_state(&request, &existing(rooms)).await;
+        let response = rooms.shares.initialize_state(request.clone(), &existing(rooms)).await;
         let codes = response.results.iter().flat_map(|topic| &topic.partitions);
         let refused = codes.map(|it| it.error_code).find(|code| *code != ErrorCode::NONE);
         result = refused.map_or(Ok(()), Err);
@@ -61,7 +61,8 @@ pub(crate) async fn initialize(ctx: &Ctx, initialize: &Initialize) -> Result<(),
         rooms.prepare_share_home();
         rooms.env.sleep(PAUSE).await;
     }
-    let noted = rooms.groups.share_initialized(ctx.caller(), initialize, result.is_ok()).await;
+    let noted =
+        rooms.groups.share_initialized(ctx.caller(), initialize.clone(), result.is_ok()).await;
     match noted {
         ErrorCode::NONE => result,
         error => Err(error),
@@ -90,7 +91,7 @@ pub(crate) async fn delete(
         topics: topics.collect(),
         ..Default::default()
     };
-    let response = ctx.rooms.shares.delete_state(&request, &existing(&ctx.rooms)).await;
+    let response = ctx.rooms.shares.delete_state(request, &existing(&ctx.rooms)).await;
     let results = response.results.iter().map(|topic| {
         let mut codes = topic.partitions.iter().map(|it| it.error_code);
         let refused = codes.find(|code| *code != ErrorCode::NONE);

@@ -142,7 +142,7 @@ async fn ask_once(
         topics: topics.collect(),
         ..Default::default()
     };
-    let asked = ctx.rooms.transactions.add_partitions(ADD_PARTITIONS_VERSION, &request);
+    let asked = ctx.rooms.transactions.add_partitions(ADD_PARTITIONS_VERSION, request);
     let Ok(result) = ctx.rooms.env.timeout(PATIENCE, asked.into_future()).await else {
         let late = |partition: &Arc<Partition>| {
             ((partition.topic_id, partition.index), ErrorCode::NETWORK_EXCEPTION)

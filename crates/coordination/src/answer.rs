@@ -1,6 +1,7 @@
 //! An answer that is there, or that comes when others have acted or a log has committed.
 //!
-//! Must hold: when a coordinator function returns, its decision is taken; only waiting is left.
+//! Must hold: when a coordinator function returns, its decision is taken or stands in line; only
+//! waiting is left.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};

@@ -59,6 +59,11 @@ impl Timers {
         }
     }
 
+    /// Forgets a time that has come.
+    pub(crate) fn take(&self, due: (Timestamp, PartitionIndex)) {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).remove(&due);
+    }
+
     pub(crate) fn first(&self) -> Option<(Timestamp, PartitionIndex)> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner).first().copied()
     }

@@ -15,12 +15,15 @@ use ottla_machine::Now;
 use ottla_records::Codec;
 use ottla_share::ShareStates;
 use ottla_wire::{ErrorCode, LeaderEpoch, PartitionIndex, StrBytes, TopicId};
+use tokio::sync::Semaphore;
 
+use crate::answer::Answer;
 use crate::clock::{Clock, Timers};
 use crate::hosted::Hosted;
 use crate::log::PartitionLog;
 use crate::place;
 use crate::shard::{Shard, ShardState};
+use crate::turns::{Asked, Brought, By, Turn};
 
 /// The coordinator of what `M` keeps. Dropping it ends its tasks.
 #[derive(Debug)]
@@ -40,6 +43,9 @@ pub struct CoordinatorSettings<L> {
     /// `offsets.load.buffer.size`, `transaction.state.log.load.buffer.size`,
     /// `share.coordinator.load.buffer.size`
     pub load_bytes_max: usize,
+    /// `group.coordinator.background.threads`, `share.coordinator.threads`: so many decisions that
+    /// take long are taken at the same time. What it is at the start counts.
+    pub long_decisions_max: usize,
 }
 
 impl<L: Default> Default for CoordinatorSettings<L> {
@@ -49,17 +55,18 @@ impl<L: Default> Default for CoordinatorSettings<L> {
             limits: L::default(),
             codec: Codec::None,
             load_bytes_max: 5 * 1_024 * 1_024,
+            long_decisions_max: 2,
         }
     }
 }
 
 /// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
+#[derive(Clone, Debug)]
+pub struct Caller {
     /// The client id of the request's header; empty when it has none.
-    pub client_id: &'a str,
+    pub client_id: StrBytes,
     /// The client's address as Kafka spells it, such as `/127.0.0.1`.
-    pub client_host: &'a str,
+    pub client_host: Arc<str>,
 }
 
 pub(crate) struct Shared<M: Hosted> {
@@ -67,6 +74,9 @@ pub(crate) struct Shared<M: Hosted> {
     pub(crate) timers: Timers,
     pub(crate) spawner: Spawner,
     pub(crate) world: M::World,
+    /// One permit for each decision that takes long.
+    pub(crate) long: Arc<Semaphore>,
+    long_max: u32,
     clock: Clock,
     settings: RwLock<Arc<CoordinatorSettings<M::Limits>>>,
     directory: RwLock<Directory<M>>,
@@ -92,11 +102,14 @@ impl<M: Hosted> Coordinator<M> {
         world: M::World,
     ) -> Coordinator<M> {
         let tasks = env.tasks();
+        let long_max = u32::try_from(settings.long_decisions_max).unwrap_or(u32::MAX).max(1);
         let shared = Arc::new(Shared {
             clock: Clock::new(&env),
             timers: Timers::default(),
             spawner: tasks.spawner(),
             world,
+            long: Arc::new(Semaphore::new(usize::try_from(long_max).unwrap_or(1))),
+            long_max,
             settings: RwLock::new(Arc::new(settings)),
             directory: RwLock::new(Directory { partitions: None, shards: BTreeMap::new() }),
             env,
@@ -105,13 +118,15 @@ impl<M: Hosted> Coordinator<M> {
         Coordinator { shared, tasks }
     }
 
-    /// Ends all tasks; everyone who waits hears that the coordinator has moved.
+    /// Ends all tasks; everyone who waits hears that the coordinator has moved. A decision that
+    /// takes long is waited for.
     pub async fn stop(&self) {
         self.tasks.shutdown().await;
         let shards = std::mem::take(&mut self.shared.write().shards);
         for shard in shards.values() {
             shard.close(&self.shared);
         }
+        let _none_is_left = self.shared.long.acquire_many(self.shared.long_max).await;
     }
 
     /// Other limits are in force.
@@ -127,25 +142,32 @@ impl<M: Hosted> Coordinator<M> {
     /// This broker leads a partition in `epoch`: loads it and then serves what is in it.
     pub fn lead(&self, partition: PartitionIndex, epoch: LeaderEpoch, log: Arc<dyn PartitionLog>) {
         let shard = Arc::new(Shard::new(partition, epoch, log));
-        {
+        let former = {
             let mut directory = self.shared.write();
             if directory.shards.get(&partition).is_some_and(|former| former.epoch >= epoch) {
                 return;
             }
-            if let Some(former) = directory.shards.insert(partition, shard.clone()) {
-                former.close(&self.shared);
-            }
+            directory.shards.insert(partition, shard.clone())
+        };
+        // Without the lock: whoever waits is answered, and a state may be large.
+        if let Some(former) = former {
+            former.close(&self.shared);
         }
         self.tasks.spawn("coordinator load", shard.load(self.shared.clone()));
     }
 
     /// This broker leads a partition no longer, as of `epoch`.
     pub fn resign(&self, partition: PartitionIndex, epoch: LeaderEpoch) {
-        let mut directory = self.shared.write();
-        if directory.shards.get(&partition).is_some_and(|shard| shard.epoch <= epoch)
-            && let Some(shard) = directory.shards.remove(&partition)
-        {
-            shard.close(&self.shared);
+        let former = {
+            let mut directory = self.shared.write();
+            let is_former = |shard: &Arc<Shard<M>>| shard.epoch <= epoch;
+            match directory.shards.get(&partition).is_some_and(is_former) {
+                true => directory.shards.remove(&partition),
+                false => None,
+            }
+        };
+        if let Some(former) = former {
+            former.close(&self.shared);
         }
     }
 
@@ -161,22 +183,52 @@ impl<M: Hosted> Coordinator<M> {
     }
 }
 
+/// How many groups there are of each kind and in each state, by Kafka's names of both.
+pub type StateCounts = BTreeMap<(&'static str, &'static str), usize>;
+
 impl Coordinator<Groups> {
-    /// How many groups of each kind are in which state, by Kafka's names of both.
-    pub fn group_states(&self) -> BTreeMap<(&'static str, &'static str), usize> {
-        let mut counts = BTreeMap::new();
-        for shard in self.shared.shards() {
-            shard.look(|groups, soft| {
-                groups.states(soft).for_each(|it| *counts.entry(it).or_default() += 1);
-            });
-        }
-        counts
+    /// How many groups of each kind are in which state, by Kafka's names of both, in the shards
+    /// that serve.
+    pub fn group_states(&self) -> Answer<StateCounts> {
+        let shards = self.shared.shards();
+        let counted = shards.iter().map(|shard| {
+            let work = Asked::new(
+                (),
+                |groups: &Groups, ()| groups.len(),
+                |(), turn: Result<Turn<'_, Groups>, ErrorCode>| {
+                    let mut counts = StateCounts::new();
+                    if let Ok(turn) = turn {
+                        turn.look(|groups, soft| {
+                            groups.states(soft).for_each(|it| *counts.entry(it).or_default() += 1);
+                        });
+                    }
+                    counts
+                },
+            );
+            match shard.bring(&self.shared, By::Itself, work) {
+                Brought::Done(counts) => Answer::Now(counts),
+                Brought::InLine(counts) => {
+                    Answer::later(async move { counts.await.unwrap_or_default() })
+                }
+            }
+        });
+        Answer::all(counted.collect()).map(|shards| {
+            let mut sum = StateCounts::new();
+            for (state, count) in shards.into_iter().flatten() {
+                *sum.entry(state).or_default() += count;
+            }
+            sum
+        })
     }
 
     /// Topics are deleted: what was committed for them goes.
     pub fn topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) {
+        let deleted: Arc<[_]> = deleted.into();
         for shard in self.shared.shards() {
-            shard.tell(&self.shared, |groups, soft, _, _| groups.topics_deleted(soft, deleted));
+            let deleted = deleted.clone();
+            shard.tell(&self.shared, Groups::len, move |groups, soft, now, _, _| {
+                groups.topics_deleted(soft, now, &deleted)
+            });
         }
     }
 }
@@ -184,9 +236,12 @@ impl Coordinator<Groups> {
 impl Coordinator<ShareStates> {
     /// Topics are deleted: so is what share groups had in flight of them.
     pub fn topics_deleted(&self, deleted: &[(StrBytes, TopicId)]) {
-        let ids: Vec<TopicId> = deleted.iter().map(|(_, id)| *id).collect();
+        let ids: Arc<[TopicId]> = deleted.iter().map(|(_, id)| *id).collect();
         for shard in self.shared.shards() {
-            shard.tell(&self.shared, |shares, soft, _, _| shares.topics_deleted(soft, &ids));
+            let ids = ids.clone();
+            shard.tell(&self.shared, ShareStates::len, move |shares, soft, _, _, _| {
+                shares.topics_deleted(soft, &ids)
+            });
         }
     }
 }
@@ -244,10 +299,9 @@ async fn keep_time<M: Hosted>(shared: Arc<Shared<M>>) {
             }
             continue;
         }
-        let shard = shared.read().shards.get(&partition).cloned();
-        match shard {
-            Some(shard) if shard.is_filed(at) => shard.tick(&shared),
-            _ => shared.timers.file(partition, Some(at), None),
+        shared.timers.take((at, partition));
+        if let Some(shard) = shared.shard(partition) {
+            shard.tick(&shared, at);
         }
         shared.env.yield_now().await;
     }

@@ -100,7 +100,7 @@ pub trait Hosted: Machine<Record: Send, Undo: Send> + Default + Send + Sized + '
 
     /// Does outside what was said to [`Ticket::HOST`], as the coordinator at `home`.
     ///
-    /// The future is polled first under the shard's lock, so that what can be done at once is.
+    /// The future is polled first in the shard's turn, so that what can be done at once is.
     fn effect(
         _world: &Self::World,
         _home: &Home<'_>,

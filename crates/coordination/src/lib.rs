@@ -1,16 +1,17 @@
 //! Hosts the machines of coordinators on the partitions of internal topics that a broker leads.
 //!
 //! Start reading at [`Coordinator`]: which shards there are (coordinator.rs), what one does
-//! (shard.rs), how it begins (load.rs). requests/ has a function per request of a client, from the
-//! generated request to the generated response. [`Hosted`] is what a machine must offer,
-//! [`PartitionLog`] what the broker's partition must, [`Peers`] who takes the markers of
-//! transactions (markers.rs).
+//! (shard.rs), whose turn it is (turns.rs), how it begins (load.rs). requests/ has a function per
+//! request of a client, from the generated request to the generated response. [`Hosted`] is what a
+//! machine must offer, [`PartitionLog`] what the broker's partition must, [`Peers`] who takes the
+//! markers of transactions (markers.rs).
 //!
 //! Not here: what is decided (groups, share, transactions), authorization, topics (both the
 //! caller's).
-//! Must hold: when a function returns its [`Answer`], the decision is taken and appended; a reply
-//! leaves when all that its decision saw is committed; a partition whose log cannot be applied
-//! stops alone.
+//! Must hold: when a function returns its [`Answer`], the decision is taken and appended, or stands
+//! in line behind those that came before to the same partition; no thread waits for a decision; a
+//! reply leaves when all that its decision saw is committed; a partition whose log cannot be
+//! applied stops alone.
 //!
 //! Not served: `offsets.commit.timeout.ms`. A reply waits for its commit, or until
 //! leadership moves.
@@ -27,9 +28,9 @@
 //! let response = world.run(async |world: ottla_sim::World| {
 //!     let settings = CoordinatorSettings::default();
 //!     let coordinator = GroupCoordinator::start(world.node(1), settings, Arc::new(NoTopics));
-//!     let caller = Caller { client_id: "reader", client_host: "/127.0.0.1" };
+//!     let caller = Caller { client_id: "reader".into(), client_host: "/127.0.0.1".into() };
 //!     let request = HeartbeatRequest { group_id: "payments".into(), ..Default::default() };
-//!     coordinator.heartbeat(caller, 4, &request).await
+//!     coordinator.heartbeat(caller, 4, request).await
 //! });
 //! assert_eq!(response.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE); // no such topic yet
 //! ```
@@ -46,9 +47,10 @@ mod requests;
 mod shard;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use answer::Answer;
-pub use coordinator::{Caller, Coordinator, CoordinatorSettings};
+pub use coordinator::{Caller, Coordinator, CoordinatorSettings, StateCounts};
 pub use hosted::{
     ClusterTopics, DecidedOf, Home, Hosted, MarkerResults, TransactionEvent, TransactionWorld,
 };

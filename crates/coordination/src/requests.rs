@@ -1,7 +1,8 @@
 //! One function per request of a client: from the generated request to the generated response.
 //!
-//! Not here: authorization, and what only the caller's world knows of topics. Must hold: whatever
-//! goes wrong, a response of the right shape comes.
+//! A request comes by value, since it may have to stand in line. Not here: authorization, and what
+//! only the caller's world knows of topics. Must hold: whatever goes wrong, a response of the right
+//! shape comes.
 
 mod admin;
 mod consumers;
@@ -25,6 +26,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 use crate::coordinator::{Caller, Coordinator, Shared};
 use crate::hosted::{DecidedOf, Hosted};
 use crate::shard::{Reply, Seat, Shard};
+use crate::turns::{Asked, Brought, By, Turn};
 use crate::{Answer, log::BoxFuture};
 
 /// How a request becomes its response.
@@ -50,59 +52,66 @@ macro_rules! only {
 
 use only;
 
+/// The shard that answers, or why there is none.
+type Found<M> = Result<Arc<Shard<M>>, ErrorCode>;
+
+/// What a request costs when the machine need not be asked: next to nothing.
+fn little<M, R>(_: &M, _: &R) -> usize {
+    0
+}
+
 impl Coordinator<Groups> {
-    /// Asks for each of some groups at its own coordinator. A name that comes twice is answered
-    /// once.
+    /// Asks for each of some groups, and all that is in it, at its own coordinator. A name that
+    /// comes twice is answered once.
     fn ask_each<T: Send + 'static>(
         &self,
-        ids: &[StrBytes],
-        caller: Caller<'_>,
-        version: i16,
+        ids: Vec<StrBytes>,
+        by: (Caller, i16),
         shape: &Shape<StrBytes, T>,
-        decide: impl Fn(&Groups, &Soft, &Ask<'_>, &StrBytes) -> Decided,
+        decide: impl Fn(&Groups, &Soft, &Ask<'_>, &StrBytes) -> Decided + Clone + Send + 'static,
     ) -> Answer<Vec<T>> {
         let mut seen = BTreeSet::new();
-        let told = ids.iter().filter(|id| seen.insert(*id)).map(|id| {
-            let decide =
-                |groups: &Groups, soft: &mut Soft, ask: &Ask<'_>| decide(groups, soft, ask, id);
-            self.ask(id, caller, version, id, shape, decide)
+        let told = ids.into_iter().filter(|id| seen.insert(id.clone())).map(|id| {
+            let (shard, by, decide) = (self.shared.shard_of(&id), by.clone(), decide.clone());
+            let cost = Groups::cost_of_members;
+            self.ask_at(shard, by, id, shape, cost, move |groups, soft, ask, id| {
+                decide(groups, soft, ask, id)
+            })
         });
         Answer::all(told.collect())
     }
 
     /// Asks the coordinator of one group.
-    fn ask<R, T: Send + 'static>(
+    fn ask<R: Send + 'static, T: Send + 'static>(
         &self,
-        group: &str,
-        caller: Caller<'_>,
-        version: i16,
-        request: &R,
+        shard: Found<Groups>,
+        by: (Caller, i16),
+        request: R,
         shape: &Shape<R, T>,
-        decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>) -> Decided,
+        decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>, &R) -> Decided + Send + 'static,
     ) -> Answer<T> {
-        match self.shared.shard_of(group) {
-            Ok(shard) => self.ask_shard(&shard, caller, version, request, shape, decide),
-            Err(error) => Answer::Now((shape.refused)(request, error)),
-        }
+        self.ask_at(shard, by, request, shape, little, decide)
     }
 
-    fn ask_shard<R, T: Send + 'static>(
+    /// The same of what may take long: `cost` tells how much there is to be looked at.
+    fn ask_at<R: Send + 'static, T: Send + 'static>(
         &self,
-        shard: &Arc<Shard<Groups>>,
-        caller: Caller<'_>,
-        version: i16,
-        request: &R,
+        shard: Found<Groups>,
+        (caller, version): (Caller, i16),
+        request: R,
         shape: &Shape<R, T>,
-        decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>) -> Decided,
+        cost: impl Fn(&Groups, &R) -> usize + Send + 'static,
+        decide: impl FnOnce(&Groups, &mut Soft, &Ask<'_>, &R) -> Decided + Send + 'static,
     ) -> Answer<T> {
-        ask_shard(&self.shared, shard, None, request, shape, |groups, soft, seat| {
-            decide(groups, soft, &ask_of(caller, version, seat))
-        })
+        let decide = move |groups: &Groups, soft: &mut Soft, seat: &Seat<'_, _>, request: &R| {
+            decide(groups, soft, &ask_of(&caller, version, seat), request)
+        };
+        ask_shard(&self.shared, shard, None, request, shape, (cost, decide))
     }
 }
 
 fn ask_of<'a>(
-    caller: Caller<'a>,
+    caller: &'a Caller,
     version: i16,
     seat: &Seat<'a, ottla_groups::Settings>,
 ) -> Ask<'a> {
@@ -110,33 +119,65 @@ fn ask_of<'a>(
         now: seat.now,
         settings: seat.limits,
         version,
-        client_id: caller.client_id,
-        client_host: caller.client_host,
+        client_id: &caller.client_id,
+        client_host: &caller.client_host,
         random: seat.random,
         ticket: seat.ticket,
     }
 }
 
-fn ask_shard<M: Hosted, R, T: Send + 'static>(
+fn ask_shard<M, R, T, C, D>(
     shared: &Arc<Shared<M>>,
-    shard: &Arc<Shard<M>>,
+    shard: Found<M>,
     producer: Option<Producer>,
-    request: &R,
+    request: R,
     shape: &Shape<R, T, M::Reply>,
-    decide: impl FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>) -> DecidedOf<M>,
-) -> Answer<T> {
-    let wrong = |request| (shape.refused)(request, ErrorCode::UNKNOWN_SERVER_ERROR);
-    match shard.ask(shared, producer, decide) {
-        Err(error) => Answer::Now((shape.refused)(request, error)),
-        Ok(Reply::Now(reply)) => Answer::Now((shape.take)(reply).unwrap_or_else(|| wrong(request))),
-        Ok(Reply::Later(reply)) => {
-            let take = shape.take;
-            let moved = (shape.refused)(request, ErrorCode::NOT_COORDINATOR);
-            let future: BoxFuture<'static, T> = Box::pin(async move {
-                // The sender is dropped when the shard closes.
-                reply.await.ok().and_then(take).unwrap_or(moved)
-            });
-            Answer::Later(future)
+    (cost, decide): (C, D),
+) -> Answer<T>
+where
+    M: Hosted,
+    R: Send + 'static,
+    T: Send + 'static,
+    C: Fn(&M, &R) -> usize + Send + 'static,
+    D: FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>, &R) -> DecidedOf<M> + Send + 'static,
+{
+    let (take, refused) = (shape.take, shape.refused);
+    let shard = match shard {
+        Ok(shard) => shard,
+        Err(error) => return Answer::Now(refused(&request, error)),
+    };
+    let done = move |request: R, turn: Result<Turn<'_, M>, ErrorCode>| {
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => return Answer::Now(refused(&request, error)),
+        };
+        match turn.ask(producer, |machine, soft, seat| decide(machine, soft, seat, &request)) {
+            Reply::Now(reply) => Answer::Now(
+                take(reply).unwrap_or_else(|| refused(&request, ErrorCode::UNKNOWN_SERVER_ERROR)),
+            ),
+            Reply::Later(reply) => {
+                let moved = refused(&request, ErrorCode::NOT_COORDINATOR);
+                let future: BoxFuture<'static, T> = Box::pin(async move {
+                    // The sender is dropped when the shard closes.
+                    reply.await.ok().and_then(take).unwrap_or(moved)
+                });
+                Answer::Later(future)
+            }
         }
+    };
+    answer_of(shard.bring(shared, By::Request, Asked::new(request, cost, done)))
+}
+
+/// The answer of work that was brought, in whatever turn it is.
+fn answer_of<T: Send + 'static>(brought: Brought<Answer<T>>) -> Answer<T> {
+    match brought {
+        Brought::Done(answer) => answer,
+        Brought::InLine(answer) => Answer::later(async move {
+            match answer.await {
+                Ok(answer) => answer.await,
+                // The decision has panicked: that ends the node, and with it who waits.
+                Err(_) => std::future::pending().await,
+            }
+        }),
     }
 }

@@ -1,12 +1,12 @@
 //! One partition of a coordinator's topic and what lives on it.
 //!
-//! Decisions are taken and appended under a short lock on the caller's task; replies leave at once
-//! when all that was appended is committed, else when the high watermark passes. Must hold: no
-//! await under the lock; a shard that failed or closed answers everyone who waits; what the machine
-//! tells its host to do is done when all that was decided before is committed.
+//! Decisions are taken and appended in turn, as a rule on the caller's task (turns.rs); replies
+//! leave at once when all that was appended is committed, else when the high watermark passes.
+//! Must hold: a shard that failed or closed answers everyone who waits; what the machine tells its
+//! host to do is done when all that was decided before is committed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::coordinator::Shared;
 use crate::hosted::{DecidedOf, Home, Hosted};
 use crate::load::{Load, LoadError};
 use crate::log::{PartitionLog, to_client};
+use crate::turns::{Asked, Brought, By, Phase, Turn};
 
 /// A shard: what one leader epoch of one partition hosts.
 pub(crate) struct Shard<M: Hosted> {
@@ -28,18 +29,11 @@ pub(crate) struct Shard<M: Hosted> {
     pub(crate) epoch: LeaderEpoch,
     log: Arc<dyn PartitionLog>,
     high_watermark: watch::Receiver<Offset>,
-    phase: Mutex<Phase<M>>,
+    pub(crate) phase: Mutex<Phase<M>>,
 }
 
-enum Phase<M: Hosted> {
-    Loading,
-    Active(Box<Live<M>>),
-    /// A record could not be applied: this shard serves nothing until its leadership moves.
-    Failed(LoadError),
-    Closed,
-}
-
-struct Live<M: Hosted> {
+/// What a shard that serves keeps.
+pub(crate) struct Live<M: Hosted> {
     host: Host<M, M::Reply>,
     soft: M::Soft,
     waiting: BTreeMap<Ticket, oneshot::Sender<M::Reply>>,
@@ -99,26 +93,15 @@ impl<M: Hosted> Shard<M> {
         Shard { partition, epoch, log, high_watermark, phase: Mutex::new(Phase::Loading) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Phase<M>> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// What it is doing, without waiting: while somebody decides, how much there was before.
     pub(crate) fn state(&self) -> Option<ShardState> {
+        let active = |things, parked| Some(ShardState::Active { things, parked });
         match &*self.lock() {
             Phase::Loading => Some(ShardState::Loading),
-            Phase::Active(live) => Some(ShardState::Active {
-                things: live.host.live().count(),
-                parked: live.waiting.len(),
-            }),
+            Phase::Resting(live) => active(live.things(), live.parked()),
+            Phase::Deciding(line) => active(line.things, line.parked),
             Phase::Failed(error) => Some(ShardState::Failed(error.clone())),
             Phase::Closed => None,
-        }
-    }
-
-    /// Looks at what lives on it, when it serves.
-    pub(crate) fn look(&self, look: impl FnOnce(&M, &M::Soft)) {
-        if let Phase::Active(live) = &*self.lock() {
-            look(live.host.live(), &live.soft);
         }
     }
 
@@ -166,23 +149,17 @@ impl<M: Hosted> Shard<M> {
                 let reason = "the partition is gone".to_owned();
                 return Err(LoadError { offset: position, reason });
             }
-            let mut phase = self.lock();
-            if !matches!(*phase, Phase::Loading) {
-                return Ok(0);
-            }
             if self.log.end() == position {
-                return Ok(self.open(shared, &mut phase, load.host));
+                return Ok(self.open_with(shared, load.host).await);
             }
         }
     }
 
-    fn open(
+    async fn open_with(
         self: &Arc<Self>,
         shared: &Arc<Shared<M>>,
-        phase: &mut Phase<M>,
         host: Host<M, M::Reply>,
     ) -> usize {
-        let things = host.live().count();
         for (kind, count) in host.live().unread() {
             tracing::warn!(
                 partition = self.partition.0,
@@ -192,104 +169,73 @@ impl<M: Hosted> Shard<M> {
                 M::THINGS
             );
         }
-        let mut live = Live {
+        let live = Box::new(Live {
             host,
             soft: M::Soft::default(),
             waiting: BTreeMap::new(),
             tickets: 0,
             filed: None,
             committing: false,
-        };
-        let now = shared.now();
-        let settings = shared.settings();
-        let decided = live.host.live().loaded(&mut live.soft, now, &settings.limits);
-        self.obey(shared, &mut live, now, decided);
-        *phase = Phase::Active(Box::new(live));
-        things
+        });
+        let things = live.things();
+        let first = Asked::new(
+            (),
+            |machine: &M, ()| machine.count(),
+            |(), turn: Result<Turn<'_, M>, _>| {
+                if let Ok(turn) = turn {
+                    turn.tell(|machine, soft, now, limits, _| machine.loaded(soft, now, limits));
+                }
+            },
+        );
+        let opened = self.open(shared, live, first).await;
+        opened.map_or(0, |()| things)
     }
 
     /// Stops serving: everyone who waits hears that the coordinator has moved.
     pub(crate) fn close(&self, shared: &Shared<M>) {
-        let former = std::mem::replace(&mut *self.lock(), Phase::Closed);
-        if let Phase::Active(live) = former {
+        if let Some(live) = self.close_phase() {
             shared.timers.file(self.partition, live.filed, None);
         }
     }
 
-    /// Takes one decision on behalf of a request; its records are part of the open transaction of
-    /// `producer`, when there is one.
-    pub(crate) fn ask(
-        self: &Arc<Self>,
-        shared: &Arc<Shared<M>>,
-        producer: Option<Producer>,
-        decide: impl FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>) -> DecidedOf<M>,
-    ) -> Result<Reply<M::Reply>, ErrorCode> {
-        let settings = shared.settings();
-        let random = shared.env.random_bytes();
-        let mut phase = self.lock();
-        let live = phase.live()?;
-        let now = shared.now();
-        live.tickets += 1;
-        let ticket = Ticket(live.tickets);
-        let seat = Seat { now, limits: &settings.limits, random, ticket };
-        let decided = decide(live.host.live(), &mut live.soft, &seat);
-        let (sender, receiver) = oneshot::channel();
-        live.waiting.insert(ticket, sender);
-        self.obey_in(shared, live, now, decided, producer);
-        Ok(Reply::of(receiver))
-    }
-
-    /// Ends a producer's transaction: appends its marker, which is `record` to the machine.
-    /// Answers `reply` when it is committed.
-    ///
-    /// # Errors
-    /// The log's, as it says it.
-    pub(crate) fn end_transaction(
-        self: &Arc<Self>,
-        shared: &Arc<Shared<M>>,
-        (marker, of): (Bytes, MarkerEpoch),
-        record: M::Record,
-        reply: M::Reply,
-    ) -> Result<Reply<M::Reply>, ErrorCode> {
-        let mut phase = self.lock();
-        let live = phase.live()?;
-        let base = self.log.append_marker(self.epoch, marker, of)?;
-        live.tickets += 1;
-        let ticket = Ticket(live.tickets);
-        let (sender, receiver) = oneshot::channel();
-        live.waiting.insert(ticket, sender);
-        let decided = Decided { records: vec![record], replies: vec![(ticket, reply)], wake: None };
-        let ready = live.host.appended(base, decided);
-        self.answer(shared, live, ready);
-        self.follow(shared, live);
-        Ok(Reply::of(receiver))
-    }
-
-    /// Takes one decision that nobody asked for.
+    /// Takes one decision that nobody asked for, when it is its turn.
     pub(crate) fn tell(
         self: &Arc<Self>,
         shared: &Arc<Shared<M>>,
-        decide: impl FnOnce(&M, &mut M::Soft, Now, &M::Limits) -> DecidedOf<M>,
+        cost: impl Fn(&M) -> usize + Send + 'static,
+        decide: impl FnOnce(&M, &mut M::Soft, Now, &M::Limits, &M::World) -> DecidedOf<M>
+        + Send
+        + 'static,
     ) {
-        let settings = shared.settings();
-        let mut phase = self.lock();
-        if let Ok(live) = phase.live() {
-            let now = shared.now();
-            let decided = decide(live.host.live(), &mut live.soft, now, &settings.limits);
-            self.obey(shared, live, now, decided);
-        }
+        let work = Asked::new(
+            decide,
+            move |machine: &M, _: &_| cost(machine),
+            |decide, turn: Result<Turn<'_, M>, ErrorCode>| {
+                if let Ok(turn) = turn {
+                    turn.tell(decide);
+                }
+            },
+        );
+        // Nobody waits for it.
+        let _ = self.bring(shared, By::Itself, work);
     }
 
-    /// Whether this is the time at which the shard wants to be woken.
-    pub(crate) fn is_filed(&self, at: Timestamp) -> bool {
-        self.lock().live().is_ok_and(|live| live.filed == Some(at))
-    }
-
-    /// Does what the machine has asked to be woken for.
-    pub(crate) fn tick(self: &Arc<Self>, shared: &Arc<Shared<M>>) {
-        self.tell(shared, |machine, soft, now, limits| {
-            machine.tick(soft, now, limits, &shared.world)
-        });
+    /// Does what the machine has asked to be woken for at this time, if it still wants to be.
+    pub(crate) fn tick(self: &Arc<Self>, shared: &Arc<Shared<M>>, at: Timestamp) {
+        let work = Asked::new(
+            (),
+            |machine: &M, ()| machine.count(),
+            move |(), turn: Result<Turn<'_, M>, ErrorCode>| {
+                let Ok(turn) = turn else { return };
+                if turn.live.filed == Some(at) {
+                    turn.live.filed = None;
+                    turn.tell(|machine, soft, now, limits, world| {
+                        machine.tick(soft, now, limits, world)
+                    });
+                }
+            },
+        );
+        let _ = self.bring(shared, By::Itself, work);
     }
 
     fn obey(
@@ -418,14 +364,17 @@ impl<M: Hosted> Shard<M> {
         let mut high_watermark = self.high_watermark.clone();
         loop {
             let to = *high_watermark.borrow_and_update();
-            {
-                let mut phase = self.lock();
-                let Ok(live) = phase.live() else { return };
-                self.committed(&shared, live, to);
-                if live.host.parked() == 0 {
-                    live.committing = false;
-                    return;
-                }
+            let work = Asked::new(
+                to,
+                |_: &M, _: &Offset| 0,
+                |to, turn: Result<Turn<'_, M>, ErrorCode>| turn.is_ok_and(|turn| turn.commit(to)),
+            );
+            let goes_on = match self.bring(&shared, By::Itself, work) {
+                Brought::Done(goes_on) => goes_on,
+                Brought::InLine(goes_on) => goes_on.await.unwrap_or(false),
+            };
+            if !goes_on {
+                return;
             }
             if high_watermark.changed().await.is_err() {
                 return;
@@ -471,20 +420,103 @@ impl<M: Hosted> Shard<M> {
         let (shard, shared) = (self.clone(), shared.clone());
         shared.clone().spawner.spawn("coordinator effect", async move {
             let event = effect.await;
-            shard.tell(&shared, |machine, soft, now, limits| {
-                machine.happened(soft, now, limits, event)
-            });
+            shard.tell(
+                &shared,
+                |_| 0,
+                |machine, soft, now, limits, _| machine.happened(soft, now, limits, event),
+            );
         });
     }
 }
 
-impl<M: Hosted> Phase<M> {
-    fn live(&mut self) -> Result<&mut Live<M>, ErrorCode> {
-        match self {
-            Phase::Active(live) => Ok(live),
-            Phase::Loading => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
-            Phase::Failed(_) | Phase::Closed => Err(ErrorCode::NOT_COORDINATOR),
-        }
+impl<M: Hosted> Live<M> {
+    /// A ticket for a request, and where its reply comes.
+    fn seat(&mut self) -> (Ticket, oneshot::Receiver<M::Reply>) {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.insert(ticket, sender);
+        (ticket, receiver)
+    }
+
+    pub(crate) fn machine(&self) -> &M {
+        self.host.live()
+    }
+
+    /// How many groups or transactional ids live in it.
+    pub(crate) fn things(&self) -> usize {
+        self.host.live().count()
+    }
+
+    /// How many requests wait in it.
+    pub(crate) fn parked(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+impl<M: Hosted> Turn<'_, M> {
+    /// Looks at what lives here.
+    pub(crate) fn look<A>(self, look: impl FnOnce(&M, &M::Soft) -> A) -> A {
+        look(self.live.host.live(), &self.live.soft)
+    }
+
+    /// Takes one decision on behalf of a request; its records are part of the open transaction of
+    /// `producer`, when there is one.
+    pub(crate) fn ask(
+        self,
+        producer: Option<Producer>,
+        decide: impl FnOnce(&M, &mut M::Soft, &Seat<'_, M::Limits>) -> DecidedOf<M>,
+    ) -> Reply<M::Reply> {
+        let Turn { shard, shared, live } = self;
+        let settings = shared.settings();
+        let random = shared.env.random_bytes();
+        let now = shared.now();
+        let (ticket, receiver) = live.seat();
+        let seat = Seat { now, limits: &settings.limits, random, ticket };
+        let decided = decide(live.host.live(), &mut live.soft, &seat);
+        shard.obey_in(shared, live, now, decided, producer);
+        Reply::of(receiver)
+    }
+
+    /// Takes one decision that nobody asked for.
+    pub(crate) fn tell(
+        self,
+        decide: impl FnOnce(&M, &mut M::Soft, Now, &M::Limits, &M::World) -> DecidedOf<M>,
+    ) {
+        let Turn { shard, shared, live } = self;
+        let (settings, now) = (shared.settings(), shared.now());
+        let (limits, world) = (&settings.limits, &shared.world);
+        let decided = decide(live.host.live(), &mut live.soft, now, limits, world);
+        shard.obey(shared, live, now, decided);
+    }
+
+    /// Ends a producer's transaction: appends its marker, which is `record` to the machine.
+    /// Answers `reply` when it is committed.
+    ///
+    /// # Errors
+    /// The log's, as it says it.
+    pub(crate) fn end_transaction(
+        self,
+        (marker, of): (Bytes, MarkerEpoch),
+        record: M::Record,
+        reply: M::Reply,
+    ) -> Result<Reply<M::Reply>, ErrorCode> {
+        let Turn { shard, shared, live } = self;
+        let base = shard.log.append_marker(shard.epoch, marker, of)?;
+        let (ticket, receiver) = live.seat();
+        let decided = Decided { records: vec![record], replies: vec![(ticket, reply)], wake: None };
+        let ready = live.host.appended(base, decided);
+        shard.answer(shared, live, ready);
+        shard.follow(shared, live);
+        Ok(Reply::of(receiver))
+    }
+
+    /// Passes on what waits for this high watermark; answers whether something waits for a later.
+    fn commit(self, to: Offset) -> bool {
+        let Turn { shard, shared, live } = self;
+        shard.committed(shared, live, to);
+        live.committing = live.host.parked() > 0;
+        live.committing
     }
 }
 

@@ -5,6 +5,7 @@ mod rest;
 mod shares;
 mod transactional;
 mod transactions;
+mod turns;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -123,6 +124,7 @@ impl PartitionLog for Memory {
     }
 }
 
+#[derive(Clone)]
 struct OneTopic;
 
 impl Topics for OneTopic {
@@ -149,7 +151,11 @@ impl Topics for OneTopic {
     }
 }
 
-const CALLER: Caller<'static> = Caller { client_id: "c", client_host: "/127.0.0.1" };
+/// Who asks.
+fn caller() -> Caller {
+    Caller { client_id: "c".into(), client_host: "/127.0.0.1".into() }
+}
+
 const PARTITION: PartitionIndex = PartitionIndex(0);
 
 /// A coordinator of one partition on this log, loaded as far as it can be.
@@ -180,7 +186,7 @@ fn join(coordinator: &Coordinator, member: &str) -> Answer<JoinGroupResponse> {
         }],
         ..JoinGroupRequest::default()
     };
-    coordinator.join_group(CALLER, 3, &OneTopic, &request)
+    coordinator.join_group(caller(), 3, OneTopic, request)
 }
 
 fn commit_request(offset: i64, partitions: i32) -> OffsetCommitRequest {
@@ -210,7 +216,7 @@ async fn committed(coordinator: &Coordinator) -> Result<Offset, ErrorCode> {
         }]),
         ..OffsetFetchRequest::default()
     };
-    let response = coordinator.offset_fetch(CALLER, 7, &NoTopics, &request).await;
+    let response = coordinator.offset_fetch(caller(), 7, NoTopics, request).await;
     match response.error_code {
         ErrorCode::NONE => Ok(response.topics[0].partitions[0].committed_offset),
         error => Err(error),
@@ -219,7 +225,7 @@ async fn committed(coordinator: &Coordinator) -> Result<Offset, ErrorCode> {
 
 async fn commit(coordinator: &Coordinator, offset: i64) -> ErrorCode {
     let request = commit_request(offset, 1);
-    let response = coordinator.offset_commit(CALLER, 9, &OneTopic, &request).await;
+    let response = coordinator.offset_commit(caller(), 9, OneTopic, request).await;
     response.topics[0].partitions[0].error_code
 }
 
@@ -236,7 +242,7 @@ async fn settled(coordinator: &Coordinator) -> [StrBytes; 2] {
         ..SyncGroupRequest::default()
     };
     let follower = request(&second.member_id, Vec::new());
-    let follower = coordinator.sync_group(CALLER, 4, &OneTopic, &follower);
+    let follower = coordinator.sync_group(caller(), 4, OneTopic, follower);
     let leader = request(
         &first.member_id,
         vec![SyncGroupRequestAssignment {
@@ -245,7 +251,7 @@ async fn settled(coordinator: &Coordinator) -> [StrBytes; 2] {
             ..SyncGroupRequestAssignment::default()
         }],
     );
-    assert_eq!(coordinator.sync_group(CALLER, 4, &OneTopic, &leader).await.assignment, "");
+    assert_eq!(coordinator.sync_group(caller(), 4, OneTopic, leader).await.assignment, "");
     assert_eq!(follower.await.assignment, "all");
     [first.member_id, second.member_id]
 }
@@ -257,7 +263,7 @@ async fn beat(coordinator: &Coordinator, member: &StrBytes) -> ErrorCode {
         member_id: member.clone(),
         ..HeartbeatRequest::default()
     };
-    coordinator.heartbeat(CALLER, 4, &request).await.error_code
+    coordinator.heartbeat(caller(), 4, request).await.error_code
 }
 
 #[test]
@@ -294,7 +300,7 @@ fn offsets_survive_and_stand_as_kafka_writes_them() {
             groups_names: vec!["g".into(), "other".into()],
             ..DeleteGroupsRequest::default()
         };
-        let deleted = second.delete_groups(CALLER, 2, &names).await.results;
+        let deleted = second.delete_groups(caller(), 2, names).await.results;
         let errors: Vec<ErrorCode> = deleted.iter().map(|result| result.error_code).collect();
         assert_eq!(errors, [ErrorCode::NONE, ErrorCode::GROUP_ID_NOT_FOUND]);
         assert_eq!(committed(&second).await, Ok(Offset(-1)));
@@ -307,7 +313,7 @@ fn a_reply_waits_for_the_high_watermark() {
         let coordinator = coordinator(&env, &log).await;
         *log.commits.lock().unwrap() = false;
         let request = commit_request(5, 1);
-        let Answer::Later(mut waiting) = coordinator.offset_commit(CALLER, 9, &OneTopic, &request)
+        let Answer::Later(mut waiting) = coordinator.offset_commit(caller(), 9, OneTopic, request)
         else {
             panic!("answered before the commit")
         };
@@ -325,7 +331,7 @@ fn an_uncommitted_tail_is_not_served() {
         let first = coordinator(&env, &log).await;
         *log.commits.lock().unwrap() = false;
         let request = commit_request(5, 1);
-        let waiting = first.offset_commit(CALLER, 9, &OneTopic, &request);
+        let waiting = first.offset_commit(caller(), 9, OneTopic, request);
         first.stop().await;
         let refused = waiting.await.topics[0].partitions[0].error_code;
         assert_eq!(refused, ErrorCode::NOT_COORDINATOR);
@@ -366,7 +372,7 @@ fn a_long_decision_is_split_into_batches() {
     run(async |env, log| {
         let first = coordinator(&env, &log).await;
         let request = commit_request(5, 100);
-        let response = first.offset_commit(CALLER, 9, &OneTopic, &request).await;
+        let response = first.offset_commit(caller(), 9, OneTopic, request).await;
         assert!(response.topics[0].partitions.iter().all(|p| p.error_code == ErrorCode::NONE));
         assert_eq!(log.records(), 100);
         assert!(log.batches.lock().unwrap().len() > 1);
@@ -428,7 +434,7 @@ fn a_record_that_cannot_be_applied_stops_its_shard_only() {
         assert!(matches!(&states[0].1, ShardState::Failed(error) if error.offset == Offset(1)));
         assert!(matches!(states[1].1, ShardState::Active { things: 0, parked: 0 }));
         let list = ListGroupsRequest::default();
-        assert_eq!(coordinator.list_groups(CALLER, 5, &list).await.error_code, ErrorCode::NONE);
+        assert_eq!(coordinator.list_groups(caller(), 5, list).await.error_code, ErrorCode::NONE);
     });
 }
 
@@ -479,7 +485,7 @@ fn offsets_of_a_transaction_count_from_its_marker_on() {
             require_stable: true,
             ..OffsetFetchRequest::default()
         };
-        let response = second.offset_fetch(CALLER, 8, &OneTopic, &stable).await;
+        let response = second.offset_fetch(caller(), 8, OneTopic, stable).await;
         let partition = &response.groups[0].topics[0].partitions[0];
         assert_eq!(partition.error_code, ErrorCode::UNSTABLE_OFFSET_COMMIT);
 
@@ -516,11 +522,11 @@ fn every_answer_can_be_written_in_every_version() {
                 groups: vec!["g".into(), "none".into()],
                 ..DescribeGroupsRequest::default()
             };
-            let answer = coordinator.describe_groups(CALLER, version, &request).await;
+            let answer = coordinator.describe_groups(caller(), version, request).await;
             assert!(answer.to_bytes(version).is_ok(), "DescribeGroups {version}");
         }
         for version in 0..=5 {
-            let answer = coordinator.list_groups(CALLER, version, &ListGroupsRequest::default());
+            let answer = coordinator.list_groups(caller(), version, ListGroupsRequest::default());
             let answer = answer.await;
             assert_eq!(answer.groups.len(), 1);
             assert!(answer.to_bytes(version).is_ok(), "ListGroups {version}");
@@ -529,7 +535,7 @@ fn every_answer_can_be_written_in_every_version() {
             let mut request = commit_request(5, 1);
             request.member_id = leader.clone();
             request.generation_id_or_member_epoch = 1;
-            let answer = coordinator.offset_commit(CALLER, version, &OneTopic, &request).await;
+            let answer = coordinator.offset_commit(caller(), version, OneTopic, request).await;
             assert_eq!(answer.topics[0].partitions[0].error_code, ErrorCode::NONE);
             assert!(answer.to_bytes(version).is_ok(), "OffsetCommit {version}");
         }
@@ -545,7 +551,7 @@ fn every_answer_can_be_written_in_every_version() {
                 groups: vec![group],
                 ..OffsetFetchRequest::default()
             };
-            let answer = coordinator.offset_fetch(CALLER, version, &OneTopic, &request).await;
+            let answer = coordinator.offset_fetch(caller(), version, OneTopic, request).await;
             let offset = match version {
                 8.. => answer.groups[0].topics[0].partitions[0].committed_offset,
                 _ => answer.topics[0].partitions[0].committed_offset,

@@ -14,7 +14,7 @@ use crate::classic::{Out, Phase, Session};
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::soft::TICK_RECORDS_MAX;
 use crate::state::Group;
-use crate::{Decided, GroupRecord, Groups, Settings, Soft};
+use crate::{Decided, GroupRecord, Groups, Now, Settings, Soft};
 
 /// From when on a group's offsets grow old.
 enum Clock {
@@ -33,18 +33,21 @@ impl Groups {
         let from = soft.cleanup_from.take().map_or(Bound::Unbounded, Bound::Included);
         let mut seen = 0;
         for (id, group) in self.groups.range((from, Bound::Unbounded)) {
-            if out.records.len() >= TICK_RECORDS_MAX || seen >= OFFSETS_SEEN_MAX {
+            seen += 1;
+            let is_done = out.records.len() < TICK_RECORDS_MAX
+                && seen <= OFFSETS_SEEN_MAX
+                && self.cleanup_group(soft, id, group, &mut seen, out);
+            if !is_done {
                 soft.cleanup_from = Some(id.clone());
                 soft.cleanup_at = Some(out.now.steady);
                 return;
             }
-            seen += 1;
-            self.cleanup_group(soft, id, group, &mut seen, out);
         }
         let interval = out.settings.offsets_retention_check_interval_ms.max(1);
         soft.cleanup_at = Some(out.now.steady + interval);
     }
 
+    /// Answers whether it came to the group's end; what it has left is found by the next look.
     fn cleanup_group(
         &self,
         soft: &mut Soft,
@@ -52,15 +55,18 @@ impl Groups {
         group: &Group,
         seen: &mut usize,
         out: &mut Out<'_>,
-    ) {
+    ) -> bool {
         let kind = group.kinds.group();
         if kind.is_some_and(|kind| !kind.keeps_offsets()) {
-            return;
+            return true;
         }
         let session = soft.sessions.get(id);
         let clock = clock(group, session);
         let mut left = 0;
         for (topic, partition, committed) in group.offsets.iter() {
+            if out.records.len() >= TICK_RECORDS_MAX {
+                return false;
+            }
             *seen += 1;
             let is_pending = !self.pending.is_empty()
                 && self.pending.contains(&OffsetKey::copied(id, topic, partition));
@@ -77,32 +83,53 @@ impl Groups {
         if left == 0 && nobody && !pending {
             group.end(soft, id, &mut out.records);
         }
+        true
     }
 
     /// Topics are deleted: removes what was committed for them. A topic of the same name that was
     /// created since keeps its offsets.
-    pub fn topics_deleted(&self, soft: &Soft, deleted: &[(StrBytes, TopicId)]) -> Decided {
+    ///
+    /// One decision removes so many offsets at most; the rest is due at once.
+    pub fn topics_deleted(
+        &self,
+        soft: &mut Soft,
+        now: Now,
+        deleted: &[(StrBytes, TopicId)],
+    ) -> Decided {
+        soft.forgetting.extend(deleted.iter().cloned());
+        let mut records = self.share_topics_deleted(deleted);
+        records.extend(self.forget_topics(soft, now));
+        Decided { records, wake: soft.wake(), ..Decided::default() }
+    }
+
+    /// Goes on with the topics that are to be forgotten.
+    pub(crate) fn forget_topics(&self, soft: &mut Soft, now: Now) -> Vec<GroupRecord> {
         let mut gone = BTreeSet::new();
-        for (name, topic_id) in deleted {
-            for (id, group) in &self.groups {
-                let Some(partitions) = group.offsets.topic(name) else { continue };
-                let of_topic = partitions.iter().filter(|(_, committed)| {
+        while let Some((name, topic_id)) = soft.forgetting.front() {
+            let committed = self.groups.iter().flat_map(|(id, group)| {
+                let partitions = group.offsets.topic(name).into_iter().flatten();
+                let of_topic = partitions.filter(|(_, committed)| {
                     committed.topic_id == TopicId::ZERO || committed.topic_id == *topic_id
                 });
-                gone.extend(of_topic.map(|(partition, _)| OffsetKey {
+                of_topic.map(|(partition, _)| OffsetKey {
                     group: id.clone(),
                     topic: name.clone(),
                     partition: *partition,
-                }));
+                })
+            });
+            let pending = self.pending.keys().filter(|key| key.topic == *name).cloned();
+            let room = TICK_RECORDS_MAX.saturating_sub(gone.len());
+            gone.extend(committed.chain(pending).take(room));
+            if gone.len() >= TICK_RECORDS_MAX {
+                break;
             }
-            gone.extend(self.pending.keys().filter(|key| key.topic == *name).cloned());
+            soft.forgetting.pop_front();
         }
+        soft.forget_at = (!soft.forgetting.is_empty()).then_some(now.steady);
         let forgotten = gone
             .iter()
             .map(|key| GroupRecord::forget_offset(&key.group, &key.topic, key.partition));
-        let mut records: Vec<GroupRecord> = forgotten.collect();
-        records.extend(self.share_topics_deleted(deleted));
-        Decided { records, wake: soft.wake(), ..Decided::default() }
+        forgotten.collect()
     }
 }
 

@@ -6,7 +6,7 @@
 //! share/ and streams/ for those of KIP-932 and KIP-1071; what these three have in common is
 //! kinds.rs, where a fourth would be a row. commit.rs answers commits and fetches
 //! of offsets, transactional.rs commits within a transaction, admin.rs describes, lists and
-//! deletes, cleanup.rs expires.
+//! deletes, cleanup.rs expires, cost.rs tells a host which decisions are long.
 //!
 //! Not here: the log, the partition of a group id's hash, clocks, timers, randomness, sockets.
 //! Time comes in as `now`, randomness as bytes, timers go out as `wake`. Must hold: only `replay`
@@ -46,6 +46,7 @@ mod classic;
 mod cleanup;
 mod commit;
 mod consumer;
+mod cost;
 mod epochs;
 pub mod fuzz;
 mod kinds;

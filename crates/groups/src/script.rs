@@ -159,7 +159,7 @@ impl World {
             "drop" => {
                 let name = words.plain[1];
                 let deleted = [(StrBytes::copied(name), self.topics.remove(name))];
-                let decided = self.kit.live().topics_deleted(&self.soft, &deleted);
+                let decided = self.kit.live().topics_deleted(&mut self.soft, self.now, &deleted);
                 self.obey(decided);
                 self.topics_changed();
             }

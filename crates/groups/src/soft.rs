@@ -4,10 +4,10 @@
 //! ([`Groups::abandon`]) does the same to one group. Must hold: every ticket parked in here is
 //! answered by a later decision, and a group at rest costs no entry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ottla_machine::Ticket;
-use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp};
+use ottla_wire::{ErrorCode, Offset, StrBytes, Timestamp, TopicId};
 
 use crate::classic::{Out, Session};
 use crate::consumer::MemberTimes;
@@ -34,6 +34,10 @@ pub struct Soft {
     pub(crate) cleanup_at: Option<Timestamp>,
     /// Where the look through goes on when one decision was not enough for it.
     pub(crate) cleanup_from: Option<StrBytes>,
+    /// Topics that are deleted and whose offsets are not all removed yet.
+    pub(crate) forgetting: VecDeque<(StrBytes, TopicId)>,
+    /// When that goes on.
+    pub(crate) forget_at: Option<Timestamp>,
 }
 
 impl Soft {
@@ -45,7 +49,8 @@ impl Soft {
     /// The earliest time at which [`Groups::tick`] has something to do.
     pub fn wake(&self) -> Option<Timestamp> {
         let session = self.wakes.first().map(|(at, _)| *at);
-        [session, Kinds::wake(self), self.cleanup_at].into_iter().flatten().min()
+        let times = [session, Kinds::wake(self), self.cleanup_at, self.forget_at];
+        times.into_iter().flatten().min()
     }
 
     /// An answer that follows from nothing that is to be written.
@@ -130,6 +135,10 @@ impl Groups {
         }
         if out.records.len() < TICK_RECORDS_MAX {
             Kinds::tick(self, soft, topics, &mut out);
+        }
+        if soft.forget_at.is_some_and(|at| at <= now.steady) && out.records.len() < TICK_RECORDS_MAX
+        {
+            out.records.extend(self.forget_topics(soft, now));
         }
         if soft.cleanup_at.is_some_and(|at| at <= now.steady)
             && out.records.len() < TICK_RECORDS_MAX

@@ -1,8 +1,12 @@
 //! Offsets, administration and expiry in sentences; records in bytes; random scripts by seed.
 
 use expect_test::expect;
+use ottla_wire::messages::OffsetCommitValue;
+use ottla_wire::{PartitionIndex, TopicId};
 
-use crate::script::check;
+use crate::records::OffsetCommit;
+use crate::script::{World, check};
+use crate::{Decided, GroupRecord, Now};
 
 mod golden;
 mod random;
@@ -377,4 +381,53 @@ fn lists_are_filtered_by_state_and_type() {
             list: []
             parked: a"#]],
     );
+}
+
+/// A world in which one group has committed offsets of 2,500 partitions of `t`.
+fn many_offsets() -> World {
+    let mut world = World::new();
+    let value = OffsetCommitValue { commit_timestamp: world.now.wall, ..Default::default() };
+    let records = (0..2_500).map(|partition| {
+        GroupRecord::OffsetCommit(OffsetCommit {
+            group: "g".into(),
+            topic: "t".into(),
+            partition: PartitionIndex(partition),
+            producer: None,
+            value: Some(value.clone()),
+        })
+    });
+    world.kit.decide(Decided { records: records.collect(), ..Decided::default() });
+    world
+}
+
+/// How many records each decision has until none has any.
+fn sizes(world: &mut World, first: Decided) -> Vec<usize> {
+    let (mut sizes, mut decided) = (Vec::new(), first);
+    while !decided.records.is_empty() {
+        sizes.push(decided.records.len());
+        assert!(decided.wake.is_some_and(|at| at <= world.now.steady) || sizes.len() == 3);
+        world.kit.decide(decided);
+        decided =
+            world.kit.live().tick(&mut world.soft, world.now, &world.settings, &crate::NoTopics);
+    }
+    sizes
+}
+
+#[test]
+fn the_offsets_of_one_group_expire_in_decisions_of_bounded_size() {
+    let mut world = many_offsets();
+    let days = 8 * 24 * 3_600_000;
+    world.now = Now { steady: world.now.steady + days, wall: world.now.wall + days };
+    let first =
+        world.kit.live().tick(&mut world.soft, world.now, &world.settings, &crate::NoTopics);
+    assert_eq!(sizes(&mut world, first), [1_000, 1_000, 501]);
+    assert!(world.kit.live().is_empty());
+}
+
+#[test]
+fn a_deleted_topic_is_forgotten_in_decisions_of_bounded_size() {
+    let mut world = many_offsets();
+    let deleted = [("t".into(), TopicId::ZERO)];
+    let first = world.kit.live().topics_deleted(&mut world.soft, world.now, &deleted);
+    assert_eq!(sizes(&mut world, first), [1_000, 1_000, 500]);
 }

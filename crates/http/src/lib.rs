@@ -9,21 +9,25 @@
 //! [`EXCHANGE_MAX`] at most, and never more than [`HEAD_BYTES_MAX`] of memory for what it sent.
 //!
 //! ```
-//! use ottla_http::{Page, Pages};
+//! use ottla_http::{Page, PageFuture, Pages};
 //!
 //! struct Greeting;
 //!
 //! impl Pages for Greeting {
-//!     fn page(&self, path: &str, _accept: &str) -> Option<Page> {
-//!         (path == "/hello").then(|| Page::text("hello\n".to_owned()))
+//!     fn page<'a>(&'a self, path: &'a str, _accept: &'a str) -> PageFuture<'a> {
+//!         let page = (path == "/hello").then(|| Page::text("hello\n".to_owned()));
+//!         Box::pin(std::future::ready(page))
 //!     }
 //! }
-//! assert_eq!(Greeting.page("/hello", "").map(|page| page.status), Some(200));
+//! let page = ottla_sim::World::new(1).run(async |_| Greeting.page("/hello", "").await);
+//! assert_eq!(page.map(|page| page.status), Some(200));
 //! ```
 
 mod io;
 mod server;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 pub use server::Server;
@@ -40,8 +44,11 @@ pub const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 /// What a server shows.
 pub trait Pages: Send + Sync + 'static {
     /// The page at `path`, if there is one; `accept` is what the asker says it takes.
-    fn page(&self, path: &str, accept: &str) -> Option<Page>;
+    fn page<'a>(&'a self, path: &'a str, accept: &'a str) -> PageFuture<'a>;
 }
+
+/// A page that may have to wait for what is on it.
+pub type PageFuture<'a> = Pin<Box<dyn Future<Output = Option<Page>> + Send + 'a>>;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -79,7 +79,7 @@ impl Hall {
 
     async fn exchange(&self, stream: Stream, peer: &str) {
         let service = service_fn(async |request: Request<Incoming>| {
-            Ok::<_, Infallible>(self.answer(&request))
+            Ok::<_, Infallible>(self.answer(&request).await)
         });
         let connection = http1::Builder::new()
             .keep_alive(false)
@@ -94,10 +94,10 @@ impl Hall {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Whole> {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Whole> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        let page = self.pages.page(request.uri().path(), accept.unwrap_or_default());
+        let page = self.pages.page(request.uri().path(), accept.unwrap_or_default()).await;
         match page {
             None => refusal(StatusCode::NOT_FOUND),
             Some(_) if !is_read => {

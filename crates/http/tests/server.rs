@@ -4,21 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_env::{Env, Stream};
-use ottla_http::{CONNECTIONS_MAX, EXCHANGE_MAX, HEAD_BYTES_MAX, HEADERS_MAX, Page, Pages, Server};
+use ottla_http::{
+    CONNECTIONS_MAX, EXCHANGE_MAX, HEAD_BYTES_MAX, HEADERS_MAX, Page, PageFuture, Pages, Server,
+};
 use ottla_sim::World;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 struct Book;
 
 impl Pages for Book {
-    fn page(&self, path: &str, accept: &str) -> Option<Page> {
-        match path {
+    fn page<'a>(&'a self, path: &'a str, accept: &'a str) -> PageFuture<'a> {
+        let page = match path {
             "/one" => Some(Page::text("first page\n".to_owned())),
             "/accept" => Some(Page::text(accept.to_owned())),
             "/closed" => Some(Page::json(503, "{}".to_owned())),
             "/long" => Some(Page::text("x".repeat(3_000_000))),
             _ => None,
-        }
+        };
+        Box::pin(std::future::ready(page))
     }
 }
 

@@ -73,7 +73,7 @@ pub struct ConnectionInfo {
     /// The other end.
     pub peer: SocketAddr,
     /// Its address as Kafka spells it, such as `/127.0.0.1`.
-    pub host: String,
+    pub host: Arc<str>,
     /// The name of the listener it came in by.
     pub listener: Arc<str>,
     /// Who it is.
@@ -86,7 +86,7 @@ impl ConnectionInfo {
     /// A connection of an unauthenticated client.
     pub fn new(id: u64, peer: SocketAddr, listener: Arc<str>) -> Self {
         let principal = Principal::anonymous();
-        let host = format!("/{}", peer.ip());
+        let host = format!("/{}", peer.ip()).into();
         let (software, requests) = (Mutex::default(), None);
         ConnectionInfo { id, peer, host, listener, principal, software, requests }
     }

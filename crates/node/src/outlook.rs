@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_broker::Broker;
 use ottla_env::{Env, Instant};
-use ottla_http::{Page as Shown, Pages, Server};
+use ottla_http::{Page as Shown, PageFuture, Pages, Server};
 use ottla_metadata::Image;
 use ottla_metrics::{Api, Format, Metric, Metrics, Page};
 use ottla_quorum::Quorum;
@@ -144,13 +144,21 @@ impl Outlook {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn page_of_metrics(&self, format: Format) -> Shown {
+    async fn page_of_metrics(&self, format: Format) -> Shown {
         let mut page = Page::default();
         self.metrics.write(&mut page);
-        let known = self.known();
-        if let Some(broker) = &known.broker {
-            broker.gauges(&mut page);
+        let broker = self.known().broker.clone();
+        if let Some(broker) = broker {
+            broker.gauges(&mut page).await;
         }
+        self.gauges(&mut page);
+        self.process(&mut page);
+        Shown { content_type: format.content_type(), ..Shown::text(page.text(format)) }
+    }
+
+    /// Writes what is known beside the broker.
+    fn gauges(&self, page: &mut Page) {
+        let known = self.known();
         if let Some(dirs) = &known.dirs {
             let headway = dirs.headway();
             page.put(Metric::LogsFound, &[], headway.found);
@@ -158,7 +166,7 @@ impl Outlook {
             page.put(Metric::BytesRecovered, &[], headway.recovered_bytes);
         }
         if let Some(quorum) = &known.quorum {
-            cluster(&quorum.image.borrow().clone(), &mut page);
+            cluster(&quorum.image.borrow().clone(), page);
             page.put(Metric::ActiveController, &[], quorum.failure.borrow().is_none());
         }
         page.put(Metric::BrokerState, &[], known.stage.number());
@@ -168,8 +176,6 @@ impl Outlook {
         let uptime = self.env.monotonic() - self.began;
         page.put(Metric::Uptime, &[], uptime.as_secs_f64());
         page.put(Metric::StartTime, &[], seconds(self.began_ms));
-        self.process(&mut page);
-        Shown { content_type: format.content_type(), ..Shown::text(page.text(format)) }
     }
 
     fn process(&self, page: &mut Page) {
@@ -244,13 +250,15 @@ impl Outlook {
 }
 
 impl Pages for Outlook {
-    fn page(&self, path: &str, accept: &str) -> Option<Shown> {
-        match path {
-            "/metrics" => Some(self.page_of_metrics(Format::accepted(accept))),
-            "/health" => Some(self.health()),
-            "/ready" => Some(self.readiness()),
-            _ => None,
-        }
+    fn page<'a>(&'a self, path: &'a str, accept: &'a str) -> PageFuture<'a> {
+        Box::pin(async move {
+            match path {
+                "/metrics" => Some(self.page_of_metrics(Format::accepted(accept)).await),
+                "/health" => Some(self.health()),
+                "/ready" => Some(self.readiness()),
+                _ => None,
+            }
+        })
     }
 }
 

@@ -27,5 +27,5 @@ pub(crate) async fn handle(
     };
     let home = ctx.rooms.groups.partition_of(&request.group_id).or_else(to_be);
     let Some(home) = home else { return told(ErrorCode::COORDINATOR_NOT_AVAILABLE).into() };
-    ctx.rooms.transactions.add_offsets(ctx.version, &request, home).map(told).into()
+    ctx.rooms.transactions.add_offsets(ctx.version, request, home).map(told).into()
 }

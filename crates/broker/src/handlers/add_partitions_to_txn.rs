@@ -33,7 +33,7 @@ pub(crate) async fn handle(
             topics: request.v3_and_below_topics,
             ..Default::default()
         };
-        let added = add(&ctx, &one);
+        let added = add(&ctx, one);
         let told = added.map(|result| AddPartitionsToTxnResponse {
             results_by_topic_v3_and_below: result.topic_results,
             ..Default::default()
@@ -44,25 +44,25 @@ pub(crate) async fn handle(
         let error_code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
         return AddPartitionsToTxnResponse { error_code, ..Default::default() }.into();
     }
-    let added = request.transactions.iter().map(|transaction| add(&ctx, transaction));
+    let added = request.transactions.into_iter().map(|transaction| add(&ctx, transaction));
     let told = Coordinated::all(added.collect()).map(|results_by_transaction| {
         AddPartitionsToTxnResponse { results_by_transaction, ..Default::default() }
     });
     told.into()
 }
 
-fn add(ctx: &Ctx, asked: &AddPartitionsToTxnTransaction) -> Coordinated<AddPartitionsToTxnResult> {
+fn add(ctx: &Ctx, asked: AddPartitionsToTxnTransaction) -> Coordinated<AddPartitionsToTxnResult> {
     let is_client = ctx.version < BROKERS_SINCE;
     let id = &asked.transactional_id;
     if is_client && !ctx.allows(Operation::Write, Resource::TransactionalId(id)) {
         let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-        return Coordinated::Now(add_partitions_result(asked, |_| code));
+        return Coordinated::Now(add_partitions_result(&asked, |_| code));
     }
-    let refused = refused(ctx, asked, is_client);
+    let refused = refused(ctx, &asked, is_client);
     if refused.is_empty() {
         return ctx.rooms.transactions.add_partitions(ctx.version, asked);
     }
-    Coordinated::Now(add_partitions_result(asked, |partition| {
+    Coordinated::Now(add_partitions_result(&asked, |partition| {
         refused.get(partition).copied().unwrap_or(ErrorCode::OPERATION_NOT_ATTEMPTED)
     }))
 }

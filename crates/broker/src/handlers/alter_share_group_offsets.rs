@@ -65,7 +65,8 @@ async fn alter(
         });
         codes.push(checked.collect());
     }
-    let initialize = ctx.rooms.groups.share_alter(ctx.caller(), group, &names, &places).await?;
+    let altered = ctx.rooms.groups.share_alter(ctx.caller(), group, names, places.clone());
+    let initialize = altered.await?;
     let failed = match places.is_empty() {
         true => None,
         false => share_groups::initialize(ctx, &initialize).await.err(),

@@ -27,7 +27,7 @@ pub(crate) async fn handle(
         let topics = ctx.topics();
         let groups = &ctx.rooms.groups;
         groups
-            .consumer_describe(ctx.caller(), ctx.version, &topics, &request)
+            .consumer_describe(ctx.caller(), ctx.version, topics, request)
             .map(|response| response.groups)
     });
     described.map(response).into()

@@ -29,5 +29,5 @@ pub(crate) async fn handle(
         return refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED).into();
     }
     let topics = ctx.topics();
-    ctx.rooms.groups.consumer_heartbeat(ctx.caller(), ctx.version, &topics, &request).into()
+    ctx.rooms.groups.consumer_heartbeat(ctx.caller(), ctx.version, topics, request).into()
 }

@@ -25,10 +25,10 @@ pub(crate) async fn handle(
             for group in &request.groups_names {
                 forget_states(&ctx, group).await;
             }
-            delete(&ctx, &request, refused).await
+            delete(&ctx, request, refused).await
         }));
     }
-    delete(&ctx, &request, refused).into()
+    delete(&ctx, request, refused).into()
 }
 
 /// Has the states of a share group's partitions deleted, when nobody is in it.
@@ -43,7 +43,7 @@ async fn forget_states(ctx: &Ctx, group: &StrBytes) {
 
 fn delete(
     ctx: &Ctx,
-    request: &DeleteGroupsRequest,
+    request: DeleteGroupsRequest,
     refused: Vec<StrBytes>,
 ) -> Coordinated<DeleteGroupsResponse> {
     let deleted = ctx.rooms.groups.delete_groups(ctx.caller(), ctx.version, request);

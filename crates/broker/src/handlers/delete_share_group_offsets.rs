@@ -55,7 +55,7 @@ async fn delete(
     let codes = share_groups::delete(ctx, group, &places).await;
     let gone = codes.iter().filter(|(_, code)| **code == ErrorCode::NONE);
     let gone: Vec<TopicId> = gone.map(|(id, _)| *id).collect();
-    let noted = ctx.rooms.groups.share_forgotten(ctx.caller(), group, &gone).await;
+    let noted = ctx.rooms.groups.share_forgotten(ctx.caller(), group, gone).await;
     if noted != ErrorCode::NONE {
         return Err((noted, noted.message().to_owned()));
     }

@@ -11,5 +11,5 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: DeleteShareGroupStateRequest,
 ) -> Answer<DeleteShareGroupStateResponse> {
-    ctx.rooms.shares.delete_state(&request, &share_groups::told_to(&ctx)).into()
+    ctx.rooms.shares.delete_state(request, &share_groups::told_to(&ctx)).into()
 }

@@ -18,7 +18,7 @@ pub(crate) async fn handle(
     let described = describe(&ctx, ids, request.include_authorized_operations, |ids| {
         request.groups = ids;
         let groups = &ctx.rooms.groups;
-        groups.describe_groups(ctx.caller(), ctx.version, &request).map(|told| told.groups)
+        groups.describe_groups(ctx.caller(), ctx.version, request).map(|told| told.groups)
     });
     described.map(|groups| DescribeGroupsResponse { groups, ..Default::default() }).into()
 }

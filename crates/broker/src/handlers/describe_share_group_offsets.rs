@@ -136,7 +136,7 @@ async fn summaries(
         ..Default::default()
     };
     let exists = share_groups::existing(&ctx.rooms);
-    let response = ctx.rooms.shares.summarize_state(&request, &exists).await;
+    let response = ctx.rooms.shares.summarize_state(request, &exists).await;
     let told = response.results.into_iter().map(|topic| {
         let name = image.topic(topic.topic_id).map(|known| known.name.clone());
         let partitions = topic.partitions.iter().map(|it| told(ctx, topic.topic_id, it));

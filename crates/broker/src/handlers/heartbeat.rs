@@ -17,5 +17,5 @@ pub(crate) async fn handle(ctx: Ctx, request: HeartbeatRequest) -> Answer<Heartb
         }
         .into();
     }
-    ctx.rooms.groups.heartbeat(ctx.caller(), ctx.version, &request).into()
+    ctx.rooms.groups.heartbeat(ctx.caller(), ctx.version, request).into()
 }

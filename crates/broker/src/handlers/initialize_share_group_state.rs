@@ -11,5 +11,5 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: InitializeShareGroupStateRequest,
 ) -> Answer<InitializeShareGroupStateResponse> {
-    ctx.rooms.shares.initialize_state(&request, &share_groups::told_to(&ctx)).into()
+    ctx.rooms.shares.initialize_state(request, &share_groups::told_to(&ctx)).into()
 }

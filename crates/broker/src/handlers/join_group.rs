@@ -22,5 +22,5 @@ pub(crate) async fn handle(ctx: Ctx, request: JoinGroupRequest) -> Answer<JoinGr
         }
         .into();
     }
-    ctx.rooms.groups.join_group(ctx.caller(), ctx.version, &ctx.topics(), &request).into()
+    ctx.rooms.groups.join_group(ctx.caller(), ctx.version, ctx.topics(), request).into()
 }

@@ -17,5 +17,5 @@ pub(crate) async fn handle(ctx: Ctx, request: LeaveGroupRequest) -> Answer<Leave
         }
         .into();
     }
-    ctx.rooms.groups.leave_group(ctx.caller(), ctx.version, &ctx.topics(), &request).into()
+    ctx.rooms.groups.leave_group(ctx.caller(), ctx.version, ctx.topics(), request).into()
 }

@@ -11,7 +11,7 @@ use crate::context::Ctx;
 pub(crate) async fn handle(ctx: Ctx, request: ListGroupsRequest) -> Answer<ListGroupsResponse> {
     let sees_all = ctx.allows(Operation::Describe, Resource::Cluster);
     let caller = ctx.clone();
-    let listed = ctx.rooms.groups.list_groups(ctx.caller(), ctx.version, &request);
+    let listed = ctx.rooms.groups.list_groups(ctx.caller(), ctx.version, request);
     let told = listed.map(move |mut response| {
         response.groups.retain(|group| {
             sees_all || caller.allows(Operation::Describe, Resource::Group(&group.group_id))

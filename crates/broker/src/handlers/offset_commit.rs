@@ -31,7 +31,7 @@ pub(crate) async fn handle(
     let (allowed, refused): (Vec<_>, Vec<_>) = asked.into_iter().partition(may);
     request.topics = allowed;
     let topics = ctx.topics();
-    let committed = ctx.rooms.groups.offset_commit(ctx.caller(), ctx.version, &topics, &request);
+    let committed = ctx.rooms.groups.offset_commit(ctx.caller(), ctx.version, topics, request);
     let told = committed.map(move |mut response| {
         let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
         response.topics.extend(refused.into_iter().map(|topic| refusal(topic, code)));

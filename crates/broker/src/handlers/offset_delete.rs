@@ -27,7 +27,7 @@ pub(crate) async fn handle(
     let (allowed, refused): (Vec<_>, Vec<_>) = asked.into_iter().partition(may);
     request.topics = allowed;
     let topics = ctx.topics();
-    let deleted = ctx.rooms.groups.offset_delete(ctx.caller(), ctx.version, &topics, &request);
+    let deleted = ctx.rooms.groups.offset_delete(ctx.caller(), ctx.version, topics, request);
     let told = deleted.map(move |mut response| {
         response.topics.extend(refused.into_iter().map(refusal));
         response

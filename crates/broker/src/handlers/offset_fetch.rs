@@ -43,7 +43,7 @@ fn one_group(ctx: Ctx, mut request: OffsetFetchRequest) -> Answer<OffsetFetchRes
     let may = |topic: &OffsetFetchRequestTopic| may_see(&ctx, &topic.name, TopicId::default());
     let refused = split(&mut request.topics, may);
     let (topics, caller) = (ctx.topics(), ctx.clone());
-    let fetched = ctx.rooms.groups.offset_fetch(ctx.caller(), ctx.version, &topics, &request);
+    let fetched = ctx.rooms.groups.offset_fetch(ctx.caller(), ctx.version, topics, request);
     let told = fetched.map(move |mut response| {
         response.topics.retain(|topic| may_see(&caller, &topic.name, TopicId::default()));
         let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
@@ -73,7 +73,7 @@ fn groups(ctx: Ctx, mut request: OffsetFetchRequest) -> Answer<OffsetFetchRespon
         .filter(|(_, topics)| !topics.is_empty())
         .collect();
     let (topics, caller) = (ctx.topics(), ctx.clone());
-    let fetched = ctx.rooms.groups.offset_fetch(ctx.caller(), ctx.version, &topics, &request);
+    let fetched = ctx.rooms.groups.offset_fetch(ctx.caller(), ctx.version, topics, request);
     let told = fetched.map(move |mut response| {
         for group in &mut response.groups {
             group.topics.retain(|topic| may_see(&caller, &topic.name, topic.topic_id));

@@ -12,5 +12,5 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: ReadShareGroupStateRequest,
 ) -> Answer<ReadShareGroupStateResponse> {
-    ctx.rooms.shares.read_state(&request, &share_groups::told_to(&ctx)).into()
+    ctx.rooms.shares.read_state(request, &share_groups::told_to(&ctx)).into()
 }

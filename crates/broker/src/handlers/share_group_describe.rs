@@ -24,7 +24,7 @@ pub(crate) async fn handle(
         let topics = ctx.topics();
         let groups = &ctx.rooms.groups;
         groups
-            .share_describe(ctx.caller(), ctx.version, &topics, &request)
+            .share_describe(ctx.caller(), ctx.version, topics, request)
             .map(|response| response.groups)
     });
     described.map(response).into()

@@ -26,7 +26,7 @@ pub(crate) async fn handle(
         return refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED).into();
     }
     let topics = ctx.topics();
-    let heard = ctx.rooms.groups.share_heartbeat(ctx.caller(), ctx.version, &topics, &request);
+    let heard = ctx.rooms.groups.share_heartbeat(ctx.caller(), ctx.version, topics, request);
     match heard {
         Coordinated::Now((response, None)) => response.into(),
         heard => Answer::Later(Box::pin(async move {

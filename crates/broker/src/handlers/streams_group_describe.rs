@@ -23,7 +23,7 @@ pub(crate) async fn handle(
     let described = describe(&ctx, ids, request.include_authorized_operations, |ids| {
         request.group_ids = ids;
         let groups = &ctx.rooms.groups;
-        groups.streams_describe(ctx.caller(), ctx.version, &request).map(|response| response.groups)
+        groups.streams_describe(ctx.caller(), ctx.version, request).map(|response| response.groups)
     });
     described.map(response).into()
 }

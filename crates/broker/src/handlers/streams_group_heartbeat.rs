@@ -38,7 +38,7 @@ pub(crate) async fn handle(
         return response.into();
     }
     let topics = ctx.topics();
-    let heard = ctx.rooms.groups.streams_heartbeat(ctx.caller(), ctx.version, &topics, &request);
+    let heard = ctx.rooms.groups.streams_heartbeat(ctx.caller(), ctx.version, topics, request);
     match heard {
         Coordinated::Now(answer) => tell(&ctx, answer).into(),
         heard => Answer::Later(Box::pin(async move { tell(&ctx, heard.await) })),

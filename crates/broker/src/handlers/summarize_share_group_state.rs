@@ -12,5 +12,5 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: ReadShareGroupStateSummaryRequest,
 ) -> Answer<ReadShareGroupStateSummaryResponse> {
-    ctx.rooms.shares.summarize_state(&request, &share_groups::told_to(&ctx)).into()
+    ctx.rooms.shares.summarize_state(request, &share_groups::told_to(&ctx)).into()
 }

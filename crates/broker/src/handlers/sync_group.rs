@@ -17,5 +17,5 @@ pub(crate) async fn handle(ctx: Ctx, request: SyncGroupRequest) -> Answer<SyncGr
         }
         .into();
     }
-    ctx.rooms.groups.sync_group(ctx.caller(), ctx.version, &ctx.topics(), &request).into()
+    ctx.rooms.groups.sync_group(ctx.caller(), ctx.version, ctx.topics(), request).into()
 }

@@ -64,13 +64,13 @@ async fn commit(
             entered.into_values().next()
         }
     };
-    let check = || match (&home, &entering) {
+    let check = move || match (&home, &entering) {
         (_, Some(Err(code))) => Err(in_words_of_groups(*code)),
         (Some(home), Some(Ok(entering))) => home.check_entering(entering),
         _ => Ok(()),
     };
     let topics = ctx.topics();
-    let committed = groups.txn_offset_commit(ctx.caller(), ctx.version, &topics, &request, check);
+    let committed = groups.txn_offset_commit(ctx.caller(), ctx.version, topics, request, check);
     let told = committed.map(move |mut response| {
         let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
         response.topics.extend(refused.into_iter().map(|topic| refusal(topic, code)));

@@ -12,5 +12,5 @@ pub(crate) async fn handle(
     ctx: Ctx,
     request: WriteShareGroupStateRequest,
 ) -> Answer<WriteShareGroupStateResponse> {
-    ctx.rooms.shares.write_state(&request, &share_groups::told_to(&ctx)).into()
+    ctx.rooms.shares.write_state(request, &share_groups::told_to(&ctx)).into()
 }

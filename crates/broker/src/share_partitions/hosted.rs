@@ -245,7 +245,7 @@ impl HostedShare {
         let load = async || {
             let begun = rooms.env.monotonic();
             let request = self.to_read();
-            let response = rooms.shares.read_state(&request, &existing(rooms)).await;
+            let response = rooms.shares.read_state(request, &existing(rooms)).await;
             let topic = response.results.into_iter().next();
             let told = topic.and_then(|topic| topic.partitions.into_iter().next());
             let told = told.ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
@@ -298,7 +298,7 @@ impl HostedShare {
     ) -> oneshot::Receiver<Result<(), ErrorCode>> {
         let (sender, receiver) = oneshot::channel();
         let begun = rooms.env.monotonic();
-        match rooms.shares.write_state(&self.to_write(write), &existing(rooms)) {
+        match rooms.shares.write_state(self.to_write(write), &existing(rooms)) {
             Answer::Now(response) => {
                 rooms.share_partitions.traffic.writes.took(rooms.env.monotonic() - begun);
                 let written = written(&response);

@@ -263,7 +263,7 @@ impl House {
     /// The samples of the broker whose names begin so, without that.
     pub(crate) fn samples(&self, prefix: &str) -> Vec<String> {
         let mut page = ottla_metrics::Page::default();
-        self.running.broker.gauges(&mut page);
+        self.world.run(async |_| self.running.broker.gauges(&mut page).await);
         let text = page.text(ottla_metrics::Format::Prometheus);
         text.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect()
     }

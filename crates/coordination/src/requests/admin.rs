@@ -4,6 +4,7 @@
 //! Not here: authorized operations, which the caller fills in.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ottla_groups::{GroupReply, Groups};
 use ottla_wire::messages::delete_groups_response::DeletableGroupResult;
@@ -31,7 +32,7 @@ const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
 /// The groups of one shard, or why it cannot tell.
 type Listed = Result<Vec<ListedGroup>, ErrorCode>;
 
-const LIST: Shape<ListGroupsRequest, Listed> =
+const LIST: Shape<Arc<ListGroupsRequest>, Listed> =
     Shape { take: only!(GroupReply::List(groups) => Ok(groups)), refused: |_, error| Err(error) };
 
 const DELETE: Shape<StrBytes, DeletableGroupResult> = Shape {
@@ -47,12 +48,13 @@ impl Coordinator<Groups> {
     /// DescribeGroups, v0 to v6.
     pub fn describe_groups(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        request: &DescribeGroupsRequest,
+        request: DescribeGroupsRequest,
     ) -> Answer<DescribeGroupsResponse> {
-        let described = request.groups.iter().map(|group| {
-            self.ask(group, caller, version, group, &DESCRIBE, |groups, soft, ask| {
+        let described = request.groups.into_iter().map(|group| {
+            let (shard, by) = (self.shared.shard_of(&group), (caller.clone(), version));
+            self.ask(shard, by, group, &DESCRIBE, |groups, soft, ask, group| {
                 groups.describe(soft, ask, group)
             })
         });
@@ -63,13 +65,15 @@ impl Coordinator<Groups> {
     /// ListGroups, v0 to v5: the groups that this broker coordinates.
     pub fn list_groups(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        request: &ListGroupsRequest,
+        request: ListGroupsRequest,
     ) -> Answer<ListGroupsResponse> {
-        let shards = self.shared.shards();
-        let listed = shards.iter().map(|shard| {
-            self.ask_shard(shard, caller, version, request, &LIST, |groups, soft, ask| {
+        let request = Arc::new(request);
+        let listed = self.shared.shards().into_iter().map(|shard| {
+            let (by, request) = ((caller.clone(), version), request.clone());
+            let cost = |groups: &Groups, _: &_| groups.len();
+            self.ask_at(Ok(shard), by, request, &LIST, cost, |groups, soft, ask, request| {
                 groups.list(soft, ask, request)
             })
         });
@@ -92,14 +96,16 @@ impl Coordinator<Groups> {
     /// DeleteGroups, v0 to v3.
     pub fn delete_groups(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        request: &DeleteGroupsRequest,
+        request: DeleteGroupsRequest,
     ) -> Answer<DeleteGroupsResponse> {
         // A name that comes twice is answered once.
-        let names: BTreeSet<&StrBytes> = request.groups_names.iter().collect();
+        let names: BTreeSet<StrBytes> = request.groups_names.into_iter().collect();
         let deleted = names.into_iter().map(|group| {
-            self.ask(group, caller, version, group, &DELETE, |groups, soft, ask| {
+            let (shard, by) = (self.shared.shard_of(&group), (caller.clone(), version));
+            let cost = |groups: &Groups, group: &StrBytes| groups.cost_of_offsets(group);
+            self.ask_at(shard, by, group, &DELETE, cost, |groups, soft, ask, group| {
                 groups.delete(soft, ask, group)
             })
         });

@@ -25,8 +25,8 @@ const HEARTBEAT: Shape<ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResp
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
     take: only!(GroupReply::ConsumerDescribe),
-    refused: |id, error_code| DescribedGroup {
-        group_id: id.clone(),
+    refused: |group, error_code| DescribedGroup {
+        group_id: group.clone(),
         error_code,
         ..DescribedGroup::default()
     },
@@ -36,28 +36,29 @@ impl Coordinator<Groups> {
     /// ConsumerGroupHeartbeat, v0 and v1.
     pub fn consumer_heartbeat(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &ConsumerGroupHeartbeatRequest,
+        topics: impl Topics + Send + 'static,
+        request: ConsumerGroupHeartbeatRequest,
     ) -> Answer<ConsumerGroupHeartbeatResponse> {
-        let group = &request.group_id;
-        self.ask(group, caller, version, request, &HEARTBEAT, |groups, soft, ask| {
-            groups.consumer_heartbeat(soft, ask, topics, request)
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost = Groups::cost_of_consumer_heartbeat;
+        self.ask_at(shard, by, request, &HEARTBEAT, cost, move |groups, soft, ask, request| {
+            groups.consumer_heartbeat(soft, ask, &topics, request)
         })
     }
 
     /// ConsumerGroupDescribe, v0 and v1.
     pub fn consumer_describe(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &ConsumerGroupDescribeRequest,
+        topics: impl Topics + Clone + Send + 'static,
+        request: ConsumerGroupDescribeRequest,
     ) -> Answer<ConsumerGroupDescribeResponse> {
-        let ids = &request.group_ids;
-        let described = self.ask_each(ids, caller, version, &DESCRIBE, |groups, soft, ask, id| {
-            groups.consumer_describe(soft, ask, topics, id)
+        let (ids, by) = (request.group_ids, (caller, version));
+        let described = self.ask_each(ids, by, &DESCRIBE, move |groups, soft, ask, id| {
+            groups.consumer_describe(soft, ask, &topics, id)
         });
         described.map(|groups| ConsumerGroupDescribeResponse { groups, ..Default::default() })
     }
@@ -65,7 +66,11 @@ impl Coordinator<Groups> {
     /// Topics, their partitions or the racks of brokers are others since `at` in the metadata log.
     pub fn topics_changed(&self, at: Offset) {
         for shard in self.shared.shards() {
-            shard.tell(&self.shared, |groups, soft, _, _| groups.topics_changed(soft, at));
+            shard.tell(
+                &self.shared,
+                |_| 0,
+                move |groups, soft, _, _, _| groups.topics_changed(soft, at),
+            );
         }
     }
 }

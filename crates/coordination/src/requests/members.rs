@@ -50,18 +50,21 @@ impl Coordinator<Groups> {
     /// JoinGroup, v0 to v9.
     pub fn join_group(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &JoinGroupRequest,
+        topics: impl Topics + Send + 'static,
+        request: JoinGroupRequest,
     ) -> Answer<JoinGroupResponse> {
         if request.group_id.is_empty() {
-            let refused = (JOIN.refused)(request, ErrorCode::INVALID_GROUP_ID);
+            let refused = (JOIN.refused)(&request, ErrorCode::INVALID_GROUP_ID);
             return Answer::Now(in_version(version, refused));
         }
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost =
+            |groups: &Groups, request: &JoinGroupRequest| groups.cost_of_members(&request.group_id);
         let answer =
-            self.ask(&request.group_id, caller, version, request, &JOIN, |groups, soft, ask| {
-                groups.join(soft, ask, topics, request)
+            self.ask_at(shard, by, request, &JOIN, cost, move |groups, soft, ask, request| {
+                groups.join(soft, ask, &topics, request)
             });
         answer.map(move |response| in_version(version, response))
     }
@@ -69,17 +72,20 @@ impl Coordinator<Groups> {
     /// SyncGroup, v0 to v5.
     pub fn sync_group(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &SyncGroupRequest,
+        topics: impl Topics + Send + 'static,
+        request: SyncGroupRequest,
     ) -> Answer<SyncGroupResponse> {
         if request.group_id.is_empty() {
-            return Answer::Now((SYNC.refused)(request, ErrorCode::INVALID_GROUP_ID));
+            return Answer::Now((SYNC.refused)(&request, ErrorCode::INVALID_GROUP_ID));
         }
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost =
+            |groups: &Groups, request: &SyncGroupRequest| groups.cost_of_members(&request.group_id);
         let answer =
-            self.ask(&request.group_id, caller, version, request, &SYNC, |groups, soft, ask| {
-                groups.sync(soft, ask, topics, request)
+            self.ask_at(shard, by, request, &SYNC, cost, move |groups, soft, ask, request| {
+                groups.sync(soft, ask, &topics, request)
             });
         answer.map(|mut response| {
             // A coordinator that loads has forgotten the rebalance: the member joins again.
@@ -93,14 +99,15 @@ impl Coordinator<Groups> {
     /// Heartbeat, v0 to v4.
     pub fn heartbeat(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        request: &HeartbeatRequest,
+        request: HeartbeatRequest,
     ) -> Answer<HeartbeatResponse> {
         if request.group_id.is_empty() {
-            return Answer::Now((HEARTBEAT.refused)(request, ErrorCode::INVALID_GROUP_ID));
+            return Answer::Now((HEARTBEAT.refused)(&request, ErrorCode::INVALID_GROUP_ID));
         }
-        self.ask(&request.group_id, caller, version, request, &HEARTBEAT, |groups, soft, ask| {
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        self.ask(shard, by, request, &HEARTBEAT, |groups, soft, ask, request| {
             groups.heartbeat(soft, ask, request)
         })
     }
@@ -108,16 +115,20 @@ impl Coordinator<Groups> {
     /// LeaveGroup, v0 to v5.
     pub fn leave_group(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &LeaveGroupRequest,
+        topics: impl Topics + Send + 'static,
+        request: LeaveGroupRequest,
     ) -> Answer<LeaveGroupResponse> {
         if request.group_id.is_empty() {
-            return Answer::Now((LEAVE.refused)(request, ErrorCode::INVALID_GROUP_ID));
+            return Answer::Now((LEAVE.refused)(&request, ErrorCode::INVALID_GROUP_ID));
         }
-        self.ask(&request.group_id, caller, version, request, &LEAVE, |groups, soft, ask| {
-            groups.leave(soft, ask, topics, request)
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost = |groups: &Groups, request: &LeaveGroupRequest| {
+            groups.cost_of_members(&request.group_id)
+        };
+        self.ask_at(shard, by, request, &LEAVE, cost, move |groups, soft, ask, request| {
+            groups.leave(soft, ask, &topics, request)
         })
     }
 }

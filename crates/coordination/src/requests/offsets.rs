@@ -45,53 +45,69 @@ impl Coordinator<Groups> {
     /// OffsetCommit, v2 to v10.
     pub fn offset_commit(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &OffsetCommitRequest,
+        topics: impl Topics + Send + 'static,
+        request: OffsetCommitRequest,
     ) -> Answer<OffsetCommitResponse> {
-        let group = &request.group_id;
-        self.ask(group, caller, version, request, &COMMIT, |groups, soft, ask| {
-            groups.offset_commit(soft, ask, topics, request)
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost = |_: &Groups, request: &OffsetCommitRequest| {
+            request.topics.iter().map(|topic| topic.partitions.len()).sum()
+        };
+        self.ask_at(shard, by, request, &COMMIT, cost, move |groups, soft, ask, request| {
+            groups.offset_commit(soft, ask, &topics, request)
         })
     }
 
     /// OffsetFetch, v1 to v10.
     pub fn offset_fetch(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &OffsetFetchRequest,
+        topics: impl Topics + Clone + Send + 'static,
+        request: OffsetFetchRequest,
     ) -> Answer<OffsetFetchResponse> {
-        let fetch = |group: &OffsetFetchRequestGroup| {
-            let stable = request.require_stable;
-            self.ask(&group.group_id, caller, version, group, &FETCH, |groups, soft, ask| {
-                groups.offset_fetch(soft, ask, topics, group, stable)
+        let stable = request.require_stable;
+        let fetch = |group: OffsetFetchRequestGroup| {
+            let (shard, by) = (self.shared.shard_of(&group.group_id), (caller.clone(), version));
+            let (topics, cost) = (topics.clone(), cost_of_fetch);
+            self.ask_at(shard, by, group, &FETCH, cost, move |groups, soft, ask, group| {
+                groups.offset_fetch(soft, ask, &topics, group, stable)
             })
         };
         if version >= 8 {
-            let groups = request.groups.iter().map(fetch).collect();
+            let groups = request.groups.into_iter().map(fetch).collect();
             return Answer::all(groups)
                 .map(|groups| OffsetFetchResponse { groups, ..OffsetFetchResponse::default() });
         }
         let group = only_group(request);
-        let answer = fetch(&group);
+        let answer = fetch(group.clone());
         answer.map(move |response| flattened(version, &group, response))
     }
 
     /// OffsetDelete, v0.
     pub fn offset_delete(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &OffsetDeleteRequest,
+        topics: impl Topics + Send + 'static,
+        request: OffsetDeleteRequest,
     ) -> Answer<OffsetDeleteResponse> {
-        let group = &request.group_id;
-        self.ask(group, caller, version, request, &DELETE, |groups, soft, ask| {
-            groups.offset_delete(soft, ask, topics, request)
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost = |_: &Groups, request: &OffsetDeleteRequest| {
+            request.topics.iter().map(|topic| topic.partitions.len()).sum()
+        };
+        self.ask_at(shard, by, request, &DELETE, cost, move |groups, soft, ask, request| {
+            groups.offset_delete(soft, ask, &topics, request)
         })
+    }
+}
+
+/// What is asked for by name, or all that the group has committed.
+fn cost_of_fetch(groups: &Groups, asked: &OffsetFetchRequestGroup) -> usize {
+    match &asked.topics {
+        Some(topics) => topics.iter().map(|topic| topic.partition_indexes.len()).sum(),
+        None => groups.cost_of_offsets(&asked.group_id),
     }
 }
 
@@ -114,17 +130,17 @@ fn commit_refused(request: &OffsetCommitRequest, error: ErrorCode) -> OffsetComm
 }
 
 /// The one group of a request before v8, in the form of later ones.
-fn only_group(request: &OffsetFetchRequest) -> OffsetFetchRequestGroup {
-    let topics = request.topics.as_ref().map(|topics| {
-        let topics = topics.iter().map(|topic| OffsetFetchRequestTopics {
-            name: topic.name.clone(),
-            partition_indexes: topic.partition_indexes.clone(),
+fn only_group(request: OffsetFetchRequest) -> OffsetFetchRequestGroup {
+    let topics = request.topics.map(|topics| {
+        let topics = topics.into_iter().map(|topic| OffsetFetchRequestTopics {
+            name: topic.name,
+            partition_indexes: topic.partition_indexes,
             ..OffsetFetchRequestTopics::default()
         });
         topics.collect()
     });
     OffsetFetchRequestGroup {
-        group_id: request.group_id.clone(),
+        group_id: request.group_id,
         topics,
         ..OffsetFetchRequestGroup::default()
     }

@@ -31,14 +31,17 @@ const HEARTBEAT: Shape<ShareGroupHeartbeatRequest, Heard> = Shape {
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
     take: only!(GroupReply::ShareDescribe),
-    refused: |id, error_code| DescribedGroup {
-        group_id: id.clone(),
+    refused: |group, error_code| DescribedGroup {
+        group_id: group.clone(),
         error_code,
         ..DescribedGroup::default()
     },
 };
 
-const NOTED: Shape<StrBytes, ErrorCode> =
+const NOTED: Shape<Initialize, ErrorCode> =
+    Shape { take: only!(GroupReply::ShareNoted), refused: |_, error| error };
+
+const FORGOTTEN: Shape<StrBytes, ErrorCode> =
     Shape { take: only!(GroupReply::ShareNoted), refused: |_, error| error };
 
 const PLACES: Shape<StrBytes, Told<BTreeMap<TopicId, Vec<PartitionIndex>>>> = Shape {
@@ -55,28 +58,29 @@ impl Coordinator<Groups> {
     /// ShareGroupHeartbeat, v1.
     pub fn share_heartbeat(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &ShareGroupHeartbeatRequest,
+        topics: impl Topics + Send + 'static,
+        request: ShareGroupHeartbeatRequest,
     ) -> Answer<Heard> {
-        let group = &request.group_id;
-        self.ask(group, caller, version, request, &HEARTBEAT, |groups, soft, ask| {
-            groups.share_heartbeat(soft, ask, topics, request)
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost = Groups::cost_of_share_heartbeat;
+        self.ask_at(shard, by, request, &HEARTBEAT, cost, move |groups, soft, ask, request| {
+            groups.share_heartbeat(soft, ask, &topics, request)
         })
     }
 
     /// ShareGroupDescribe, v1.
     pub fn share_describe(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &ShareGroupDescribeRequest,
+        topics: impl Topics + Clone + Send + 'static,
+        request: ShareGroupDescribeRequest,
     ) -> Answer<ShareGroupDescribeResponse> {
-        let ids = &request.group_ids;
-        let described = self.ask_each(ids, caller, version, &DESCRIBE, |groups, soft, ask, id| {
-            groups.share_describe(soft, ask, topics, id)
+        let (ids, by) = (request.group_ids, (caller, version));
+        let described = self.ask_each(ids, by, &DESCRIBE, move |groups, soft, ask, id| {
+            groups.share_describe(soft, ask, &topics, id)
         });
         described.map(|groups| ShareGroupDescribeResponse { groups, ..Default::default() })
     }
@@ -84,12 +88,12 @@ impl Coordinator<Groups> {
     /// The share coordinator has begun the states of these partitions, or has not.
     pub fn share_initialized(
         &self,
-        caller: Caller<'_>,
-        initialize: &Initialize,
+        caller: Caller,
+        initialize: Initialize,
         is_done: bool,
     ) -> Answer<ErrorCode> {
-        let group = &initialize.group;
-        self.ask(group, caller, 0, group, &NOTED, |groups, soft, ask| {
+        let shard = self.shared.shard_of(&initialize.group);
+        self.ask(shard, (caller, 0), initialize, &NOTED, move |groups, soft, ask, initialize| {
             groups.share_initialized(soft, ask, initialize, is_done)
         })
     }
@@ -98,11 +102,12 @@ impl Coordinator<Groups> {
     /// that nobody is in.
     pub fn share_places(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         group: &StrBytes,
         to_change: bool,
     ) -> Answer<Told<BTreeMap<TopicId, Vec<PartitionIndex>>>> {
-        self.ask(group, caller, 0, group, &PLACES, |groups, soft, ask| {
+        let (shard, group) = (self.shared.shard_of(group), group.clone());
+        self.ask(shard, (caller, 0), group, &PLACES, move |groups, soft, ask, group| {
             groups.share_places(soft, ask, group, to_change)
         })
     }
@@ -110,25 +115,27 @@ impl Coordinator<Groups> {
     /// Partitions of a share group are to begin elsewhere.
     pub fn share_alter(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         group: &StrBytes,
-        names: &BTreeMap<TopicId, StrBytes>,
-        places: &Places,
+        names: BTreeMap<TopicId, StrBytes>,
+        places: Places,
     ) -> Answer<Told<Initialize>> {
-        self.ask(group, caller, 0, group, &ALTERED, |groups, soft, ask| {
-            groups.share_alter(soft, ask, group, names, places)
+        let (shard, group) = (self.shared.shard_of(group), group.clone());
+        self.ask(shard, (caller, 0), group, &ALTERED, move |groups, soft, ask, group| {
+            groups.share_alter(soft, ask, group, &names, &places)
         })
     }
 
     /// The states of these topics' partitions are deleted.
     pub fn share_forgotten(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         group: &StrBytes,
-        topics: &[TopicId],
+        topics: Vec<TopicId>,
     ) -> Answer<ErrorCode> {
-        self.ask(group, caller, 0, group, &NOTED, |groups, soft, ask| {
-            groups.share_forgotten(soft, ask, group, topics)
+        let (shard, group) = (self.shared.shard_of(group), group.clone());
+        self.ask(shard, (caller, 0), group, &FORGOTTEN, move |groups, soft, ask, group| {
+            groups.share_forgotten(soft, ask, group, &topics)
         })
     }
 }

@@ -24,8 +24,8 @@ const HEARTBEAT: Shape<StreamsGroupHeartbeatRequest, StreamsAnswer> = Shape {
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
     take: only!(GroupReply::StreamsDescribe),
-    refused: |id, error_code| DescribedGroup {
-        group_id: id.clone(),
+    refused: |group, error_code| DescribedGroup {
+        group_id: group.clone(),
         error_code,
         ..DescribedGroup::default()
     },
@@ -35,26 +35,27 @@ impl Coordinator<Groups> {
     /// StreamsGroupHeartbeat, v0-1; with the topics that are to be created for who asked.
     pub fn streams_heartbeat(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &StreamsGroupHeartbeatRequest,
+        topics: impl Topics + Send + 'static,
+        request: StreamsGroupHeartbeatRequest,
     ) -> Answer<StreamsAnswer> {
-        let group = &request.group_id;
-        self.ask(group, caller, version, request, &HEARTBEAT, |groups, soft, ask| {
-            groups.streams_heartbeat(soft, ask, topics, request)
+        let (shard, by) = (self.shared.shard_of(&request.group_id), (caller, version));
+        let cost = Groups::cost_of_streams_heartbeat;
+        self.ask_at(shard, by, request, &HEARTBEAT, cost, move |groups, soft, ask, request| {
+            groups.streams_heartbeat(soft, ask, &topics, request)
         })
     }
 
     /// StreamsGroupDescribe, v0-1.
     pub fn streams_describe(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        request: &StreamsGroupDescribeRequest,
+        request: StreamsGroupDescribeRequest,
     ) -> Answer<StreamsGroupDescribeResponse> {
-        let ids = &request.group_ids;
-        let described = self.ask_each(ids, caller, version, &DESCRIBE, |groups, soft, ask, id| {
+        let (ids, by) = (request.group_ids, (caller, version));
+        let described = self.ask_each(ids, by, &DESCRIBE, |groups, soft, ask, id| {
             groups.streams_describe(soft, ask, id)
         });
         described.map(|groups| StreamsGroupDescribeResponse { groups, ..Default::default() })

@@ -5,7 +5,7 @@
 //! decided are in the order of the log.
 
 use bytes::Bytes;
-use ottla_groups::{GroupRecord, GroupReply, Groups, Topics};
+use ottla_groups::{GroupRecord, GroupReply, Groups, Settings, Soft, Topics};
 use ottla_records::{MarkerEpoch, Producer};
 use ottla_wire::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
@@ -15,8 +15,9 @@ use ottla_wire::{ErrorCode, PartitionIndex, ProducerId};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::{Shape, ask_of, ask_shard, only};
-use crate::shard::Reply;
+use crate::requests::{Shape, answer_of, ask_of, ask_shard, little, only};
+use crate::shard::{Reply, Seat};
+use crate::turns::{Asked, By, Turn};
 
 const COMMIT: Shape<TxnOffsetCommitRequest, TxnOffsetCommitResponse> =
     Shape { take: only!(GroupReply::TxnOffsetCommit), refused };
@@ -26,22 +27,26 @@ impl Coordinator<Groups> {
     /// the append: whether the transaction may write to the group's partition.
     pub fn txn_offset_commit(
         &self,
-        caller: Caller<'_>,
+        caller: Caller,
         version: i16,
-        topics: &dyn Topics,
-        request: &TxnOffsetCommitRequest,
-        entering: impl FnOnce() -> Result<(), ErrorCode>,
+        topics: impl Topics + Send + 'static,
+        request: TxnOffsetCommitRequest,
+        entering: impl FnOnce() -> Result<(), ErrorCode> + Send + 'static,
     ) -> Answer<TxnOffsetCommitResponse> {
-        let shard = match self.shared.shard_of(&request.group_id) {
-            Ok(shard) => shard,
-            Err(error) => return Answer::Now(refused(request, error)),
-        };
+        let shard = self.shared.shard_of(&request.group_id);
         let (id, epoch) = (request.producer_id, request.producer_epoch);
         let producer = Some(Producer { id, epoch, base_sequence: 0 });
-        ask_shard(&self.shared, &shard, producer, request, &COMMIT, |groups, soft, seat| {
-            let ask = ask_of(caller, version, seat);
-            groups.txn_offset_commit(soft, &ask, topics, request, entering())
-        })
+        let cost = |_: &Groups, request: &TxnOffsetCommitRequest| {
+            request.topics.iter().map(|topic| topic.partitions.len()).sum()
+        };
+        let decide = move |groups: &Groups,
+                           soft: &mut Soft,
+                           seat: &Seat<'_, Settings>,
+                           request: &TxnOffsetCommitRequest| {
+            let ask = ask_of(&caller, version, seat);
+            groups.txn_offset_commit(soft, &ask, &topics, request, entering())
+        };
+        ask_shard(&self.shared, shard, producer, request, &COMMIT, (cost, decide))
     }
 
     /// Ends the transaction of a producer on one partition of groups with this marker, whose epoch
@@ -57,15 +62,19 @@ impl Coordinator<Groups> {
             return Answer::Now(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         };
         let record = GroupRecord::EndTransaction { producer, committed };
-        let reply = GroupReply::TransactionEnded(ErrorCode::NONE);
-        match shard.end_transaction(&self.shared, (marker, of), record, reply) {
-            Err(error) => Answer::Now(to_coordinator(error)),
-            Ok(Reply::Now(reply)) => Answer::Now(told(reply)),
-            Ok(Reply::Later(reply)) => Answer::later(async move {
-                // The sender is dropped when the shard closes.
-                reply.await.map_or(ErrorCode::NOT_LEADER_OR_FOLLOWER, told)
-            }),
-        }
+        let done = move |marker: Bytes, turn: Result<Turn<'_, Groups>, ErrorCode>| {
+            let reply = GroupReply::TransactionEnded(ErrorCode::NONE);
+            match turn.and_then(|turn| turn.end_transaction((marker, of), record, reply)) {
+                Err(error) => Answer::Now(to_coordinator(error)),
+                Ok(Reply::Now(reply)) => Answer::Now(told(reply)),
+                Ok(Reply::Later(reply)) => Answer::later(async move {
+                    // The sender is dropped when the shard closes.
+                    reply.await.map_or(ErrorCode::NOT_LEADER_OR_FOLLOWER, told)
+                }),
+            }
+        };
+        let work = Asked::new(marker, little, done);
+        answer_of(shard.bring(&self.shared, By::Request, work))
     }
 }
 

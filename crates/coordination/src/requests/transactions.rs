@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use crate::Answer;
 use crate::coordinator::{Coordinator, Shared};
-use crate::requests::{Shape, ask_shard, only};
-use crate::shard::Shard;
+use crate::requests::{Found, Shape, ask_shard, little, only};
+use crate::shard::Seat;
 
 type OfTransactions<R, T> = Shape<R, T, TransactionReply>;
 
@@ -70,7 +70,7 @@ const DESCRIBE: OfTransactions<StrBytes, describe_transactions_response::Transac
 /// The transactional ids of one shard, or why it cannot tell.
 type Listed = Result<Vec<list_transactions_response::TransactionState>, ErrorCode>;
 
-const LIST: OfTransactions<ListTransactionsRequest, Listed> = Shape {
+const LIST: OfTransactions<Arc<Filter>, Listed> = Shape {
     take: only!(TransactionReply::List(states) => Ok(states)),
     refused: |_, error| Err(error),
 };
@@ -87,26 +87,25 @@ impl Coordinator<Transactions> {
         }
         let id = request.transactional_id.clone().unwrap_or_default();
         let decide = Transactions::init_producer_id;
-        with_producer_id(&self.shared, &id, version, request, &INIT, decide, init_refused)
+        with_producer_id(&self.shared, id, version, request, &INIT, decide, init_refused)
     }
 
     /// EndTxn, v0 to v5.
     pub fn end_transaction(&self, version: i16, request: EndTxnRequest) -> Answer<EndTxnResponse> {
         let id = request.transactional_id.clone();
         let decide = Transactions::end;
-        with_producer_id(&self.shared, &id, version, request, &END, decide, end_refused)
+        with_producer_id(&self.shared, id, version, request, &END, decide, end_refused)
     }
 
     /// AddPartitionsToTxn, one transaction of v0 to v5; that of v0 to v3 in the form of later ones.
     pub fn add_partitions(
         &self,
         version: i16,
-        request: &AddPartitionsToTxnTransaction,
+        request: AddPartitionsToTxnTransaction,
     ) -> Answer<AddPartitionsToTxnResult> {
-        let id = &request.transactional_id;
-        ask(&self.shared, id, version, None, request, &ADD, |transactions, soft, ask| {
-            transactions.add_partitions(soft, ask, request)
-        })
+        let shard = shard_of(&self.shared, &request.transactional_id);
+        let decide = Transactions::add_partitions;
+        ask(&self.shared, shard, (version, None), request, &ADD, decide)
     }
 
     /// AddOffsetsToTxn, v0 to v4: `home` is the partition of `__consumer_offsets` that keeps the
@@ -114,13 +113,17 @@ impl Coordinator<Transactions> {
     pub fn add_offsets(
         &self,
         version: i16,
-        request: &AddOffsetsToTxnRequest,
+        request: AddOffsetsToTxnRequest,
         home: PartitionIndex,
     ) -> Answer<ErrorCode> {
-        let id = &request.transactional_id;
-        ask(&self.shared, id, version, None, request, &ADD_OFFSETS, |transactions, soft, ask| {
+        let shard = shard_of(&self.shared, &request.transactional_id);
+        let decide = move |transactions: &Transactions,
+                           soft: &mut Soft,
+                           ask: &Ask<'_>,
+                           request: &AddOffsetsToTxnRequest| {
             transactions.add_offsets(soft, ask, request, home)
-        })
+        };
+        ask(&self.shared, shard, (version, None), request, &ADD_OFFSETS, decide)
     }
 
     /// DescribeTransactions, one id of v0.
@@ -128,9 +131,11 @@ impl Coordinator<Transactions> {
         &self,
         id: &StrBytes,
     ) -> Answer<describe_transactions_response::TransactionState> {
-        ask(&self.shared, id, 0, None, id, &DESCRIBE, |transactions, _, ask| {
+        let shard = shard_of(&self.shared, id);
+        let describe = |transactions: &Transactions, _: &mut Soft, ask: &Ask<'_>, id: &StrBytes| {
             transactions.describe(ask, id)
-        })
+        };
+        ask(&self.shared, shard, (0, None), id.clone(), &DESCRIBE, describe)
     }
 
     /// ListTransactions, v0 to v2: the transactional ids that this broker coordinates.
@@ -144,14 +149,17 @@ impl Coordinator<Transactions> {
             Ok(filter) => filter,
             Err(error) => return Answer::Now(refused(error)),
         };
-        let shards = self.shared.shards();
-        let listed = shards.iter().map(|shard| {
-            let list = |transactions: &Transactions, _: &mut Soft, ask: &Ask<'_>| {
-                transactions.list(ask, &filter)
-            };
-            ask_of(&self.shared, shard, version, None, request, &LIST, list)
-        });
         let unknown_state_filters = filter.unknown_states.clone();
+        let filter = Arc::new(filter);
+        let listed = self.shared.shards().into_iter().map(|shard| {
+            let list =
+                |transactions: &Transactions, _: &mut Soft, ask: &Ask<'_>, filter: &Arc<Filter>| {
+                    transactions.list(ask, filter)
+                };
+            let cost = |transactions: &Transactions, _: &_| transactions.len();
+            let (by, filter) = ((version, None), filter.clone());
+            ask_at(&self.shared, Ok(shard), by, filter, &LIST, (cost, list))
+        });
         Answer::all(listed.collect()).map(move |shards| {
             let mut response =
                 ListTransactionsResponse { unknown_state_filters, ..Default::default() };
@@ -169,22 +177,21 @@ impl Coordinator<Transactions> {
 }
 
 /// Asks, and asks once more with a fresh producer id when the decision takes one.
-fn with_producer_id<R: Send + Sync + 'static, T: Send + 'static>(
+fn with_producer_id<R: Clone + Send + Sync + 'static, T: Send + 'static>(
     shared: &Arc<Shared<Transactions>>,
-    id: &StrBytes,
+    id: StrBytes,
     version: i16,
     request: R,
     shape: &'static OfTransactions<R, Asked<T>>,
     decide: fn(&Transactions, &mut Soft, &Ask<'_>, &R) -> Decided,
     refused: fn(ErrorCode) -> T,
 ) -> Answer<T> {
-    let first = ask(shared, id, version, None, &request, shape, |transactions, soft, ask| {
-        decide(transactions, soft, ask, &request)
-    });
+    let shard = shard_of(shared, &id);
+    let first = ask(shared, shard, (version, None), request.clone(), shape, decide);
     if let Answer::Now(Asked::Answered(response)) = first {
         return Answer::Now(response);
     }
-    let (shared, id) = (shared.clone(), id.clone());
+    let shared = shared.clone();
     Answer::later(async move {
         if let Asked::Answered(response) = first.await {
             return response;
@@ -193,49 +200,54 @@ fn with_producer_id<R: Send + Sync + 'static, T: Send + 'static>(
             Ok(fresh) => Some(fresh),
             Err(error) => return refused(error),
         };
-        let again = ask(&shared, &id, version, fresh, &request, shape, |it, soft, ask| {
-            decide(it, soft, ask, &request)
-        });
-        match again.await {
+        let shard = shard_of(&shared, &id);
+        match ask(&shared, shard, (version, fresh), request, shape, decide).await {
             Asked::Answered(response) => response,
             Asked::NeedsProducerId => refused(ErrorCode::UNKNOWN_SERVER_ERROR),
         }
     })
 }
 
-/// Asks the coordinator of one transactional id.
-fn ask<R, T: Send + 'static>(
-    shared: &Arc<Shared<Transactions>>,
-    id: &str,
-    version: i16,
-    fresh: Option<ProducerId>,
-    request: &R,
-    shape: &OfTransactions<R, T>,
-    decide: impl FnOnce(&Transactions, &mut Soft, &Ask<'_>) -> Decided,
-) -> Answer<T> {
+/// The shard that answers for a transactional id.
+fn shard_of(shared: &Shared<Transactions>, id: &str) -> Found<Transactions> {
     // Whoever is its coordinator: there is no such id.
     if id.is_empty() {
-        return Answer::Now((shape.refused)(request, ErrorCode::INVALID_REQUEST));
+        return Err(ErrorCode::INVALID_REQUEST);
     }
-    match shared.shard_of(id) {
-        Ok(shard) => ask_of(shared, &shard, version, fresh, request, shape, decide),
-        Err(error) => Answer::Now((shape.refused)(request, error)),
-    }
+    shared.shard_of(id)
 }
 
-fn ask_of<R, T: Send + 'static>(
+/// Asks the coordinator of one transactional id.
+fn ask<R: Send + 'static, T: Send + 'static>(
     shared: &Arc<Shared<Transactions>>,
-    shard: &Arc<Shard<Transactions>>,
-    version: i16,
-    fresh: Option<ProducerId>,
-    request: &R,
+    shard: Found<Transactions>,
+    by: (i16, Option<ProducerId>),
+    request: R,
     shape: &OfTransactions<R, T>,
-    decide: impl FnOnce(&Transactions, &mut Soft, &Ask<'_>) -> Decided,
+    decide: impl FnOnce(&Transactions, &mut Soft, &Ask<'_>, &R) -> Decided + Send + 'static,
 ) -> Answer<T> {
-    ask_shard(shared, shard, None, request, shape, |transactions, soft, seat| {
+    ask_at(shared, shard, by, request, shape, (little, decide))
+}
+
+fn ask_at<R, T, C, D>(
+    shared: &Arc<Shared<Transactions>>,
+    shard: Found<Transactions>,
+    (version, fresh): (i16, Option<ProducerId>),
+    request: R,
+    shape: &OfTransactions<R, T>,
+    (cost, decide): (C, D),
+) -> Answer<T>
+where
+    R: Send + 'static,
+    T: Send + 'static,
+    C: Fn(&Transactions, &R) -> usize + Send + 'static,
+    D: FnOnce(&Transactions, &mut Soft, &Ask<'_>, &R) -> Decided + Send + 'static,
+{
+    let decide = move |it: &Transactions, soft: &mut Soft, seat: &Seat<'_, _>, request: &R| {
         let (now, settings, ticket) = (seat.now, seat.limits, seat.ticket);
-        decide(transactions, soft, &Ask { now, settings, version, fresh, ticket })
-    })
+        decide(it, soft, &Ask { now, settings, version, fresh, ticket }, request)
+    };
+    ask_shard(shared, shard, None, request, shape, (cost, decide))
 }
 
 fn init_refused(error_code: ErrorCode) -> InitProducerIdResponse {

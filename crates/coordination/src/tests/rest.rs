@@ -17,7 +17,7 @@ async fn polls_at_rest(world: &World, groups: usize) -> u64 {
     let coordinator = coordinator(&env, &log).await;
     for number in 0..groups {
         let request = OffsetCommitRequest { group_id: group(number), ..commit_request(5, 1) };
-        let response = coordinator.offset_commit(CALLER, 9, &OneTopic, &request).await;
+        let response = coordinator.offset_commit(caller(), 9, OneTopic, request).await;
         assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE);
     }
     let before = world.steps();
@@ -46,7 +46,7 @@ async fn consumer_beat(coordinator: &Coordinator, group: StrBytes, epoch: &mut M
         topic_partitions: joins.then(Vec::new),
         ..ConsumerGroupHeartbeatRequest::default()
     };
-    let told = coordinator.consumer_heartbeat(CALLER, 1, &OneTopic, &request).await;
+    let told = coordinator.consumer_heartbeat(caller(), 1, OneTopic, request).await;
     assert_eq!(told.error_code, ErrorCode::NONE);
     *epoch = told.member_epoch;
 }

@@ -49,7 +49,7 @@ async fn initialize(coordinator: &ShareCoordinator, partitions: i32) -> Vec<Erro
         ..Default::default()
     };
     let exists = |_, index: PartitionIndex| Ok(index < PartitionIndex(2));
-    let response = coordinator.initialize_state(&request, &exists).await;
+    let response = coordinator.initialize_state(request, &exists).await;
     response.results[0].partitions.iter().map(|result| result.error_code).collect()
 }
 
@@ -72,7 +72,7 @@ async fn write(coordinator: &ShareCoordinator, first: i64) -> ErrorCode {
         topics: vec![data],
         ..Default::default()
     };
-    let response = coordinator.write_state(&request, &|_, _| Ok(true)).await;
+    let response = coordinator.write_state(request, &|_, _| Ok(true)).await;
     response.results[0].partitions[0].error_code
 }
 
@@ -84,7 +84,7 @@ async fn read(coordinator: &ShareCoordinator) -> ReadShareGroupStateResponse {
         topics: vec![data],
         ..Default::default()
     };
-    coordinator.read_state(&request, &|_, _| Ok(true)).await
+    coordinator.read_state(request, &|_, _| Ok(true)).await
 }
 
 #[test]

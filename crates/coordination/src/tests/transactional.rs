@@ -32,7 +32,7 @@ fn transact(
         topics: vec![topic],
         ..TxnOffsetCommitRequest::default()
     };
-    let committed = coordinator.txn_offset_commit(CALLER, 5, &OneTopic, &request, || entering);
+    let committed = coordinator.txn_offset_commit(caller(), 5, OneTopic, request, move || entering);
     committed.map(|response| response.topics[0].partitions[0].error_code)
 }
 

@@ -122,7 +122,7 @@ pub(super) async fn add(
         }],
         ..Default::default()
     };
-    let told = coordinator.add_partitions(5, &request).await;
+    let told = coordinator.add_partitions(5, request).await;
     told.topic_results[0].results_by_partition[0].partition_error_code
 }
 

@@ -146,6 +146,11 @@ impl ConsumerGroup {
         holders > u32::from(mine.holds(topic, partition))
     }
 
+    /// How many partitions members have.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Whether every member has what it shall have by the group's newest epoch.
     pub(crate) fn is_settled(&self) -> bool {
         let epoch = self.epochs.target_epoch();

@@ -65,6 +65,12 @@ impl States {
         }
     }
 
+    /// How many partitions there are in it.
+    pub(crate) fn len(&self) -> usize {
+        let topics = self.initializing.values().chain(self.initialized.values());
+        topics.map(|topic| topic.partitions.len()).sum()
+    }
+
     /// The record of it.
     pub(super) fn entry(&self) -> ShareEntry {
         let write = |topics: &BTreeMap<TopicId, TopicStates>| {

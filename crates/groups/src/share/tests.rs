@@ -136,7 +136,9 @@ impl Scene {
             ["describe"] => groups.share_describe(&self.soft, &ask, &self.cluster, &id),
             ["list"] => groups.list(&self.soft, &ask, &Default::default()),
             ["delete"] => groups.delete(&mut self.soft, &ask, &id),
-            ["topic", "gone"] => groups.topics_deleted(&self.soft, &[("t".into(), id_of("t"))]),
+            ["topic", "gone"] => {
+                groups.topics_deleted(&mut self.soft, now, &[("t".into(), id_of("t"))])
+            }
             ["grow", count] => {
                 self.cluster.version += 1;
                 self.cluster.counts.insert("t", count.parse().unwrap());

@@ -123,6 +123,13 @@ impl StreamsGroup {
         self.members.iter().filter_map(move |(id, value)| Some((&**value, &**of(id)?)))
     }
 
+    /// How many parts its topology has, and tasks its members.
+    pub(crate) fn parts(&self) -> usize {
+        let of_topology = self.topology.as_ref().map_or(0, |it| it.subtopologies.len());
+        let tasks = self.targets.values().map(|it| it.active.len() + it.standby.len());
+        of_topology + tasks.sum::<usize>()
+    }
+
     /// Whether every member has what it shall have by the targets' epoch.
     pub(super) fn is_settled(&self) -> bool {
         let epoch = self.epochs.target_epoch();

@@ -21,7 +21,8 @@ config! {
         "group.max.size" => max_size: i32 = "2147483647", at_least(1), MEDIUM, READ_ONLY;
         /// Threads that Kafka gives to group coordinators; accepted and reported.
         "group.coordinator.threads" => coordinator_threads: i32 = "4", at_least(1), HIGH, READ_ONLY;
-        /// Threads that compute assignments and regular expressions.
+        /// How many decisions that take long, such as assignments of large groups, are taken at a
+        /// time.
         "group.coordinator.background.threads" => coordinator_background_threads: i32 = "2",
             at_least(1), HIGH, READ_ONLY;
         /// How long a coordinator may gather records before it writes them; -1 lets it decide.

@@ -86,7 +86,7 @@ config! {
             dlq_manager_class_name: String =
         "org.apache.kafka.server.share.dlq.DefaultShareGroupDLQManager",
             any(), MEDIUM, internal(READ_ONLY);
-        /// Threads that Kafka gives to share coordinators; accepted and reported.
+        /// How many decisions of share coordinators that take long are taken at a time.
         "share.coordinator.threads" => share_coordinator_threads: i32 = "1",
             at_least(1), MEDIUM, READ_ONLY;
         /// How long a share coordinator may gather records before it writes them; -1 lets it
