@@ -175,7 +175,7 @@ impl Env {
 
     /// Runs `work` here, although it takes long for something that a task does between two waits,
     /// such as a megabyte written: another thread meanwhile does what this one would do for other
-    /// tasks (for at most [`LONG_WORKS_MAX`] works at a time). Costs about ten microseconds.
+    /// tasks (for at most [`LONG_WORKS_MAX`] works at a time). Costs the waking of a thread.
     ///
     /// Otherwise the others may have to wait for it, although there are threads that do nothing:
     /// as long as few tasks are ready, only one thread looks at the sockets, between two tasks.
