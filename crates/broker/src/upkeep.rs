@@ -14,6 +14,8 @@ use crate::context::Rooms;
 
 /// How often unsynced logs are looked at, for `flush.ms` and for closed segments.
 const SYNC_CHECK: Duration = Duration::from_millis(500);
+/// How often it is looked whether a disk hangs.
+const HANG_CHECK: Duration = Duration::from_secs(1);
 /// How often deleted files are looked for (`file.delete.delay.ms` says when they are due).
 const REMOVAL_CHECK: Duration = Duration::from_secs(1);
 /// How often files are closed that nobody has to sync.
@@ -35,6 +37,7 @@ pub(crate) fn spawn(rooms: &Arc<Rooms>, tasks: &Tasks) {
         tasks.spawn("write behind", write_behind(Arc::clone(rooms), Arc::clone(directory)));
         tasks.spawn("sync", sync(Arc::clone(rooms), Arc::clone(directory)));
     }
+    tasks.spawn("hanging disks", watch_disks(Arc::clone(rooms)));
     let recovery = i64::from(log.flush_offset_checkpoint_interval_ms);
     later("recovery points", ms(recovery), |dirs, _| dirs.write_recovery_points());
     let starts = i64::from(log.flush_start_offset_checkpoint_interval_ms);
@@ -61,12 +64,25 @@ async fn sync(rooms: Arc<Rooms>, directory: Arc<Directory>) {
     loop {
         // Whichever comes first.
         let _ = rooms.env.timeout(SYNC_CHECK, directory.many_unsynced()).await;
+        let _underway = directory.sync_begins(rooms.env.monotonic());
+        if directory.lacks_files() {
+            rooms.dirs.close_crowd(&directory).await;
+        }
         if !directory.has_unsynced() {
             continue;
         }
         let (dirs, directory) = (Arc::clone(&rooms.dirs), Arc::clone(&directory));
         let now = Timestamp(rooms.env.now_ms());
         rooms.env.blocking(move || dirs.background_sync_of(&directory, now)).await;
+    }
+}
+
+/// Waits for no disk itself, and so notices one that hangs.
+async fn watch_disks(rooms: Arc<Rooms>) {
+    loop {
+        rooms.env.sleep(HANG_CHECK).await;
+        let now = rooms.env.monotonic();
+        rooms.dirs.directories().for_each(|directory| directory.tell_hang(now));
     }
 }
 

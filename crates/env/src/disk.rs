@@ -224,6 +224,15 @@ impl Disk {
         })
     }
 
+    /// How many files and sockets this process, or simulated node, may have open at a time; none
+    /// when there is no limit.
+    pub fn open_files_max(&self) -> Option<u64> {
+        match &self.kind {
+            DiskKind::Real => real::disk::open_files_max(),
+            DiskKind::Sim(disk) => disk.open_files_max(),
+        }
+    }
+
     /// How large the disk is that holds `path`, and how much of it can still be written.
     pub fn space(&self, path: &Path) -> io::Result<Space> {
         match &self.kind {

@@ -118,6 +118,7 @@ pub trait SimDisk: Send + Sync + 'static {
     fn sync_tree(&self, path: &Path) -> io::Result<()>;
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
     fn space(&self, path: &Path) -> io::Result<Space>;
+    fn open_files_max(&self) -> Option<u64>;
 }
 
 /// An open file; the methods mean what those of [`File`](crate::File) mean.

@@ -3,6 +3,7 @@
 //! A listener's meter is found by its name once, when the listener begins to accept.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::number::{Counter, Gauge};
@@ -18,6 +19,13 @@ impl Listeners {
     pub fn named(&self, name: &str) -> Arc<ListenerMeter> {
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(listeners.entry(name.to_owned()).or_default())
+    }
+
+    /// The listeners that could not accept the last connection that came.
+    pub fn starved(&self) -> Vec<String> {
+        let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let starved = listeners.iter().filter(|(_, meter)| meter.is_starved());
+        starved.map(|(name, _)| name.clone()).collect()
     }
 
     pub(crate) fn write(&self, page: &mut Page) {
@@ -40,6 +48,7 @@ pub struct ListenerMeter {
     refused: Counter,
     bytes_in: Counter,
     bytes_out: Counter,
+    is_starved: AtomicBool,
 }
 
 impl ListenerMeter {
@@ -52,6 +61,16 @@ impl ListenerMeter {
     /// A connection that was accepted is gone.
     pub fn closed(&self) {
         self.open.add(-1);
+    }
+
+    /// Accepting went well, or failed; answers whether that is otherwise than the last time.
+    pub fn starves(&self, starves: bool) -> bool {
+        self.is_starved.load(Ordering::Relaxed) != starves
+            && self.is_starved.swap(starves, Ordering::Relaxed) != starves
+    }
+
+    fn is_starved(&self) -> bool {
+        self.is_starved.load(Ordering::Relaxed)
     }
 
     /// A connection was refused.

@@ -117,9 +117,21 @@ struct Shared {
 async fn accept(shared: Arc<Shared>, bound: BoundListener, meter: Arc<ListenerMeter>) {
     loop {
         match bound.listener.accept().await {
-            Ok((stream, peer)) => shared.serve(&bound.name, stream, peer, &meter),
+            Ok((stream, peer)) => {
+                if meter.starves(false) {
+                    tracing::info!(listener = %bound.name, "connections are accepted again");
+                }
+                shared.serve(&bound.name, stream, peer, &meter);
+            }
+            // Its client gave up before: that says nothing of the next one.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(listener = %bound.name, %error, "accepting a connection failed");
+                // Once, and not ten times a second.
+                if meter.starves(true) {
+                    tracing::error!(listener = %bound.name, %error,
+                        "connections can't be accepted, clients wait: raise the limit of open \
+                         files (ulimit -n, LimitNOFILE), or lower max.connections");
+                }
                 shared.env.sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -36,6 +36,7 @@ impl Folders {
             paths,
             metadata_path: metadata_path.clone(),
             node_id: BrokerId(settings.node.node_id),
+            connections_max: usize::try_from(settings.network.max_connections).unwrap_or(0),
         };
         let paths: Vec<PathBuf> = settings.log_dirs().into_iter().map(PathBuf::from).collect();
         let is_apart = !paths.contains(&metadata_path);

@@ -218,6 +218,21 @@ impl Outlook {
                 path.display()
             )
         }));
+        let hung = known.dirs.as_ref().map(|dirs| dirs.hung(self.env.monotonic()));
+        reasons.extend(hung.unwrap_or_default().iter().map(|(path, time)| {
+            let (path, seconds) = (path.display(), time.as_secs());
+            format!(
+                "the disk of {path} hangs: it has not come back from a sync for {seconds} s, and \
+                 requests that wait for it time out"
+            )
+        }));
+        reasons.extend(self.metrics.listeners.starved().into_iter().map(|listener| {
+            format!(
+                "listener {listener} can't accept connections, the process has too many files \
+                 open: raise the limit of open files (ulimit -n, LimitNOFILE), or lower \
+                 max.connections"
+            )
+        }));
         let word = match (is_healthy, reasons.is_empty()) {
             (true, true) => "healthy",
             (true, false) => "degraded",

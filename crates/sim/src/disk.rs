@@ -9,6 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use ottla_env::sim_api::{SimDisk, SimFile, SimWorld};
 use ottla_env::{DirEntry, Meta, Open};
@@ -37,6 +38,12 @@ pub(crate) struct State {
     lies_below: Vec<Vec<String>>,
     /// How long a slow disk takes, in microseconds; none when it is fast.
     pub(crate) slow_us: Option<Range<u64>>,
+    /// How long what runs on the pool of blocking calls takes in addition; none when nothing hangs.
+    pub(crate) hangs_for: Option<Duration>,
+    /// How many files a life of the node may have open; no limit when there is none.
+    pub(crate) open_files_max: Option<u64>,
+    /// How many the current life has open.
+    open_files: u64,
     locks: BTreeSet<Vec<String>>,
     /// Forgets the locks of earlier lives.
     life: u64,
@@ -74,6 +81,8 @@ pub enum Fault {
     ReadOnly,
     /// There is no room: ENOSPC, whatever the disk's capacity says.
     Full,
+    /// The system has no memory for it: ENOMEM.
+    Memory,
 }
 
 impl Fault {
@@ -83,6 +92,7 @@ impl Fault {
             Fault::Denied => EACCES,
             Fault::ReadOnly => EROFS,
             Fault::Full => ENOSPC,
+            Fault::Memory => ENOMEM,
         })
     }
 }
@@ -98,6 +108,9 @@ impl DiskState {
             broken: Vec::new(),
             lies_below: Vec::new(),
             slow_us: None,
+            hangs_for: None,
+            open_files_max: None,
+            open_files: 0,
             locks: BTreeSet::new(),
             life: 0,
         };
@@ -160,6 +173,7 @@ impl DiskView {
         if state.life != self.life.life {
             state.life = self.life.life;
             state.locks.clear();
+            state.open_files = 0;
         }
         state.calls += 1;
         state.syncs += u64::from(act == Act::Sync);
@@ -202,6 +216,9 @@ impl SimDisk for DiskView {
         let path = components(path)?;
         let act = if how == Open::Read { Act::Look } else { Act::OpenToWrite };
         let mut state = self.call(act, "open", &path, 0)?;
+        if state.open_files_max.is_some_and(|max| state.open_files >= max) {
+            return Err(io::Error::from_raw_os_error(EMFILE));
+        }
         let file = match state.tree.find(&path) {
             Ok(_) if how == Open::CreateNew => return Err(io::ErrorKind::AlreadyExists.into()),
             Ok(Name::File(file)) => file,
@@ -214,11 +231,12 @@ impl SimDisk for DiskView {
                 file
             }
         };
-        drop(state);
         let writable = how != Open::Read;
         if writable && file.content().read_only {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
+        state.open_files += 1;
+        drop(state);
         Ok(Arc::new(OpenFile { view: self.clone(), path, file, writable }))
     }
 
@@ -294,6 +312,10 @@ impl SimDisk for DiskView {
         Ok(Box::new(Locked { view: self.clone(), path }))
     }
 
+    fn open_files_max(&self) -> Option<u64> {
+        self.disk.state().open_files_max
+    }
+
     fn space(&self, path: &Path) -> io::Result<ottla_env::Space> {
         let path = components(path)?;
         let mut state = self.call(Act::Look, "space", &path, 0)?;
@@ -302,6 +324,15 @@ impl SimDisk for DiskView {
         }
         let (total_bytes, usable_bytes) = (state.space.capacity(), state.space.free());
         Ok(ottla_env::Space { total_bytes, usable_bytes })
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let mut state = self.view.disk.state();
+        if state.life == self.view.life.life {
+            state.open_files -= 1;
+        }
     }
 }
 
@@ -455,13 +486,32 @@ impl Platter {
         self.disk.state().lies_below.push(below);
     }
 
-    /// Ends what `fail_after`, `break_below`, `fail_below`, `lie_below` and `slow_us` began.
+    /// Lets all that runs on the pool of blocking calls hang for so long, until
+    /// [`Platter::repair`]: what hangs by then comes back when its time is over. Nothing else
+    /// waits, as with a page cache in front of a disk that does not answer.
+    pub fn hang_for(&self, time: Duration) {
+        self.disk.state().hangs_for = Some(time);
+    }
+
+    /// Lets each life of the node have at most `max` files open; opening more fails with EMFILE.
+    pub fn open_files_max(&self, max: u64) {
+        self.disk.state().open_files_max = Some(max);
+    }
+
+    /// How many files the current life of the node has open.
+    pub fn open_files(&self) -> u64 {
+        self.disk.state().open_files
+    }
+
+    /// Ends what `fail_after`, `break_below`, `fail_below`, `lie_below`, `slow_us` and
+    /// `hang_for` began.
     pub fn repair(&self) {
         let mut state = self.disk.state();
         state.fails_from = None;
         state.broken.clear();
         state.lies_below.clear();
         state.slow_us = None;
+        state.hangs_for = None;
     }
 
     /// How many bytes fit on the disk; what does not fit is refused with ENOSPC.
@@ -496,7 +546,9 @@ impl Platter {
 /// The numbers that Linux and macOS share.
 const EIO: i32 = 5;
 const EBADF: i32 = 9;
+const ENOMEM: i32 = 12;
 const EACCES: i32 = 13;
+const EMFILE: i32 = 24;
 const EROFS: i32 = 30;
 pub(crate) const ENOSPC: i32 = 28;
 

@@ -116,14 +116,18 @@ impl SimWorld for Life {
 
     fn blocking_pause(&self) -> Duration {
         let mut core = self.shared.core();
-        let slow_us = core.nodes.get(&self.node).and_then(|it| it.disk.state().slow_us.clone());
+        let disk = core.nodes.get(&self.node).map(|it| it.disk.clone());
+        let (slow_us, hangs_for) = disk.map_or((None, None), |disk| {
+            let state = disk.state();
+            (state.slow_us.clone(), state.hangs_for)
+        });
         let slow_us = slow_us.map_or(0, |range| core.prng.within(&range));
         let us = match core.prng.below(64) {
             0 => core.prng.below(20_000),
             1..=32 => 0,
             _ => core.prng.below(500),
         };
-        Duration::from_micros(us + slow_us)
+        Duration::from_micros(us + slow_us) + hangs_for.unwrap_or_default()
     }
 
     fn host_name(&self) -> String {

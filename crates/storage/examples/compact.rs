@@ -47,6 +47,7 @@ fn open(env: &Env, path: &Path, config: LogConfig) -> Result<LogDirs, Box<dyn Er
         paths: vec![path.to_owned()],
         metadata_path: path.to_owned(),
         node_id: BrokerId(1),
+        connections_max: usize::MAX,
     };
     let dirs = LogDirs::open(env, &opening)?;
     let (now, config) = (Timestamp(env.now_ms()), Arc::new(config));

@@ -56,7 +56,7 @@ impl Log {
     pub fn append(&self, records: &Bytes, origin: Origin) -> Result<Appended, AppendError> {
         let appended = self.append_checked(records, origin);
         if let Err(error) = &appended {
-            self.home.directory.tell_full(origin.now(), error);
+            self.home.directory.tell_refusal(origin.now(), error);
         }
         appended
     }
@@ -277,7 +277,7 @@ impl Log {
         }
         let position = active.size();
         let slices = [IoSlice::new(parts[0]), IoSlice::new(parts.get(1).copied().unwrap_or(&[]))];
-        let file = self.home.directory.judge(active.file())?;
+        let file = self.home.directory.judge(active.change())?;
         let write = || {
             let written = file.write_all_vectored_at(&slices[..parts.len().min(2)], position);
             written.map_err(active.io("append to"))
@@ -288,7 +288,7 @@ impl Log {
         };
         if let Err(error) = written {
             let cut = file.set_len(position).map_err(active.io("cut back"));
-            if error.is_full() {
+            if error.passes() {
                 // Otherwise the first error is the one to tell.
                 self.home.directory.judge(cut)?;
             }
@@ -306,7 +306,7 @@ impl Log {
     ) -> Result<(), StorageError> {
         active.preallocate(config)?;
         if config.preallocate {
-            let file = active.file()?;
+            let file = active.change()?;
             if file.len().map_err(active.io("read the length of"))?
                 < u64::from(config.segment_bytes)
             {
@@ -431,7 +431,7 @@ impl Log {
         if active.size() > 0 {
             active.finish()?;
             if self.config().preallocate {
-                active.file()?.set_len(active.size()).map_err(active.io("cut"))?;
+                active.change()?.set_len(active.size()).map_err(active.io("cut"))?;
             }
             self.take_snapshot(writer, base)?;
             if self.recovery_point() >= base {
@@ -446,10 +446,11 @@ impl Log {
             active.mark_deleted()?.iter().try_for_each(|name| self.home.remove(name))?;
         }
         let segment = Arc::new(Segment::new(Arc::clone(&self.home), base, 0, now));
-        let file = segment.file()?;
+        let file = segment.change()?;
         if file.len().map_err(segment.io("read the length of"))? > 0 {
             file.set_len(0).map_err(segment.io("empty"))?;
         }
+        drop(file);
         segment.offsets.file().truncate(0)?;
         segment.times.file().truncate(0)?;
         segments.push(Arc::clone(&segment));

@@ -7,15 +7,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use ottla_env::{Disk, File, OnFault, Open};
-use ottla_wire::{DirectoryId, Offset, Timestamp};
+use ottla_env::{Disk, OnFault};
+use ottla_wire::{DirectoryId, Timestamp};
 
 use crate::error::StorageError;
-use crate::names::{FileKind, file_name};
+use crate::open_files::OpenFiles;
 use crate::reserve::{self, Reserve, Room, Share};
 use crate::scratches::Scratches;
+use crate::underway::Syncs;
 use crate::writeback::Unsynced;
 
 /// Who hears at once that a log directory went offline; called under locks, so it only notes it.
@@ -30,6 +31,9 @@ pub struct Directory {
     on_failure: OnceLock<Arc<OnFailure>>,
     is_full: AtomicBool,
     full_told: Seldom,
+    /// Whether the process may have had too many files open since that was told.
+    is_lacking: AtomicBool,
+    lack_told: Seldom,
     /// Whether the disk was full since retention last looked.
     wants_room: AtomicBool,
     /// Whether the disk was full, and has not been seen with room since.
@@ -38,6 +42,8 @@ pub struct Directory {
     /// Set once it was told that the reserve cannot be made.
     reserve_told: OnceLock<()>,
     pub(crate) unsynced: Unsynced,
+    pub(crate) files: Arc<OpenFiles>,
+    pub(crate) syncs: Syncs,
     removals: Mutex<Vec<Removal>>,
     recovered_bytes: AtomicU64,
     flushes: AtomicU64,
@@ -78,6 +84,16 @@ struct Removal {
 impl Directory {
     /// A directory that works so far.
     pub fn new(disk: Disk, path: PathBuf, id: DirectoryId) -> Arc<Directory> {
+        Directory::bounded(disk, path, id, None)
+    }
+
+    /// As `new`, for one whose logs may have so many files open, or any number.
+    pub fn bounded(
+        disk: Disk,
+        path: PathBuf,
+        id: DirectoryId,
+        files_max: Option<usize>,
+    ) -> Arc<Directory> {
         let reserve = Reserve::new(disk.clone(), &path);
         let on_fault = |me: &Weak<Directory>| -> Arc<OnFault> {
             let me = Weak::clone(me);
@@ -99,11 +115,15 @@ impl Directory {
             on_failure: OnceLock::new(),
             is_full: AtomicBool::new(false),
             full_told: Seldom::default(),
+            is_lacking: AtomicBool::new(false),
+            lack_told: Seldom::default(),
             wants_room: AtomicBool::new(false),
             lacks_room: AtomicBool::new(false),
             reserve,
             reserve_told: OnceLock::new(),
             unsynced: Unsynced::default(),
+            files: OpenFiles::new(files_max),
+            syncs: Syncs::default(),
             removals: Mutex::new(Vec::new()),
             recovered_bytes: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
@@ -141,6 +161,7 @@ impl Directory {
                  repair the disk, or take the directory out of log.dirs"
             );
             self.unsynced.tell_fewer();
+            self.files.settle();
             if let Some(on_failure) = self.on_failure.get() {
                 on_failure();
             }
@@ -166,11 +187,13 @@ impl Directory {
         }
     }
 
-    /// Passes a result on, and takes the directory offline when it is a failure of the disk.
+    /// Passes a result on, and takes the directory offline when it is a failure of the disk: a full
+    /// disk is none, and neither is a process that may open no more files.
     pub(crate) fn judge<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
         if let Err(error @ StorageError::Io { .. }) = &result {
             match error.is_full() {
                 true => self.note_full(),
+                false if error.is_lack() => self.is_lacking.store(true, Ordering::Relaxed),
                 false => self.fail(&error.to_string()),
             }
         }
@@ -209,12 +232,38 @@ impl Directory {
         mut act: impl FnMut() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let share = share.into();
+        let mut tries = 0;
         loop {
             match act() {
                 Err(error) if error.is_full() && share.is_some_and(|share| self.give(share)) => {}
+                // What becomes free may go to whoever else opens something, a few times.
+                Err(error) if error.is_lack_of_files() && tries < TRIES_TO_OPEN => {
+                    tries += 1;
+                    if !self.judge_sync(self.files.give_way())? {
+                        return Err(error);
+                    }
+                }
                 result => return result,
             }
         }
+    }
+
+    /// Passes on what came of syncing files of whichever log; the first failure is the last.
+    pub(crate) fn judge_sync<T>(&self, synced: io::Result<T>) -> Result<T, StorageError> {
+        synced.map_err(|error| {
+            let error = StorageError::io("sync a file in", &self.path)(error);
+            self.fail(&error.to_string());
+            error
+        })
+    }
+
+    /// Makes the names in a folder last, which takes an open file for a moment.
+    pub(crate) fn sync_dir(&self, path: &Path) -> Result<(), StorageError> {
+        self.with_share(None, || self.disk.sync_dir(path).map_err(StorageError::io("sync", path)))
+    }
+
+    pub(crate) fn on_fault(&self) -> &Arc<OnFault> {
+        &self.on_fault
     }
 
     /// Gives up a piece of the reserve, for those who keep other files in a log directory;
@@ -288,8 +337,17 @@ impl Directory {
         self.wants_room.swap(false, Ordering::Relaxed)
     }
 
-    /// Says that an append was refused for lack of room, if that was why, and not too often.
-    pub(crate) fn tell_full(&self, now: Timestamp, reason: &dyn fmt::Display) {
+    /// Says that an append was refused for lack of room, files or memory, if that was why, and not
+    /// too often.
+    pub(crate) fn tell_refusal(&self, now: Timestamp, reason: &dyn fmt::Display) {
+        if self.is_lacking.swap(false, Ordering::Relaxed) && self.lack_told.is_due(now) {
+            tracing::error!(
+                dir = %self.path.display(),
+                %reason,
+                "an append was refused, though the disk is well: raise the limit of open files \
+                 (ulimit -n, LimitNOFILE), lower max.connections, or give the node more memory"
+            );
+        }
         if self.is_full.swap(false, Ordering::Relaxed) && self.full_told.is_due(now) {
             tracing::error!(
                 dir = %self.path.display(),
@@ -350,8 +408,7 @@ impl Directory {
         if due.iter().any(|removal| removal.path.parent() == Some(&self.path)) {
             // Otherwise a power cut may give a partition's directory its old name back after half
             // of its files are gone.
-            let synced = self.disk.sync_dir(&self.path);
-            self.judge(synced.map_err(StorageError::io("sync", &self.path)))?;
+            self.judge(self.sync_dir(&self.path))?;
         }
         for removal in &due {
             self.judge(self.remove(&removal.path))?;
@@ -382,195 +439,10 @@ impl fmt::Debug for Directory {
     }
 }
 
-/// Where one partition's files are; renaming the partition's directory changes it for all.
-///
-/// A file is opened, looked at or removed under `path`, so that a rename never comes between the
-/// making of a path and its use. What names several files takes `pin`, before any lock of the log.
-#[derive(Debug)]
-pub(crate) struct Home {
-    pub(crate) directory: Arc<Directory>,
-    /// Whether the partition's directory is on the disk; it comes with the first append.
-    made: AtomicBool,
-    pinned: RwLock<()>,
-    path: RwLock<PathBuf>,
-}
-
-impl Home {
-    /// A directory that is there, or will be before anything else happens.
-    pub(crate) fn new(directory: Arc<Directory>, path: PathBuf) -> Arc<Home> {
-        Home::with(directory, path, true)
-    }
-
-    /// A directory that is yet to be made.
-    pub(crate) fn unmade(directory: Arc<Directory>, path: PathBuf) -> Arc<Home> {
-        Home::with(directory, path, false)
-    }
-
-    fn with(directory: Arc<Directory>, path: PathBuf, made: bool) -> Arc<Home> {
-        let (made, path) = (AtomicBool::new(made), RwLock::new(path));
-        Arc::new(Home { directory, made, pinned: RwLock::new(()), path })
-    }
-
-    pub(crate) fn is_made(&self) -> bool {
-        self.made.load(Ordering::Acquire)
-    }
-
-    /// Notes that the directory is there, with what every partition's directory holds.
-    pub(crate) fn note_made(&self) {
-        self.made.store(true, Ordering::Release);
-    }
-
-    /// Makes the directory if it is not there.
-    pub(crate) fn make(&self, share: Option<Share>) -> Result<(), StorageError> {
-        let path = self.path();
-        self.directory.with_share(share, || {
-            let made = self.disk().create_dir_all(&path);
-            made.map_err(StorageError::io("create", &path))
-        })
-    }
-
-    /// Keeps the partition's directory under its name until the answer is dropped. Taken once per
-    /// operation, before the log's own locks.
-    pub(crate) fn pin(&self) -> RwLockReadGuard<'_, ()> {
-        self.pinned.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn disk(&self) -> &Disk {
-        &self.directory.disk
-    }
-
-    pub(crate) fn path(&self) -> PathBuf {
-        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Renames the partition's directory.
-    pub(crate) fn rename(&self, to: PathBuf) -> Result<(), StorageError> {
-        let _nobody_pins = self.pinned.write().unwrap_or_else(PoisonError::into_inner);
-        let mut path = self.path.write().unwrap_or_else(PoisonError::into_inner);
-        let from = path.as_path();
-        if self.is_made() {
-            self.directory.with_reserve(|| {
-                self.disk().rename(from, &to).map_err(StorageError::io("rename", from))
-            })?;
-        }
-        *path = to;
-        Ok(())
-    }
-
-    fn on<T>(
-        &self,
-        name: &str,
-        what: &'static str,
-        call: impl FnOnce(&Path) -> io::Result<T>,
-    ) -> Result<T, StorageError> {
-        let home = self.path.read().unwrap_or_else(PoisonError::into_inner);
-        let path = home.join(name);
-        call(&path).map_err(StorageError::io(what, &path))
-    }
-
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path.read().unwrap_or_else(PoisonError::into_inner).join(name)
-    }
-
-    pub(crate) fn of(&self, base: Offset, kind: FileKind) -> PathBuf {
-        self.file(&file_name(base, kind))
-    }
-
-    /// The length of a file, or `None` when it is not there.
-    pub(crate) fn len_of(&self, base: Offset, kind: FileKind) -> Result<Option<u64>, StorageError> {
-        self.on(&file_name(base, kind), "read the length of", |path| {
-            match self.disk().metadata(path) {
-                Ok(meta) => Ok(Some(meta.len)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        })
-    }
-
-    /// Removes a file if it is there.
-    pub(crate) fn remove(&self, name: &str) -> Result<(), StorageError> {
-        self.on(name, "remove", |path| match self.disk().remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        })
-    }
-}
-
-/// A file that is opened when it is first needed and may be closed while nobody needs it.
-#[derive(Debug, Default)]
-pub(crate) struct LazyFile {
-    slot: Mutex<Slot>,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    file: Option<Arc<File>>,
-    /// Its name may stand for another file by now: it stays open as long as anyone knows it.
-    pinned: bool,
-}
-
-impl LazyFile {
-    /// The open file, which stays open with the answer also when it is closed here.
-    pub(crate) fn open(
-        &self,
-        home: &Home,
-        base: Offset,
-        kind: FileKind,
-        how: Open,
-    ) -> Result<Arc<File>, StorageError> {
-        self.open_in(&mut self.slot(), home, base, kind, how)
-    }
-
-    /// Opens the file for good, before its name goes to another one.
-    pub(crate) fn pin(
-        &self,
-        home: &Home,
-        base: Offset,
-        kind: FileKind,
-    ) -> Result<(), StorageError> {
-        let mut slot = self.slot();
-        self.open_in(&mut slot, home, base, kind, Open::Create)?;
-        slot.pinned = true;
-        Ok(())
-    }
-
-    fn open_in(
-        &self,
-        slot: &mut Slot,
-        home: &Home,
-        base: Offset,
-        kind: FileKind,
-        how: Open,
-    ) -> Result<Arc<File>, StorageError> {
-        if let Some(file) = &slot.file {
-            return Ok(Arc::clone(file));
-        }
-        let open = |path: &Path| home.disk().open(path, how);
-        let name = file_name(base, kind);
-        let file = home.directory.with_reserve(|| home.on(&name, "open", open))?;
-        let file = file.owned_by(Arc::clone(&home.directory.on_fault));
-        Ok(Arc::clone(slot.file.insert(Arc::new(file))))
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn is_open(&self) -> bool {
-        self.slot().file.is_some()
-    }
-
-    pub(crate) fn close(&self) {
-        let mut slot = self.slot();
-        if !slot.pinned {
-            slot.file = None;
-        }
-    }
-}
-
 /// How often one directory says that it is full.
 const TOLD_EACH_MS: i64 = 60_000;
+/// So often files are closed for one that the system does not let the process open.
+const TRIES_TO_OPEN: u32 = 4;
 
 #[cfg(test)]
 mod tests {

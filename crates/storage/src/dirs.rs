@@ -132,6 +132,8 @@ pub struct DirsOpening {
     pub metadata_path: PathBuf,
     /// `node.id`
     pub node_id: BrokerId,
+    /// How many sockets clients may have open; those are files too.
+    pub connections_max: usize,
 }
 
 /// What is known of a directory, for DescribeLogDirs and for people.
@@ -154,6 +156,7 @@ impl LogDirs {
     pub fn open(env: &Env, opening: &DirsOpening) -> Result<LogDirs, StorageError> {
         let mut metas = Vec::new();
         let mut dirs = Vec::new();
+        let files_max = files_of_directory(env, opening);
         for (at, path) in opening.paths.iter().enumerate() {
             if opening.paths[..at].contains(path) {
                 return Err(StorageError::Refused(format!(
@@ -161,7 +164,7 @@ impl LogDirs {
                     path.display()
                 )));
             }
-            match open_one(env, path) {
+            match open_one(env, path, files_max) {
                 Ok((dir, meta)) => {
                     check_meta(path, &meta, &metas, opening.node_id)?;
                     metas.push((path.clone(), meta));
@@ -252,7 +255,23 @@ impl LogDirs {
     }
 }
 
-fn open_one(env: &Env, path: &Path) -> Result<(Dir, MetaProperties), StorageError> {
+/// How many files the logs of one directory may have open: one of two that the process may have,
+/// less a few, is for sockets, or as many as clients may open of them. Each directory has a share of
+/// its own, so that one whose disk hangs holds nobody up but its own.
+fn files_of_directory(env: &Env, opening: &DirsOpening) -> Option<usize> {
+    let max = usize::try_from(env.disk().open_files_max()?).unwrap_or(usize::MAX);
+    let sockets = opening.connections_max.min(max / 2);
+    Some((max - sockets).saturating_sub(OTHER_FILES) / opening.paths.len().max(1))
+}
+
+/// What a node opens besides sockets and logs: the runtime, checkpoints, locks, folders.
+const OTHER_FILES: usize = 64;
+
+fn open_one(
+    env: &Env,
+    path: &Path,
+    files_max: Option<usize>,
+) -> Result<(Dir, MetaProperties), StorageError> {
     let disk = env.disk();
     disk.create_dir_all(path).map_err(StorageError::io("create", path))?;
     let lock_path = path.join(LOCK);
@@ -284,7 +303,7 @@ fn open_one(env: &Env, path: &Path) -> Result<(Dir, MetaProperties), StorageErro
         loaded: false,
     };
     let dir = Dir {
-        directory: Directory::new(disk.clone(), path.to_owned(), id),
+        directory: Directory::bounded(disk.clone(), path.to_owned(), id, files_max),
         clean,
         checkpoints: Mutex::new(checkpoints),
         lock: Mutex::new(Some(lock)),

@@ -7,14 +7,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ottla_env::{File, Open};
+use ottla_env::File;
 use ottla_wire::Offset;
 
-use crate::changes::Changes;
-use crate::directory::{Home, LazyFile};
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::log::lock;
 use crate::names::FileKind;
+use crate::open_files::{Change, LazyFile};
 
 /// So many entries are written at a time.
 const GROUP: usize = 512;
@@ -45,20 +45,12 @@ struct State<const N: usize> {
     pending: Vec<[u8; N]>,
     /// Whether the file is longer than its entries.
     preallocated: bool,
-    /// Whether bytes of the file are not on the disk for sure.
-    changes: Changes,
     last: Option<[u8; N]>,
 }
 
 impl<const N: usize> EntryFile<N> {
     pub(crate) fn new(home: Arc<Home>, base: Offset, kind: FileKind) -> EntryFile<N> {
-        let state = State {
-            written: None,
-            pending: Vec::new(),
-            preallocated: false,
-            changes: Changes::default(),
-            last: None,
-        };
+        let state = State { written: None, pending: Vec::new(), preallocated: false, last: None };
         let (syncing, changing, state) = (Mutex::default(), Mutex::default(), Mutex::new(state));
         EntryFile { home, base, kind, file: LazyFile::default(), syncing, changing, state }
     }
@@ -115,7 +107,7 @@ impl<const N: usize> EntryFile<N> {
         if is_group {
             match self.write(&self.changing()) {
                 // The entries wait in memory until there is room again.
-                Err(error) if error.is_full() => {}
+                Err(error) if error.passes() => {}
                 result => return result,
             }
         }
@@ -137,7 +129,8 @@ impl<const N: usize> EntryFile<N> {
         self.look(&mut state)?;
         drop(state);
         let len = bytes - bytes % N as u64;
-        self.set_len(len)?;
+        // Zeros that a power cut takes are not missed: that is no change that a sync must cover.
+        self.open()?.set_len(len).map_err(self.io("set the length of"))?;
         self.state().preallocated = true;
         Ok(())
     }
@@ -150,13 +143,9 @@ impl<const N: usize> EntryFile<N> {
         let len = u64::from(written) * N as u64;
         let is_longer = self.open()?.len().map_err(self.io("read the length of"))? != len;
         if is_longer {
-            self.set_len(len)?;
+            self.change()?.set_len(len).map_err(self.io("set the length of"))?;
         }
-        let mut state = self.state();
-        if is_longer {
-            state.changes.note();
-        }
-        state.preallocated = false;
+        self.state().preallocated = false;
         Ok(())
     }
 
@@ -170,7 +159,6 @@ impl<const N: usize> EntryFile<N> {
             state.pending.clear();
             state.written = Some(count);
             state.preallocated = false;
-            state.changes.note();
         } else {
             state.pending.truncate((count - written) as usize);
         }
@@ -183,7 +171,11 @@ impl<const N: usize> EntryFile<N> {
         };
         drop(state);
         // Readers look no farther by now.
-        if is_cut { self.set_len(u64::from(count) * N as u64) } else { Ok(()) }
+        if !is_cut {
+            return Ok(());
+        }
+        let len = u64::from(count) * N as u64;
+        self.change()?.set_len(len).map_err(self.io("set the length of"))
     }
 
     /// Keeps the entries in front for which `is_good` holds; answers how many those are.
@@ -207,30 +199,23 @@ impl<const N: usize> EntryFile<N> {
     }
 
     /// Notes that another process wrote the file and nobody knows whether it was synced.
-    pub(crate) fn distrust(&self) {
-        self.state().changes.note();
+    pub(crate) fn distrust(&self) -> Result<(), StorageError> {
+        self.change().map(drop)
     }
 
     /// Makes what was written last.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let _one = lock(&self.syncing);
-        let changing = self.changing();
-        if !self.state().changes.is_unsynced() {
+        if !self.file.is_unsynced() {
             return Ok(());
         }
-        self.write_for_sure(&changing)?;
-        // What is written from here on is for the next one.
-        let made = self.state().changes.made();
-        drop(changing);
-        self.open()?.sync().map_err(self.io("sync"))?;
-        self.state().changes.synced(made);
-        Ok(())
+        self.write_pending()?;
+        self.file.sync().map_err(self.io("sync"))
     }
 
     /// Whether a sync would find anything to do.
     pub(crate) fn is_unsynced(&self) -> bool {
-        let state = self.state();
-        state.changes.is_unsynced() || !state.pending.is_empty()
+        self.file.is_unsynced() || !self.state().pending.is_empty()
     }
 
     /// Keeps the file open for good, before its name goes to another one.
@@ -242,15 +227,7 @@ impl<const N: usize> EntryFile<N> {
 
     /// Closes the file when nothing waits to be synced.
     pub(crate) fn close_idle(&self) {
-        let state = self.state();
-        if !state.changes.is_unsynced() && state.pending.is_empty() {
-            self.file.close();
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn is_open(&self) -> bool {
-        self.file.is_open()
+        self.file.close();
     }
 
     fn state(&self) -> MutexGuard<'_, State<N>> {
@@ -262,15 +239,15 @@ impl<const N: usize> EntryFile<N> {
     }
 
     fn open(&self) -> Result<Arc<File>, StorageError> {
-        self.file.open(&self.home, self.base, self.kind, Open::Create)
+        self.file.open(&self.home, self.base, self.kind)
+    }
+
+    fn change(&self) -> Result<Change<'_>, StorageError> {
+        self.file.change(&self.home, self.base, self.kind)
     }
 
     fn io(&self, what: &'static str) -> impl FnOnce(std::io::Error) -> StorageError {
         move |error| StorageError::io(what, &self.home.of(self.base, self.kind))(error)
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), StorageError> {
-        self.open()?.set_len(len).map_err(self.io("set the length of"))
     }
 
     /// Counts the entries of the file at the first look at it.
@@ -311,12 +288,12 @@ impl<const N: usize> EntryFile<N> {
             return Ok(());
         }
         let position = u64::from(written) * N as u64;
-        self.open()?.write_all_at(pending.as_flattened(), position).map_err(self.io("write to"))?;
+        let file = self.change()?;
+        file.write_all_at(pending.as_flattened(), position).map_err(self.io("write to"))?;
         let mut state = self.state();
         state.written = Some(written + u32::try_from(pending.len()).unwrap_or(u32::MAX));
         // Some may have come meanwhile.
         state.pending = state.pending.split_off(pending.len());
-        state.changes.note();
         Ok(())
     }
 

@@ -65,6 +65,38 @@ impl StorageError {
         }
     }
 
+    /// Whether the process may open no more files, or has no memory: that says nothing of the disk.
+    pub fn is_lack(&self) -> bool {
+        match self {
+            StorageError::Io { source, .. } => {
+                source.raw_os_error().is_some_and(|code| LACKS.contains(&code))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the process or the system has too many files open.
+    pub(crate) fn is_lack_of_files(&self) -> bool {
+        match self {
+            StorageError::Io { source, .. } => {
+                source.raw_os_error().is_some_and(|code| LACKS[1..].contains(&code))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is over as soon as others give something back: the disk goes on.
+    pub(crate) fn passes(&self) -> bool {
+        self.is_full() || self.is_lack()
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            StorageError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
     /// Whether the disk had no room, which passes when something is deleted.
     pub fn is_full(&self) -> bool {
         match self {
@@ -76,6 +108,9 @@ impl StorageError {
 
 /// ENOENT, EINTR, EAGAIN, ENOMEM, ENFILE and EMFILE.
 const FAULTS_OF_OTHERS: [i32; 6] = [2, 4, 11, 12, 23, 24];
+
+/// ENOMEM, ENFILE and EMFILE.
+const LACKS: [i32; 3] = [12, 23, 24];
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -47,8 +47,11 @@ impl Log {
         // Not before: until then they count for those who wait for the disk.
         self.home.directory.unsynced.sub(bytes);
         self.home.directory.note_flush();
-        if let Err(error) = &synced {
-            self.home.directory.fail(&error.to_string());
+        match &synced {
+            // Nothing was lost by it: what was not synced yet is for the next time.
+            Err(error) if error.is_lack() => self.unsync(bytes),
+            Err(error) => self.home.directory.fail(&error.to_string()),
+            Ok(()) => {}
         }
         synced.map(|()| end)
     }
@@ -69,10 +72,24 @@ impl Log {
             self.home.directory.check()?;
             let log = self.upgraded()?;
             if !self.commits.swap(true, Ordering::AcqRel) {
-                let leader = Leader(log);
-                return env.blocking(move || leader.0.sync().map(drop)).await;
+                let (directory, leader) = (Arc::clone(log.directory()), Leader(log));
+                let underway = directory.sync_begins(env.monotonic());
+                return env
+                    .blocking(move || {
+                        let synced = leader.0.sync().map(drop);
+                        drop(underway);
+                        synced
+                    })
+                    .await;
             }
             finished.await;
+        }
+    }
+
+    /// Takes back that a sync has covered so many bytes.
+    fn unsync(&self, bytes: u64) {
+        if bytes > 0 {
+            self.note_unsynced(bytes, Timestamp(self.unsynced_since.load(Ordering::Acquire)));
         }
     }
 
@@ -114,8 +131,11 @@ impl Log {
                 }
             }
         }
-        if self.names_unsynced.swap(false, Ordering::AcqRel) {
-            self.sync_names()?;
+        if self.names_unsynced.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.sync_names()
+        {
+            self.names_unsynced.store(true, Ordering::Release);
+            return Err(error);
         }
         let mut writer = lock(&self.writer);
         match segments.last() {
@@ -147,7 +167,7 @@ impl Log {
 
     fn write_over(&self, part: &Doubtful) -> Result<(), StorageError> {
         let segment = &part.segment;
-        let (file, mut at, mut bytes) = (segment.file()?, part.from, Vec::new());
+        let (file, mut at, mut bytes) = (segment.change()?, part.from, Vec::new());
         // It may have been cut since; nobody cuts while something is synced.
         let until = part.until.min(segment.size());
         while at < until {
@@ -164,20 +184,28 @@ impl Log {
 
     fn sync_names(&self) -> Result<(), StorageError> {
         let disk = self.home.disk();
-        for name in std::mem::take(&mut *lock(&self.unsynced_files)) {
+        let directory = &self.home.directory;
+        while let Some(name) = lock(&self.unsynced_files).pop() {
             let path = self.home.file(&name);
-            match disk.open(&path, Open::ReadWrite) {
+            let opened = directory.with_share(None, || {
+                disk.open(&path, Open::ReadWrite).map_err(StorageError::io("open", &path))
+            });
+            match opened {
                 Ok(file) => file.sync().map_err(StorageError::io("sync", &path))?,
                 // It was replaced or dropped since it was noted.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(StorageError::io("open", &path)(error)),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => {
+                    lock(&self.unsynced_files).push(name);
+                    return Err(error);
+                }
             }
         }
-        let path = self.home.path();
-        disk.sync_dir(&path).map_err(StorageError::io("sync", &path))?;
-        if self.home_unsynced.swap(false, Ordering::AcqRel) {
-            let above = self.home.directory.path();
-            disk.sync_dir(above).map_err(StorageError::io("sync", above))?;
+        directory.sync_dir(&self.home.path())?;
+        if self.home_unsynced.swap(false, Ordering::AcqRel)
+            && let Err(error) = directory.sync_dir(directory.path())
+        {
+            self.home_unsynced.store(true, Ordering::Release);
+            return Err(error);
         }
         Ok(())
     }
@@ -189,7 +217,7 @@ impl Log {
         let older = writer.snapshot_at;
         match self.take_snapshot(writer, self.end()) {
             // It only spares a start some reading.
-            Err(error) if error.is_full() => return Ok(()),
+            Err(error) if error.passes() => return Ok(()),
             taken => taken?,
         }
         match older {
@@ -226,7 +254,7 @@ impl Log {
         // Without an append since it was opened or rolled, the files are as they have to be.
         if writer.prepared {
             active.finish()?;
-            let file = active.file()?;
+            let file = active.change()?;
             if file.len().map_err(active.io("read the length of"))? > active.size() {
                 file.set_len(active.size()).map_err(active.io("cut"))?;
             }

@@ -45,6 +45,7 @@
 //! log.sync().unwrap();
 //! ```
 
+mod admit;
 pub mod append;
 mod changes;
 pub mod checkpoint;
@@ -57,12 +58,15 @@ mod entries;
 pub mod epochs;
 pub mod error;
 mod flush;
+mod home;
 pub mod load;
 pub mod log;
+mod lost_epochs;
 mod markers;
 pub mod meta_properties;
 pub mod names;
 mod offset_index;
+mod open_files;
 mod origin;
 pub mod partition_metadata;
 pub mod producer_snapshot;
@@ -81,9 +85,11 @@ mod tail;
 mod time_index;
 pub mod transaction_index;
 mod truncate;
+mod underway;
 pub mod verify;
 mod writeback;
 
+pub use admit::Admitted;
 pub use append::Appended;
 pub use clean::Pass;
 pub use config::LogConfig;
@@ -102,4 +108,4 @@ pub use producers::Standing;
 pub use read::{ReadError, Slice, TimedOffset, bytes_of};
 pub use time_index::{TimeEntry, time_entries};
 pub use transaction_index::AbortedTransaction;
-pub use writeback::Admitted;
+pub use underway::{HANGS_AFTER, Underway};

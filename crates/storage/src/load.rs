@@ -13,18 +13,19 @@ use ottla_wire::{Offset, Timestamp, TopicId};
 
 use crate::append::jitter;
 use crate::config::LogConfig;
-use crate::directory::{Directory, Home};
+use crate::directory::Directory;
 use crate::epochs::{self, Epochs};
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::log::{Loaded, Log, Writer, write_unsynced};
+use crate::lost_epochs;
 use crate::names::{FileKind, file_name, parse_file};
 use crate::partition_metadata;
 use crate::producers::Producers;
 use crate::recover::{Doubtful, Recovery, recover, scan_tail};
 use crate::reload::{self, Reloaded};
 use crate::reserve::Share;
-use crate::scan::{CHUNK_SMALL, Scan};
-use crate::segment::{FindError, Growth, Segment};
+use crate::segment::{Growth, Segment};
 use crate::swap;
 
 /// What is needed to open a log.
@@ -159,7 +160,7 @@ impl Loader {
         if self.segments.len() + self.snapshots.len() < listed {
             // Segments and snapshots that were dropped must not come back behind new records.
             let path = self.home.path();
-            self.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))?;
+            self.home.directory.sync_dir(&path)?;
         }
         self.finish(topic_id, start, end, reloaded)
     }
@@ -297,23 +298,7 @@ impl Loader {
     /// After a crash a log may begin below where its epochs do: that its start was raised reaches
     /// the disk later than that the epochs below were forgotten. The batches still tell them.
     fn read_epochs(&mut self, start: Offset, until: Offset) -> Result<(), StorageError> {
-        let mut epochs = Epochs::default();
-        let first = self.segments.partition_point(|s| s.base <= start).saturating_sub(1);
-        for segment in self.segments[first..].iter().take_while(|s| s.base < until) {
-            let (file, position) = (segment.file()?, segment.offsets.lookup(start)?.position);
-            let mut scan = Scan::new(&file, position, segment.size(), CHUNK_SMALL);
-            let error = |error| FindError::warm(segment.scan_error(error));
-            while let Some(placed) = scan.next().map_err(error)? {
-                let header = placed.header();
-                if header.last_offset() >= start && header.base_offset() < until {
-                    epochs.assign(header.leader_epoch(), header.base_offset().max(start));
-                }
-                if header.last_offset() >= until {
-                    break;
-                }
-            }
-            segment.close_idle();
-        }
+        let mut epochs = lost_epochs::find(&self.segments, start, until)?;
         for entry in self.epochs.entries() {
             epochs.assign(entry.epoch, entry.start);
         }

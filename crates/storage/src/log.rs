@@ -15,9 +15,10 @@ use ottla_wire::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, Topi
 use tokio::sync::Notify;
 
 use crate::config::LogConfig;
-use crate::directory::{Directory, Home};
+use crate::directory::Directory;
 use crate::epochs::{self, EpochEnd, EpochEntry, Epochs};
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::names::{METADATA_DIR, is_internal};
 use crate::partition_metadata;
 use crate::producers::{Producer, Producers, Standing};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use ottla_wire::Offset;
 
-use crate::directory::Home;
 use crate::entries::EntryFile;
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::names::FileKind;
 
 pub(crate) const ENTRY_BYTES: usize = 8;
@@ -57,6 +57,11 @@ impl OffsetIndex {
     pub(crate) fn offset_at(&self, position: u64) -> Result<Option<Offset>, StorageError> {
         let at = self.entries.count_while(|entry| self.decode(entry).position < position)?;
         Ok(self.entries.get(at)?.map(|entry| self.decode(&entry).offset))
+    }
+
+    /// The entry at a place among them.
+    pub(crate) fn get(&self, at: u32) -> Result<Option<OffsetEntry>, StorageError> {
+        Ok(self.entries.get(at)?.map(|entry| self.decode(&entry)))
     }
 
     /// Adds an entry; the caller keeps them ascending.

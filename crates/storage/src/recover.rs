@@ -13,9 +13,9 @@ use bytes::Bytes;
 use ottla_wire::{Offset, Timestamp};
 
 use crate::config::LogConfig;
-use crate::directory::Home;
 use crate::epochs::Epochs;
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::markers;
 use crate::names::{FileKind, file_name};
 use crate::producers::Producers;
@@ -287,13 +287,13 @@ fn read_again(
 /// what makes them last.
 fn settle(recovery: &Recovery<'_>, segment: &Segment, now: bool) -> Result<(), StorageError> {
     segment.finish()?;
-    segment.offsets.file().distrust();
-    segment.times.file().distrust();
+    segment.offsets.file().distrust()?;
+    segment.times.file().distrust()?;
     if segment.aborted.distrust()? || now {
         // The next recovery may believe these files, and must not find older ones.
         segment.sync_indexes()?;
         let path = recovery.home.path();
-        recovery.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))?;
+        recovery.home.directory.sync_dir(&path)?;
     }
     Ok(())
 }

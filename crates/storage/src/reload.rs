@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_wire::{Offset, Timestamp};
 
-use crate::directory::Home;
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::markers;
 use crate::names::{FileKind, file_name};
 use crate::producer_snapshot;

@@ -7,15 +7,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use ottla_env::{File, Open};
+use ottla_env::File;
 use ottla_records::batch::BatchHeader;
 use ottla_wire::{Offset, Timestamp};
 
 use crate::config::LogConfig;
-use crate::directory::{Home, LazyFile};
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::names::{DELETED, FileKind, file_name};
 use crate::offset_index::{OffsetEntry, OffsetIndex};
+use crate::open_files::{Change, LazyFile};
 use crate::scan::{CHUNK_SMALL, Placed, Scan, ScanError};
 use crate::time_index::{TimeEntry, TimeIndex};
 use crate::transaction_index::TransactionIndex;
@@ -75,7 +76,17 @@ impl Segment {
     }
 
     pub(crate) fn file(&self) -> Result<Arc<File>, StorageError> {
-        self.file.open(&self.home, self.base, FileKind::Log, Open::Create)
+        self.file.open(&self.home, self.base, FileKind::Log)
+    }
+
+    /// The file for who writes to it or cuts it.
+    pub(crate) fn change(&self) -> Result<Change<'_>, StorageError> {
+        self.file.change(&self.home, self.base, FileKind::Log)
+    }
+
+    /// Whether an append finds its file open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_open()
     }
 
     pub(crate) fn io(&self, what: &'static str) -> impl FnOnce(std::io::Error) -> StorageError {
@@ -188,12 +199,12 @@ impl Segment {
         self.times.truncate_to(offset)?;
         self.aborted.truncate_to(offset)?;
         self.set_size(size);
-        self.file()?.set_len(size).map_err(self.io("cut"))
+        self.change()?.set_len(size).map_err(self.io("cut"))
     }
 
     /// Makes the batches last, and what an append writes to no other place.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        self.file()?.sync().map_err(self.io("sync"))?;
+        self.file.sync().map_err(self.io("sync"))?;
         self.aborted.sync()
     }
 
@@ -234,11 +245,6 @@ impl Segment {
         self.offsets.file().close_idle();
         self.times.file().close_idle();
         self.aborted.close_idle();
-    }
-
-    #[cfg(test)]
-    pub(crate) fn has_open_file(&self) -> bool {
-        self.file.is_open() || self.offsets.file().is_open() || self.times.file().is_open()
     }
 
     /// Renames the files to what waits for removal; answers the new names.

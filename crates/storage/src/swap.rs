@@ -6,8 +6,8 @@
 use ottla_env::Open;
 use ottla_wire::Offset;
 
-use crate::directory::Home;
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::names::{CLEANED, DELETED, FileKind, SWAP, parse_file};
 use crate::scan::{CHUNK_SMALL, Scan};
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use ottla_wire::{Offset, Timestamp};
 
-use crate::directory::Home;
 use crate::entries::EntryFile;
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::names::FileKind;
 use crate::offset_index::relative;
 

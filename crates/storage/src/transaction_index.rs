@@ -6,14 +6,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ottla_env::Open;
 use ottla_wire::{Offset, ProducerId};
 
-use crate::changes::Changes;
-use crate::directory::{Home, LazyFile};
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::log::lock;
 use crate::names::{FileKind, file_name};
+use crate::open_files::{Change, LazyFile};
 
 const ENTRY_BYTES: usize = 34;
 const VERSION: i16 = 0;
@@ -48,7 +47,6 @@ pub(crate) struct TransactionIndex {
 struct State {
     /// `None` until the file was read.
     entries: Option<Vec<AbortedTransaction>>,
-    changes: Changes,
     /// The entries stay in memory: the file's name may stand for another one by now.
     pinned: bool,
 }
@@ -74,15 +72,13 @@ impl TransactionIndex {
         let _changing = lock(&self.changing);
         let position = self.read(&mut self.state())?.len() * ENTRY_BYTES;
         let path = self.home.of(self.base, FileKind::TransactionIndex);
-        let file =
-            self.file.open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?;
+        let file = self.change()?;
         self.home.directory.with_reserve(|| {
             let written = file.write_all_at(&encode(&entry), position as u64);
             written.map_err(StorageError::io("write to", &path))
         })?;
-        let mut state = self.state();
-        state.changes.note();
-        self.read(&mut state)?.push(entry);
+        drop(file);
+        self.read(&mut self.state())?.push(entry);
         Ok(())
     }
 
@@ -116,12 +112,10 @@ impl TransactionIndex {
             return Ok(());
         }
         entries.truncate(keep);
-        state.changes.note();
         drop(state);
         let path = self.home.of(self.base, FileKind::TransactionIndex);
-        let file =
-            self.file.open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?;
-        file.set_len((keep * ENTRY_BYTES) as u64)
+        self.change()?
+            .set_len((keep * ENTRY_BYTES) as u64)
             .map_err(StorageError::io("set the length of", &path))
     }
 
@@ -130,7 +124,7 @@ impl TransactionIndex {
         let _one = lock(&self.syncing);
         let _changing = lock(&self.changing);
         let mut state = self.state();
-        self.file.close();
+        self.file.forget();
         self.home.remove(&file_name(self.base, FileKind::TransactionIndex))?;
         *state = State { entries: Some(Vec::new()), ..State::default() };
         Ok(())
@@ -139,42 +133,27 @@ impl TransactionIndex {
     /// Notes that another process wrote the file and nobody knows whether it was synced; answers
     /// whether this one changed it.
     pub(crate) fn distrust(&self) -> Result<bool, StorageError> {
-        let mut state = self.state();
-        let changed = state.changes.is_unsynced();
-        if !self.read(&mut state)?.is_empty() {
-            state.changes.note();
+        let changed = self.file.is_unsynced();
+        if !self.read(&mut self.state())?.is_empty() {
+            self.change()?;
         }
         Ok(changed)
     }
 
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let _one = lock(&self.syncing);
-        // What is written from here on is for the next one.
-        let made = {
-            let _changing = lock(&self.changing);
-            let state = self.state();
-            if !state.changes.is_unsynced() {
-                return Ok(());
-            }
-            state.changes.made()
-        };
-        let path = self.home.of(self.base, FileKind::TransactionIndex);
-        self.file
-            .open(&self.home, self.base, FileKind::TransactionIndex, Open::Create)?
-            .sync()
-            .map_err(StorageError::io("sync", &path))?;
-        self.state().changes.synced(made);
-        Ok(())
+        let path = || self.home.of(self.base, FileKind::TransactionIndex);
+        self.file.sync().map_err(|error| StorageError::io("sync", &path())(error))
     }
 
     /// Whether a sync would find anything to do.
     pub(crate) fn is_unsynced(&self) -> bool {
-        self.state().changes.is_unsynced()
+        self.file.is_unsynced()
     }
 
     pub(crate) fn close_idle(&self) {
         let mut state = self.state();
-        if !state.changes.is_unsynced() && !state.pinned {
+        if !self.file.is_unsynced() && !state.pinned {
             self.file.close();
             state.entries = None;
         }
@@ -189,6 +168,10 @@ impl TransactionIndex {
         }
         state.pinned = true;
         Ok(())
+    }
+
+    fn change(&self) -> Result<Change<'_>, StorageError> {
+        self.file.change(&self.home, self.base, FileKind::TransactionIndex)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -135,7 +135,7 @@ impl Log {
     /// Segments and snapshots that were dropped must not come back behind what is appended now.
     fn sync_cut(&self) -> Result<(), StorageError> {
         let path = self.home.path();
-        self.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))
+        self.home.directory.sync_dir(&path)
     }
 
     /// Brings everything that was derived from the batches down to `end`.

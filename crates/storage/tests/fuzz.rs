@@ -305,6 +305,7 @@ fn clean_dirs(env: &Env) -> LogDirs {
         paths: vec!["/logs".into()],
         metadata_path: "/logs".into(),
         node_id: BrokerId(1),
+        connections_max: usize::MAX,
     };
     let dirs = LogDirs::open(env, &opening).unwrap();
     let config = Arc::new(LogConfig {

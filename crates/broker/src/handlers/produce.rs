@@ -1,6 +1,8 @@
 //! Produce (0), v3-13: appends batches and acknowledges them.
 //! v5 log start offset; v7 zstd; v8 record errors (KIP-467); v9 flexible; v10 the new leader in
-//! the answer (KIP-951); v13 topic ids. acks=0 has no answer: a failure closes the connection, so
+//! the answer (KIP-951); v13 topic ids. A disk that does not take the records, or sync them where
+//! `flush.messages` asks for it, ends the wait with REQUEST_TIMED_OUT at the request's timeout, but
+//! not before it counts as hanging; Kafka waits for ever. acks=0 has no answer: a failure closes the connection, so
 //! that the client learns of it. acks=all waits for the high watermark, or ends with
 //! REQUEST_TIMED_OUT while the records stay where they are. A batch that begins a transaction in a
 //! partition waits for its coordinator: before v12 the partition must have been added, from v12 on
@@ -12,11 +14,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ottla_env::Env;
+use ottla_env::{Env, Instant};
 use ottla_net::{CloseReason, Wait};
 use ottla_records::BatchHeader;
 use ottla_security::{Operation, Resource};
-use ottla_storage::{Appended, StorageError};
+use ottla_storage::{Appended, HANGS_AFTER, StorageError};
 use ottla_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_wire::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
@@ -67,7 +69,9 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
         Some(id) if refusal.is_none() => enter(&ctx, &request, id).await,
         _ => Entries::new(),
     };
-    let leave = Leave { refusal, entries };
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let patience = timeout.max(HANGS_AFTER);
+    let leave = Leave { refusal, entries, deadline: ctx.rooms.env.monotonic() + patience };
     // Kafka says nothing of a topic without partitions.
     let topics = request.topic_data.iter().filter(|topic| !topic.partition_data.is_empty());
     let mut responses = Vec::new();
@@ -77,10 +81,9 @@ pub(crate) async fn handle(ctx: Ctx, request: ProduceRequest) -> Answer<ProduceR
     let mut response = ProduceResponse { responses, ..Default::default() };
     name_leaders(&ctx, &mut response);
     let acks = request.acks;
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     drop(request); // lets the frame go
     if acks == 0 {
-        return without_answer(&ctx, &response, pending).await;
+        return without_answer(&ctx, &response, pending, patience).await;
     }
     let by_all = acks == ACKS_ALL;
     pending.retain(|append| append.is_due(by_all));
@@ -96,6 +99,8 @@ struct Leave {
     refusal: Option<ErrorCode>,
     /// What its transaction may write to.
     entries: Entries,
+    /// Until when it may wait for a disk that is slower than its clients, or hangs.
+    deadline: Instant,
 }
 
 /// Finds out which of the batches that are part of a transaction may be appended.
@@ -156,7 +161,7 @@ async fn append_topic(
         let result = match (leave.refusal, &found) {
             (Some(code), _) => Err(Refusal::from(code)),
             (None, Err(code)) => Err(Refusal::from(*code)),
-            (None, Ok(id)) => append(ctx, request.acks, *id, data, &leave.entries).await,
+            (None, Ok(id)) => append(ctx, request.acks, *id, data, &leave).await,
         };
         partition_responses.push(match result {
             Ok((partition, appended)) => {
@@ -194,7 +199,7 @@ async fn append(
     acks: i16,
     topic: TopicId,
     data: &PartitionProduceData,
-    entries: &Entries,
+    leave: &Leave,
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
     let partition = ctx.rooms.partitions.find(topic, data.index)?;
     let records = match &data.records {
@@ -209,7 +214,7 @@ async fn append(
     if !matches!(acks, ACKS_ALL..=1) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
-    let entering = match entries.get(&(topic, data.index)) {
+    let entering = match leave.entries.get(&(topic, data.index)) {
         None => None,
         Some(Ok(entering)) => Some(entering),
         Some(Err(code)) => {
@@ -218,10 +223,15 @@ async fn append(
         }
     };
     // When the disk is slower than its clients, this one waits, and its next request behind it.
-    let admitted = partition.log().admit(records.len() as u64).await;
+    let (env, log) = (&ctx.rooms.env, partition.log());
+    let admitted = log.admit(records.len() as u64);
+    let Ok(admitted) = env.timeout(leave.deadline - env.monotonic(), admitted).await else {
+        let message = "the disk of this partition's log did not take it in time".to_owned();
+        return Err(Refusal { message, ..ErrorCode::REQUEST_TIMED_OUT.into() });
+    };
     let append = || partition.append(records, ctx.now(), acks == ACKS_ALL, entering);
     let appended = match records.len() >= LONG_BYTES {
-        true => ctx.rooms.env.long(append),
+        true => env.long(append),
         false => append(),
     }?;
     drop(admitted);
@@ -294,11 +304,16 @@ async fn without_answer(
     ctx: &Ctx,
     response: &ProduceResponse,
     pending: Vec<Pending>,
+    patience: Duration,
 ) -> Answer<ProduceResponse> {
+    let env = &ctx.rooms.env;
     for append in pending.iter().filter(|append| append.sync_due) {
-        if let Err(error) = append.partition.synced(&ctx.rooms.env, append.end).await {
-            return Answer::Close(CloseReason(format!("a write with acks=0 failed: {error}")));
-        }
+        let why = match env.timeout(patience, append.partition.synced(env, append.end)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the disk did not sync it in time".to_owned(),
+        };
+        return Answer::Close(CloseReason(format!("a write with acks=0 failed: {why}")));
     }
     let failure = response
         .responses
@@ -325,11 +340,21 @@ async fn acknowledge(
 ) -> ProduceResponse {
     let env = &ctx.rooms.env;
     let deadline = env.monotonic() + timeout;
-    for (at, why) in sync(env, &mut pending).await {
+    let mut failed = Vec::new();
+    // A disk that hangs ends no sync: the client hears that it was not in time.
+    let patience = timeout.max(HANGS_AFTER);
+    let in_time = env.timeout(patience, sync(env, &mut pending, &mut failed)).await.is_ok();
+    failed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    for (at, why) in failed {
         let (topic, partition) = (&pending[at].partition.topic, pending[at].partition.index);
         tracing::error!(%topic, %partition, error = %why, "sync failed");
         fail(&mut response, pending[at].at, ErrorCode::KAFKA_STORAGE_ERROR);
         drop(pending.swap_remove(at));
+    }
+    if !in_time {
+        for append in pending.extract_if(.., |append| append.sync_due) {
+            fail(&mut response, append.at, ErrorCode::REQUEST_TIMED_OUT);
+        }
     }
     loop {
         let wait = Wait::new(0);
@@ -360,21 +385,22 @@ async fn acknowledge(
     response
 }
 
-/// Syncs what `flush.messages` asks for, all logs at a time. Gives what failed, the last first.
-async fn sync(env: &Env, pending: &mut [Pending]) -> Vec<(usize, StorageError)> {
-    let due = pending.iter_mut().enumerate().filter(|(_, append)| append.sync_due);
+/// Syncs what `flush.messages` asks for, all logs at a time; what was not is still due.
+async fn sync(env: &Env, pending: &mut [Pending], failed: &mut Vec<(usize, StorageError)>) {
+    let due = pending.iter().enumerate().filter(|(_, append)| append.sync_due);
     let mut syncs: Vec<_> = due
         .map(|(at, append)| {
-            append.sync_due = false;
             let (partition, end) = (Arc::clone(&append.partition), append.end);
             (at, Box::pin(async move { partition.synced(env, end).await }))
         })
         .collect();
-    let mut failed = Vec::new();
     poll_fn(|cx| {
         syncs.retain_mut(|(at, sync)| match sync.as_mut().poll(cx) {
             Poll::Pending => true,
-            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Ok(())) => {
+                pending[*at].sync_due = false;
+                false
+            }
             Poll::Ready(Err(error)) => {
                 failed.push((*at, error));
                 false
@@ -383,8 +409,6 @@ async fn sync(env: &Env, pending: &mut [Pending]) -> Vec<(usize, StorageError)> 
         if syncs.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    failed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    failed
 }
 
 fn fail(response: &mut ProduceResponse, (topic, partition): (usize, usize), why: ErrorCode) {

@@ -513,6 +513,7 @@ fn start(
         paths: vec![PathBuf::from(LOG_DIR)],
         metadata_path: PathBuf::from(LOG_DIR),
         node_id: ME,
+        connections_max: usize::MAX,
     };
     let dirs = LogDirs::open(env, &opening).unwrap();
     let now = Timestamp(env.now_ms());

@@ -113,6 +113,10 @@ pub(crate) fn space(path: &Path) -> io::Result<Space> {
     Ok(Space { total_bytes: bytes(space.f_blocks), usable_bytes: bytes(space.f_bavail) })
 }
 
+pub(crate) fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 pub(crate) fn read_at(file: &File, buf: &mut [u8], position: u64) -> io::Result<usize> {
     uninterrupted(|| file.read_at(buf, position))
 }

@@ -14,8 +14,8 @@ use ottla_wire::{Offset, Timestamp};
 
 use super::{CleanError, Fault};
 use crate::config::LogConfig;
-use crate::directory::Home;
 use crate::error::StorageError;
+use crate::home::Home;
 use crate::names::{CLEANED, FileKind, file_name};
 use crate::offset_index::{self, OffsetEntry};
 use crate::time_index::{self, TimeEntry};

@@ -106,6 +106,6 @@ impl Log {
 
     fn sync_folder(&self) -> Result<(), StorageError> {
         let path = self.home.path();
-        self.home.disk().sync_dir(&path).map_err(StorageError::io("sync", &path))
+        self.home.directory.sync_dir(&path)
     }
 }

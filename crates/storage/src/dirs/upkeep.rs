@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ottla_wire::{Offset, PartitionIndex, Timestamp};
 
@@ -35,6 +36,31 @@ impl LogDirs {
             let _ = self.write_recovery_points_of(dir);
         }
         any
+    }
+
+    /// Makes room for other files in a directory that lacks it: syncs logs, those first that were
+    /// written to first, and closes their files. Several at a time, since a journaling file system
+    /// commits them together: 1,000 small files took 4.6 s one after the other, and 0.2 s on
+    /// eight threads.
+    pub async fn close_crowd(self: &Arc<Self>, directory: &Arc<Directory>) {
+        let files = &directory.files;
+        files.close_clean(files.max() / 4, files.max());
+        if !files.is_roomy() && directory.failure().is_none() {
+            let (logs, next) = (Arc::new(directory.unsynced_logs_by_age()), Arc::default());
+            let tasks = self.env.tasks();
+            for _ in 0..CLOSERS {
+                let (logs, next) = (Arc::clone(&logs), Arc::clone(&next));
+                let (env, directory) = (self.env.clone(), Arc::clone(directory));
+                tasks.spawn("close files", async move {
+                    env.blocking(move || close_some(&directory, &logs, &next)).await;
+                });
+            }
+            tasks.join_all().await;
+            let rest = Arc::clone(directory);
+            // An error has taken the directory offline.
+            let _ = self.env.blocking(move || rest.close_changed_files()).await;
+        }
+        files.settle();
     }
 
     /// Closes the files of logs that have nothing to sync, every minute: they open again when
@@ -176,6 +202,20 @@ impl LogDirs {
         offsets
     }
 }
+
+/// Syncs logs and closes their files, until there is room or nothing is left to sync.
+fn close_some(directory: &Directory, logs: &[Arc<Log>], next: &AtomicUsize) {
+    while !directory.files.is_roomy() {
+        let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+        if log.sync().is_err() {
+            return;
+        }
+        log.close_idle_files();
+    }
+}
+
+/// So many logs are synced at a time to close their files.
+const CLOSERS: usize = 8;
 
 fn update(
     directory: &Directory,

@@ -172,6 +172,10 @@ impl SimDisk for WatchedDisk {
     fn space(&self, path: &Path) -> io::Result<Space> {
         self.disk.space(path)
     }
+
+    fn open_files_max(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl SimFile for WatchedFile {

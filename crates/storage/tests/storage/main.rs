@@ -14,6 +14,7 @@ mod kafka_folder;
 mod lives;
 mod log;
 mod moves;
+mod open_files;
 mod repair;
 mod retention;
 mod start_rules;

@@ -188,6 +188,7 @@ pub(crate) fn dirs_opening(paths: &[&str]) -> DirsOpening {
         paths: paths.iter().map(PathBuf::from).collect(),
         metadata_path: PathBuf::from(paths[0]),
         node_id: BrokerId(1),
+        connections_max: usize::MAX,
     }
 }
 
