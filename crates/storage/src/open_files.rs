@@ -45,6 +45,18 @@ struct Ring {
     hand: usize,
 }
 
+impl Ring {
+    /// Lets one in that was opened. What was closed, or is gone with its log, is put out when it
+    /// has become more than what is open.
+    fn enter(&mut self, opened: &Arc<Opened>, open: usize) {
+        if self.opened.len() > 2 * open + RING_LEAST {
+            let stays = |it: &Weak<Opened>| it.upgrade().is_some_and(|it| !it.leaves_if_closed());
+            self.opened.retain(stays);
+        }
+        self.opened.push(Arc::downgrade(opened));
+    }
+}
+
 /// Room for the files of an append that is about to come.
 #[derive(Debug)]
 pub(crate) struct Promise(Arc<OpenFiles>);
@@ -226,6 +238,8 @@ struct State {
     is_pinned: bool,
     /// Whether somebody asked for it since the hand last came by.
     was_used: bool,
+    /// Whether it is in the ring.
+    is_listed: bool,
 }
 
 impl State {
@@ -246,7 +260,16 @@ impl Opened {
         {
             return Look::InUse;
         }
+        state.is_listed = false;
         state.file.take().map_or(Look::Closed, Look::Taken)
+    }
+
+    /// Whether it is closed, and then leaves the ring.
+    fn leaves_if_closed(&self) -> bool {
+        let Ok(mut state) = self.0.try_lock() else { return false };
+        let leaves = state.file.is_none();
+        state.is_listed &= !leaves;
+        leaves
     }
 
     fn may_be_closed_after_a_sync(&self) -> bool {
@@ -360,7 +383,9 @@ impl LazyFile {
             .with_reserve(|| home.on(&name, "open", |path| home.disk().open(path, Open::Create)))?;
         let place = Place::take(files, directory.on_fault());
         let file = file.owned_by(Arc::new(move |error: &io::Error| (place.on_fault)(error)));
-        lock(&files.ring).opened.push(Arc::downgrade(self.opened()));
+        if !std::mem::replace(&mut state.is_listed, true) {
+            lock(&files.ring).enter(self.opened(), files.open());
+        }
         Ok(Arc::clone(state.file.insert(Arc::new(file))))
     }
 
@@ -388,7 +413,8 @@ impl LazyFile {
     /// Closes a file that is about to be removed.
     pub(crate) fn forget(&self) {
         if let Some(opened) = self.0.get() {
-            *lock(&opened.0) = State::default();
+            let mut state = lock(&opened.0);
+            *state = State { is_listed: state.is_listed, ..State::default() };
         }
     }
 
@@ -409,7 +435,25 @@ const FILES_OF_APPEND: usize = 4;
 const LOOKS: usize = 256;
 /// Who cannot wait syncs so many files himself when there is nothing else to close.
 const SYNCED_AT_ONCE: usize = 8;
+/// The ring is not looked through for so few.
+const RING_LEAST: usize = 64;
 /// With fewer a log could not be read.
 const MAX_LEAST: usize = 32;
 /// As good as no bound, without the risk of going beyond a number's end.
 const UNBOUND: usize = usize::MAX / 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_closed_or_is_gone_leaves_the_ring() {
+        let mut ring = Ring::default();
+        let closed = Arc::new(Opened::default());
+        for _ in 0..1_000 {
+            ring.enter(&Arc::new(Opened::default()), 0);
+            ring.enter(&closed, 0);
+        }
+        assert!(ring.opened.len() <= RING_LEAST + 2);
+    }
+}

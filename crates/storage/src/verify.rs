@@ -79,12 +79,21 @@ pub(crate) enum Remedy {
     Cut { at: u64, behind: Vec<PathBuf> },
 }
 
-/// Verifies the log directory `dir`. `next` hears the name of each partition before it is read.
+/// Verifies the log directory `dir`, or the directory of one partition in it. `next` hears the name of each partition before it is read.
 /// An error is that of listing `dir`; every other one is a finding.
 pub fn verify(disk: &Disk, dir: &Path, next: &mut dyn FnMut(&str)) -> std::io::Result<Verified> {
     let ids = BTreeMap::new();
     let mut verifier = Verifier::new(disk, &ids);
     let listed = disk.list(dir)?;
+    if let Some((above, name)) = partition_in(disk, dir, &listed) {
+        // For the log's start and the mark of a clean stop; what else is above was not asked for.
+        let beside = disk.list(above).unwrap_or_default();
+        verifier.files_of(above, &beside);
+        (verifier.found, verifier.remedies) = Default::default();
+        next(name);
+        verifier.partition(above, name);
+        return Ok(verifier.found);
+    }
     let checkpoints = verifier.files_of(dir, &listed);
     let mut ends = Ends::new();
     for name in verifier.partitions_of(dir, &listed) {
@@ -94,6 +103,20 @@ pub fn verify(disk: &Disk, dir: &Path, next: &mut dyn FnMut(&str)) -> std::io::R
     }
     verifier.compare(dir, &checkpoints, &ends);
     Ok(verifier.found)
+}
+
+/// The log directory and the name, where `dir` is the directory of a partition.
+fn partition_in<'a>(
+    disk: &Disk,
+    dir: &'a Path,
+    listed: &[DirEntry],
+) -> Option<(&'a Path, &'a str)> {
+    let (above, name) = (dir.parent()?, dir.file_name()?.to_str()?);
+    let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+    let is_formatted = |dir: &Path| disk.exists(&dir.join(meta_properties::FILE));
+    let has_segment = listed.iter().any(|entry| !entry.is_dir && entry.name.ends_with(".log"));
+    let is_one = parse_dir(name).is_some() && has_segment && !is_formatted(dir);
+    (is_one && is_formatted(above)).then_some((above, name))
 }
 
 /// One run.

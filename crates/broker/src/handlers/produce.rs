@@ -161,7 +161,7 @@ async fn append_topic(
         let result = match (leave.refusal, &found) {
             (Some(code), _) => Err(Refusal::from(code)),
             (None, Err(code)) => Err(Refusal::from(*code)),
-            (None, Ok(id)) => append(ctx, request.acks, *id, data, &leave).await,
+            (None, Ok(id)) => append(ctx, request.acks, *id, data, leave).await,
         };
         partition_responses.push(match result {
             Ok((partition, appended)) => {

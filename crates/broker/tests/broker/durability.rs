@@ -1,5 +1,7 @@
 //! What is there again after a kill, and what readers may see before the disk has it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ottla_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use ottla_wire::messages::produce_request::PartitionProduceData;
@@ -111,6 +113,21 @@ fn readers_never_see_what_a_power_cut_could_take_back() {
     let partition = &seen.responses[0].partitions[0];
     assert!(partition.error_code != ErrorCode::NONE || partition.high_watermark == Offset(0));
     house.world.disk(crate::support::NODE).repair();
+}
+
+#[test]
+fn a_disk_that_hangs_ends_no_request_later_than_its_timeout() {
+    let mut house = House::new();
+    house.topic("t", 1, &[("flush.messages", "1")]);
+    assert_eq!(put(&house, -1, "before").error_code, ErrorCode::NONE);
+    let disk = house.world.disk(crate::support::NODE);
+    disk.hang_for(Duration::from_secs(90));
+    for acks in [-1, 1] {
+        assert_eq!(put(&house, acks, "hangs").error_code, ErrorCode::REQUEST_TIMED_OUT);
+    }
+    disk.repair();
+    let comes_back = || put(&house, -1, "after").error_code == ErrorCode::NONE;
+    assert!((0..5).any(|_| comes_back()));
 }
 
 #[test]

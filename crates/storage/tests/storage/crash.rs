@@ -151,6 +151,40 @@ fn records_that_come_back_below_a_lost_start_have_their_epoch() {
     assert_eq!(told(&log), [(2, 0), (3, 1), (5, 3)]);
 }
 
+/// Leader epochs are found by halving: a log that begins long before its epochs do is not read.
+#[test]
+fn a_start_that_lost_epochs_does_not_read_the_log_for_them() {
+    let config = LogConfig { index_interval_bytes: 4_096, ..LogConfig::default() };
+    let config = LogConfig { segment_index_bytes: 4_096, segment_bytes: 400_000, ..config };
+    let world = World::new(1);
+    let env = world.node(1);
+    format(env.disk(), "/logs", 7);
+    let dirs = start(&env, &["/logs"], &config);
+    let log = dirs.create(topic(1), "orders", P0, None, Arc::new(config.clone()), NOW).unwrap();
+    let big = "x".repeat(1_000);
+    let mut expected = Vec::new();
+    for (epoch, times) in [(2, 300), (3, 1), (5, 900), (6, 1_100), (9, 700)] {
+        expected.push((epoch, log.end().0));
+        let lead = Origin::Leader { epoch: LeaderEpoch(epoch), now: NOW };
+        for _ in 0..times {
+            log.append(&batch(None, false, &[&big]), lead).unwrap();
+        }
+    }
+    log.set_high_watermark(log.end());
+    log.sync().unwrap();
+    dirs.write_recovery_points();
+    log.delete_records(log.end()).unwrap();
+    world.kill(1);
+    let before = world.disk(1).calls();
+    let dirs = start(&world.boot(1), &["/logs"], &config);
+    let calls = world.disk(1).calls() - before;
+    let log = dirs.get(topic(1), P0).unwrap();
+    let told = log.epoch_entries();
+    let told: Vec<_> = told.iter().map(|entry| (entry.epoch.0, entry.start.0)).collect();
+    assert_eq!((log.start(), told), (Offset(0), expected));
+    assert!(calls < 500, "{calls} calls for 3 MB");
+}
+
 /// A life of a log and what it must still know.
 struct Life {
     world: World,

@@ -9,6 +9,7 @@ mod crash;
 mod dirs;
 mod full;
 mod group_commit;
+mod hang;
 mod kafka_cleaner;
 mod kafka_folder;
 mod lives;

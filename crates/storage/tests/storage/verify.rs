@@ -41,6 +41,20 @@ fn nothing_is_wrong_with_a_folder_of_apache_kafkas() {
 }
 
 #[test]
+fn the_folder_of_one_partition_is_verified_alone() {
+    with_folder(|disk, folder| {
+        let one = folder.join("sample-rolled-0");
+        let whole = verified(disk, &one);
+        assert_eq!((whole.partitions, whole.findings.as_slice()), (1, [].as_slice()));
+        assert!(whole.batches > 0 && whole.bytes < 2_933_201);
+        change(disk, &folder.join("sample-txn-0/00000000000000000000.log"), |it| it[100] ^= 1);
+        change(disk, &folder.join("recovery-point-offset-checkpoint"), |it| it.clear());
+        assert_eq!(verified(disk, &one).findings, []);
+        assert_eq!(verified(disk, &folder.join("sample-txn-0")).findings[0].position, Some(72));
+    });
+}
+
+#[test]
 fn the_first_wrong_byte_is_named() {
     type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
     use Gravity::{Derived, Note, Records};
