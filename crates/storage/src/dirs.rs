@@ -255,9 +255,9 @@ impl LogDirs {
     }
 }
 
-/// How many files the logs of one directory may have open: one of two that the process may have,
-/// less a few, is for sockets, or as many as clients may open of them. Each directory has a share of
-/// its own, so that one whose disk hangs holds nobody up but its own.
+/// How many files the logs of one directory may have open: half of what the process may have, or
+/// less where clients may open fewer, is for sockets. Each directory has a share of its own, so
+/// that one whose disk hangs holds nobody up but its own.
 fn files_of_directory(env: &Env, opening: &DirsOpening) -> Option<usize> {
     let max = usize::try_from(env.disk().open_files_max()?).unwrap_or(usize::MAX);
     let sockets = opening.connections_max.min(max / 2);

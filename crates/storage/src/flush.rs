@@ -185,7 +185,10 @@ impl Log {
     fn sync_names(&self) -> Result<(), StorageError> {
         let disk = self.home.disk();
         let directory = &self.home.directory;
-        while let Some(name) = lock(&self.unsynced_files).pop() {
+        loop {
+            // Not in the loop's head, which would keep the lock.
+            let name = lock(&self.unsynced_files).pop();
+            let Some(name) = name else { break };
             let path = self.home.file(&name);
             let opened = directory.with_share(None, || {
                 disk.open(&path, Open::ReadWrite).map_err(StorageError::io("open", &path))

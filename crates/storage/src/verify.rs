@@ -79,8 +79,9 @@ pub(crate) enum Remedy {
     Cut { at: u64, behind: Vec<PathBuf> },
 }
 
-/// Verifies the log directory `dir`, or the directory of one partition in it. `next` hears the name of each partition before it is read.
-/// An error is that of listing `dir`; every other one is a finding.
+/// Verifies the log directory `dir`, or the directory of one partition in it. `next` hears the name
+/// of each partition before it is read. An error is that of listing `dir`; every other one is a
+/// finding.
 pub fn verify(disk: &Disk, dir: &Path, next: &mut dyn FnMut(&str)) -> std::io::Result<Verified> {
     let ids = BTreeMap::new();
     let mut verifier = Verifier::new(disk, &ids);

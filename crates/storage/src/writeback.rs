@@ -176,8 +176,8 @@ impl Directory {
         }
     }
 
-    /// Syncs closed segments, what `flush.ms` asks for, and the largest logs when there are too many
-    /// unsynced bytes. Answers whether anything was synced.
+    /// Syncs closed segments, what `flush.ms` asks for, and the largest logs when there are too
+    /// many unsynced bytes. Answers whether anything was synced.
     pub(crate) fn sync_due(&self, now: Timestamp) -> Result<bool, StorageError> {
         let mut logs = self.unsynced.logs();
         let mut any = false;

@@ -2,10 +2,10 @@
 //! v5 log start offset; v7 zstd; v8 record errors (KIP-467); v9 flexible; v10 the new leader in
 //! the answer (KIP-951); v13 topic ids. A disk that does not take the records, or sync them where
 //! `flush.messages` asks for it, ends the wait with REQUEST_TIMED_OUT at the request's timeout, but
-//! not before it counts as hanging; Kafka waits for ever. acks=0 has no answer: a failure closes the connection, so
-//! that the client learns of it. acks=all waits for the high watermark, or ends with
-//! REQUEST_TIMED_OUT while the records stay where they are. A batch that begins a transaction in a
-//! partition waits for its coordinator: before v12 the partition must have been added, from v12 on
+//! not before it counts as hanging; Kafka waits for ever. acks=0 has no answer: a failure closes
+//! the connection, so that the client learns of it. acks=all waits for the high watermark, or ends
+//! with REQUEST_TIMED_OUT while the records stay where they are. A batch that begins a transaction
+//! in a partition waits for its coordinator: before v12 the partition must have been added, from v12 on
 //! it is added by this (KIP-890). Not served: nothing.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,8 @@ use crate::failure::Failure;
 
 pub(super) const HELP: &str = "\
     verify reads every batch of every log in the folders, and compares indexes, snapshots and\n\
-    checkpoints with them. A folder may be that of one partition. Changes nothing. The exit code is 1 when something is wrong.";
+    checkpoints with them. A folder may be that of one partition. Changes nothing. The exit code\n\
+    is 1 when something is wrong.";
 
 pub(super) fn run(context: &mut Context, words: &[String]) -> Result<(), Failure> {
     let (options, folders): (Vec<&String>, Vec<&String>) =

@@ -3,11 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_sim::World;
+use ottla_sim::{Broken, Fault, World};
 use ottla_storage::{HANGS_AFTER, LogConfig, StorageError};
 use ottla_wire::{Offset, PartitionIndex};
 
 use crate::support::{NOW, batch, format, lead, start, topic};
+
+#[test]
+fn a_sync_that_cannot_open_what_it_has_to_sync_fails_and_does_not_hang() {
+    World::new(4).run(async |world: World| {
+        let env = world.node(1);
+        format(env.disk(), "/a", 0xaa);
+        let config = LogConfig { segment_index_bytes: 1 << 12, ..LogConfig::default() };
+        let dirs = start(&env, &["/a"], &config);
+        let p0 = PartitionIndex(0);
+        let log = dirs.create(topic(1), "t", p0, None, Arc::new(config), NOW).unwrap();
+        log.append(&batch(None, false, &["one"]), lead()).unwrap();
+        world.disk(1).fail_below("/a", Broken::Writes, Fault::Denied);
+        log.sync().unwrap_err();
+        assert!(log.directory().failure().is_some());
+    });
+}
 
 #[test]
 fn a_disk_that_hangs_is_told_and_one_that_comes_back_goes_on() {
