@@ -204,6 +204,10 @@ impl Segment {
 
     /// Makes the batches last, and what an append writes to no other place.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
+        if self.size() == 0 {
+            // Without its file an empty log would be told to end below its snapshot.
+            self.file()?;
+        }
         self.file.sync().map_err(self.io("sync"))?;
         self.aborted.sync()
     }

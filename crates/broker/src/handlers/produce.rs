@@ -4,9 +4,9 @@
 //! `flush.messages` asks for it, ends the wait with REQUEST_TIMED_OUT at the request's timeout, but
 //! not before it counts as hanging; Kafka waits for ever. acks=0 has no answer: a failure closes
 //! the connection, so that the client learns of it. acks=all waits for the high watermark, or ends
-//! with REQUEST_TIMED_OUT while the records stay where they are. A batch that begins a transaction
-//! in a partition waits for its coordinator: before v12 the partition must have been added, from v12 on
-//! it is added by this (KIP-890). Not served: nothing.
+//! with REQUEST_TIMED_OUT while the records stay where they are. A batch that begins a
+//! transaction in a partition waits for its coordinator: before v12 the partition must have been
+//! added, from v12 on it is added by this (KIP-890). Not served: nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
