@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ottla_env::Instant;
@@ -22,6 +22,8 @@ use crate::log::lock;
 pub(crate) struct Syncs {
     begun: Mutex<(u64, BTreeMap<u64, Instant>)>,
     is_told: AtomicBool,
+    /// How many syncs had ended when it was last looked.
+    ended: AtomicU64,
 }
 
 /// A sync, until it is dropped.
@@ -55,6 +57,11 @@ impl Directory {
 
     /// Says once that the disk hangs, and once that it came back. To be called every second.
     pub fn tell_hang(&self, now: Instant) {
+        let ended = self.flushes();
+        if self.syncs.ended.swap(ended, Ordering::Relaxed) != ended {
+            // What is under way may be the syncs of many logs: a disk that ends one answers.
+            lock(&self.syncs.begun).1.values_mut().for_each(|begun| *begun = now);
+        }
         let time = self.hangs_for(now);
         if self.syncs.is_told.swap(time.is_some(), Ordering::Relaxed) == time.is_some() {
             return;
