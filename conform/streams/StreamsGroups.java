@@ -50,18 +50,30 @@ public final class StreamsGroups extends Story {
     private static final Duration CLOSE = Duration.ofSeconds(30);
     private static final int PARTITIONS = 3;
 
-    private StreamsGroups(String bootstrap) {
-        super(bootstrap, "sg-" + System.currentTimeMillis());
+    private StreamsGroups(String bootstrap, String prefix) {
+        super(bootstrap, prefix);
     }
 
-    public static void main(String[] args) {
-        StreamsGroups suite = new StreamsGroups(args[0]);
+    /** With a prefix this is one instance of `silent`, which is killed. */
+    public static void main(String[] args) throws Exception {
+        if (args.length > 1) {
+            var instance = new StreamsGroups(args[0], args[1]).counter("silent", "second");
+            Thread.currentThread().join();
+            instance.close();
+        }
+        var suite = new StreamsGroups(args[0], "sg-" + System.currentTimeMillis());
         run("tasks", SECONDS_PER_FEATURE, suite::tasks);
         run("internal-topics", SECONDS_PER_FEATURE, suite::internalTopics);
         run("standbys", SECONDS_PER_FEATURE, suite::standbys);
         run("missing-source", SECONDS_PER_FEATURE, suite::missingSource);
         run("partitioned-otherwise", SECONDS_PER_FEATURE, suite::partitionedOtherwise);
         run("shutdown", SECONDS_PER_FEATURE, suite::shutdown);
+        run("silent", SECONDS_PER_FEATURE, suite::silent);
+        run("two-applications", SECONDS_PER_FEATURE, suite::twoApplications);
+        run("topic-grows", SECONDS_PER_FEATURE, suite::topicGrows);
+        run("source-deleted", SECONDS_PER_FEATURE, suite::sourceDeleted);
+        run("other-topology", SECONDS_PER_FEATURE, suite::otherTopology);
+        run("endpoints", SECONDS_PER_FEATURE, suite::endpoints);
         run("described", SECONDS_PER_FEATURE, suite::described);
         run("restart", SECONDS_PER_FEATURE, suite::outliving);
         System.exit(0);
@@ -74,7 +86,11 @@ public final class StreamsGroups extends Story {
 
         Instance(String application, String folder, Topology topology,
                 StreamThreadExceptionResponse onFailure) {
-            streams = new KafkaStreams(topology, config(application, folder));
+            this(topology, config(application, folder), onFailure);
+        }
+
+        Instance(Topology topology, Properties config, StreamThreadExceptionResponse onFailure) {
+            streams = new KafkaStreams(topology, config);
             streams.setUncaughtExceptionHandler(why -> {
                 failure = why;
                 return onFailure;
@@ -343,6 +359,154 @@ public final class StreamsGroups extends Story {
             until("both end", () -> first.streams.state() == KafkaStreams.State.ERROR
                 && second.streams.state() == KafkaStreams.State.ERROR);
         }
+    }
+
+    /** Who is not heard of any more loses its tasks when its session is over. */
+    private void silent() throws Exception {
+        topics("silent");
+        String group = prefix + "-silent";
+        try (var first = counter("silent", "first")) {
+            until("one has all tasks", () -> share(6, first));
+            Process second = new ProcessBuilder("java", "-Xmx128M", "-XX:TieredStopAtLevel=1",
+                "-Djava.io.tmpdir=" + System.getProperty("java.io.tmpdir"),
+                "-cp", System.getProperty("java.class.path"), "StreamsGroups", bootstrap, prefix)
+                .redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+            try {
+                until("two share the tasks", () -> first.active().size() == 3);
+            } finally {
+                second.destroyForcibly().waitFor();
+            }
+            equal("members", described(group).members().size(), 2);
+            until("its tasks move", () -> share(6, first));
+            equal("members", described(group).members().size(), 1);
+            send(prefix + "-silent-from", 1);
+            untilCounted(prefix + "-silent-to", 1);
+        }
+    }
+
+    /** What is done with each record. */
+    private interface Doing {
+        void with(String value);
+    }
+
+    private Instance reader(String application, String folder, String topic, Doing doing) {
+        var builder = new StreamsBuilder();
+        builder.<String, String>stream(topic).foreach((key, value) -> doing.with(value));
+        return new Instance(prefix + "-" + application, folder, builder.build(),
+            StreamThreadExceptionResponse.SHUTDOWN_CLIENT);
+    }
+
+    /** Two applications read the same topic, each for itself. */
+    private void twoApplications() throws Exception {
+        String from = topic("both", PARTITIONS);
+        var one = new java.util.concurrent.atomic.AtomicInteger();
+        var other = new java.util.concurrent.atomic.AtomicInteger();
+        try (var first = reader("one", "first", from, value -> one.incrementAndGet());
+                var second = reader("other", "second", from, value -> other.incrementAndGet())) {
+            until("each has all tasks", () ->
+                first.active().size() == PARTITIONS && second.active().size() == PARTITIONS);
+            send(from, 2);
+            until("each has read all", () -> one.get() == 20 && other.get() == 20);
+        }
+    }
+
+    /** Partitions that a source gets while it is read are read too. */
+    private void topicGrows() throws Exception {
+        String from = topic("grows", PARTITIONS);
+        Set<String> read = java.util.concurrent.ConcurrentHashMap.newKeySet();
+        try (var first = reader("grows", "first", from, read::add);
+                var second = reader("grows", "second", from, read::add)) {
+            until("two share the tasks", () ->
+                first.active().size() + second.active().size() == PARTITIONS
+                    && !first.active().isEmpty() && !second.active().isEmpty());
+            get(admin.createPartitions(Map.of(from,
+                org.apache.kafka.clients.admin.NewPartitions.increaseTo(PARTITIONS + 2))).all());
+            until("they share the new ones too", () -> {
+                Set<String> all = new TreeSet<>(first.active());
+                all.addAll(second.active());
+                return all.size() == PARTITIONS + 2
+                    && first.active().size() + second.active().size() == PARTITIONS + 2;
+            });
+            try (var producer = new KafkaProducer<String, String>(
+                    common(StringSerializer.class, StringDeserializer.class))) {
+                for (int partition = 0; partition < PARTITIONS + 2; partition++) {
+                    get(producer.send(new ProducerRecord<>(from, partition, "k", "p" + partition)));
+                }
+            }
+            until("all are read", () -> read.size() == PARTITIONS + 2);
+        }
+    }
+
+    /** Without its source an application that runs ends, and hears why. */
+    private void sourceDeleted() throws Exception {
+        String from = topic("deleted", PARTITIONS);
+        try (var instance = reader("deleted", "first", from, value -> { })) {
+            until("it has all tasks", () -> instance.active().size() == PARTITIONS);
+            get(admin.deleteTopics(List.of(from)).all());
+            until("the application hears of it", () -> instance.failure != null);
+            equal("failure", cause(instance.failure), "MissingSourceTopicException");
+        }
+    }
+
+    /** Another topology is not taken while the group is there; what runs goes on. */
+    private void otherTopology() throws Exception {
+        topics("update");
+        String from = prefix + "-update-from";
+        try (var first = counter("update", "first")) {
+            until("one has all tasks", () -> share(6, first));
+            var builder = new StreamsBuilder();
+            builder.<String, String>stream(from).foreach((key, value) -> { });
+            builder.<String, String>stream(prefix + "-update-to").foreach((key, value) -> { });
+            try (var second = new Instance(prefix + "-update", "second", builder.build(),
+                    StreamThreadExceptionResponse.SHUTDOWN_CLIENT)) {
+                until("the newcomer hears of it", () -> second.failure != null);
+                equal("failure", cause(second.failure), "StreamsException of InvalidRequestException");
+            }
+            send(from, 1);
+            untilCounted(prefix + "-update-to", 1);
+            equal("tasks", share(6, first), true);
+        }
+    }
+
+    /** Each instance knows where the others can be asked, and for which partitions. */
+    private void endpoints() throws Exception {
+        topics("endpoints");
+        List<Instance> both = new ArrayList<>();
+        try {
+            for (String port : List.of("7001", "7002")) {
+                Properties config = config(prefix + "-endpoints", port);
+                config.put(StreamsConfig.APPLICATION_SERVER_CONFIG, "here.example:" + port);
+                both.add(new Instance(
+                    counting(prefix + "-endpoints-from", prefix + "-endpoints-to"), config,
+                    StreamThreadExceptionResponse.SHUTDOWN_CLIENT));
+            }
+            until("two share the tasks", () -> share(3, both.get(0), both.get(1)));
+            for (Instance instance : both) {
+                until("it knows both", () -> served(instance).size() == 2);
+                until("it knows who has what", () -> served(instance).equals(
+                    Map.of(7001, served(both, 0), 7002, served(both, 1))));
+            }
+        } finally {
+            both.forEach(Instance::close);
+        }
+    }
+
+    /** The partitions of the store's topic that an instance has. */
+    private static Set<Integer> served(List<Instance> instances, int which) {
+        return instances.get(which).active().stream().filter(task -> task.startsWith("1_"))
+            .map(task -> Integer.parseInt(task.substring(2)))
+            .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** By port the partitions of the store's topic, as an instance knows them. */
+    private static Map<Integer, Set<Integer>> served(Instance instance) {
+        Map<Integer, Set<Integer>> found = new TreeMap<>();
+        for (var of : instance.streams.metadataForAllStreamsClients()) {
+            found.put(of.port(), of.topicPartitions().stream()
+                .filter(it -> it.topic().endsWith("-repartition")).map(TopicPartition::partition)
+                .collect(Collectors.toCollection(TreeSet::new)));
+        }
+        return found;
     }
 
     /** The admin client sees the group as it is. */

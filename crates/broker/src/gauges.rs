@@ -182,7 +182,7 @@ fn cleaning(rooms: &Rooms, page: &mut Page) {
 }
 
 async fn groups(rooms: &Rooms, page: &mut Page) {
-    let counts = rooms.groups.group_states().await;
+    let (counts, rebalances) = rooms.groups.group_states().await;
     let of = |kind, state| counts.get(&(kind, state)).copied().unwrap_or(0);
     let of_kind = |kind| -> usize {
         counts.iter().filter(|((it, _), _)| *it == kind).map(|(_, count)| count).sum()
@@ -194,6 +194,9 @@ async fn groups(rooms: &Rooms, page: &mut Page) {
     for protocol in ["classic", "consumer", "share", "streams"] {
         page.put(Metric::GroupsOfProtocol, &[protocol], of_kind(protocol));
     }
+    page.put(Metric::ConsumerRebalances, &[], rebalances.consumers);
+    page.put(Metric::ShareRebalances, &[], rebalances.shares);
+    page.put(Metric::StreamsRebalances, &[], rebalances.streams);
     for (kind, metric, states) in STATES_OF_KINDS {
         for state in *states {
             page.put(*metric, &[state], of(kind, state));

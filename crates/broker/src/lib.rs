@@ -30,6 +30,7 @@ mod dead_letters;
 mod described_groups;
 mod fetch_sessions;
 mod forward;
+pub mod fuzz;
 mod gauges;
 mod handlers;
 mod internal_topics;

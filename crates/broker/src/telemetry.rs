@@ -1,13 +1,15 @@
 //! Metrics that clients push (KIP-714): which client is asked for which, how often, and how much
 //! came.
 //!
-//! The receiver is built in: it opens what is pushed as far as it is compressed, counts it, and
-//! lets it go. Not here: the subscriptions, which are configs of the kind client metrics in the
+//! The receiver is built in: it opens what is pushed, sees that it is metrics (otlp.rs), counts it,
+//! and lets it go. Not here: the subscriptions, which are configs of the kind client metrics in the
 //! image. Must hold: what is kept of clients is bounded and small, and no subscription's expression
 //! is compiled anew for each request.
 
+pub(crate) mod otlp;
+
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::sync::{Mutex, PoisonError};
 
 use ottla_metadata::{Image, ResourceType};
@@ -243,18 +245,17 @@ fn check(
     }
 }
 
-/// How long the payload is when it is opened, and that it can be.
+/// How long the payload is when it is opened, and that it is metrics. Nothing to tell is told too.
 fn opened(push: &Push<'_>) -> Result<u64, ErrorCode> {
-    let length = u64::try_from(push.payload.len()).unwrap_or(u64::MAX);
-    let codec = u8::try_from(push.codec).ok().and_then(Codec::from_id);
-    let Some(codec) = codec.filter(|codec| *codec != Codec::None) else { return Ok(length) };
     if push.payload.is_empty() {
         return Ok(0);
     }
+    let codec = u8::try_from(push.codec).ok().and_then(Codec::from_id).unwrap_or(Codec::None);
     let invalid = |_| ErrorCode::INVALID_RECORD;
     let reader = codec::reader(codec, push.payload).map_err(invalid)?;
+    let length = u64::try_from(push.payload.len()).unwrap_or(u64::MAX);
     let most = length.saturating_mul(INFLATION_MAX);
-    let bytes = std::io::copy(&mut reader.take(most), &mut std::io::sink()).map_err(invalid)?;
+    let bytes = otlp::walk(BufReader::new(reader.take(most))).map_err(invalid)?;
     match bytes < most {
         true => Ok(bytes),
         false => Err(ErrorCode::INVALID_RECORD),

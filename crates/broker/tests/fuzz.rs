@@ -1,4 +1,4 @@
-//! Hostile frames for the whole broker: nothing panics, and every answer is one.
+//! Hostile frames for the whole broker, and hostile metrics: nothing panics, every answer is one.
 //!
 //! `cargo test` runs the same cases each time, `cargo xtask fuzz` those of other seeds, by
 //! OTTLA_FUZZ_SEED.
@@ -25,8 +25,10 @@ const CASES: usize = 20_000;
 /// A broker that has eaten so many frames is replaced, so that what broke it is not far back.
 const FRAMES_MAX: usize = 1_000;
 
-const TARGETS: &[Target] =
-    &[Target { name: "broker_frame", run: eat, seeds: frames, allocation_max: 0 }];
+const TARGETS: &[Target] = &[
+    Target { name: "broker_frame", run: eat, seeds: frames, allocation_max: 0 },
+    ottla_broker::fuzz::METRICS,
+];
 
 thread_local! {
     static HOUSE: RefCell<Option<(House, usize)>> = const { RefCell::new(None) };
@@ -34,7 +36,7 @@ thread_local! {
 
 /// A broker in which random names mean something.
 fn furnished() -> House {
-    let mut house = House::new();
+    let mut house = House::with(&["metric.reporters=ottla.ClientTelemetry"]);
     house.offsets_topic();
     house.topic("topic", 2, &[]);
     house.topic("a", 1, &[("cleanup.policy", "compact")]);

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ottla_env::{Env, Spawner, Tasks};
-use ottla_groups::Groups;
+use ottla_groups::{Groups, Rebalances};
 use ottla_machine::Now;
 use ottla_records::Codec;
 use ottla_share::ShareStates;
@@ -188,21 +188,23 @@ pub type StateCounts = BTreeMap<(&'static str, &'static str), usize>;
 
 impl Coordinator<Groups> {
     /// How many groups of each kind are in which state, by Kafka's names of both, in the shards
-    /// that serve.
-    pub fn group_states(&self) -> Answer<StateCounts> {
+    /// that serve; and how often groups were shared out anew since they do.
+    pub fn group_states(&self) -> Answer<(StateCounts, Rebalances)> {
         let shards = self.shared.shards();
         let counted = shards.iter().map(|shard| {
             let work = Asked::new(
                 (),
                 |groups: &Groups, ()| groups.len(),
                 |(), turn: Result<Turn<'_, Groups>, ErrorCode>| {
-                    let mut counts = StateCounts::new();
+                    let (mut counts, mut rebalances) = Default::default();
                     if let Ok(turn) = turn {
                         turn.look(|groups, soft| {
-                            groups.states(soft).for_each(|it| *counts.entry(it).or_default() += 1);
+                            let states: &mut StateCounts = &mut counts;
+                            groups.states(soft).for_each(|it| *states.entry(it).or_default() += 1);
+                            rebalances = soft.rebalances();
                         });
                     }
-                    counts
+                    (counts, rebalances)
                 },
             );
             match shard.bring(&self.shared, By::Itself, work) {
@@ -213,11 +215,16 @@ impl Coordinator<Groups> {
             }
         });
         Answer::all(counted.collect()).map(|shards| {
-            let mut sum = StateCounts::new();
-            for (state, count) in shards.into_iter().flatten() {
-                *sum.entry(state).or_default() += count;
+            let (mut sum, mut all) = (StateCounts::new(), Rebalances::default());
+            for (counts, some) in shards {
+                for (state, count) in counts {
+                    *sum.entry(state).or_default() += count;
+                }
+                all.consumers += some.consumers;
+                all.shares += some.shares;
+                all.streams += some.streams;
             }
-            sum
+            (sum, all)
         })
     }
 
@@ -276,7 +283,8 @@ impl<M: Hosted> Shared<M> {
     pub(crate) fn shard_of(&self, key: &str) -> Result<Arc<Shard<M>>, ErrorCode> {
         let directory = self.read();
         let partition = directory.partitions.and_then(|count| place::partition_of(key, count));
-        let partition = partition.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        // Where there is no topic yet nobody is the coordinator; who looks for one has it made.
+        let partition = partition.ok_or(ErrorCode::NOT_COORDINATOR)?;
         directory.shards.get(&partition).cloned().ok_or(ErrorCode::NOT_COORDINATOR)
     }
 }

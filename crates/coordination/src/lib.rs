@@ -32,7 +32,7 @@
 //!     let request = HeartbeatRequest { group_id: "payments".into(), ..Default::default() };
 //!     coordinator.heartbeat(caller, 4, request).await
 //! });
-//! assert_eq!(response.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE); // no such topic yet
+//! assert_eq!(response.error_code, ErrorCode::NOT_COORDINATOR); // no such topic yet
 //! ```
 
 mod answer;

@@ -72,6 +72,9 @@ impl Coordinator<Groups> {
     ) -> Answer<Vec<T>> {
         let mut seen = BTreeSet::new();
         let told = ids.into_iter().filter(|id| seen.insert(id.clone())).map(|id| {
+            if id.is_empty() {
+                return Answer::Now((shape.refused)(&id, ErrorCode::INVALID_GROUP_ID));
+            }
             let (shard, by, decide) = (self.shared.shard_of(&id), by.clone(), decide.clone());
             let cost = Groups::cost_of_members;
             self.ask_at(shard, by, id, shape, cost, move |groups, soft, ask, id| {

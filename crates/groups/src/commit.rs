@@ -68,6 +68,7 @@ impl Groups {
                 ..OffsetCommitResponseTopic::default()
             });
         }
+        response.topics.retain(|topic| !topic.partitions.is_empty());
         out.reply(ask.ticket, GroupReply::OffsetCommit(response));
         out.decided(soft)
     }
@@ -243,9 +244,9 @@ impl Groups {
         if request.group_id.is_empty() {
             return refused(ErrorCode::INVALID_GROUP_ID);
         }
-        let Some(group) = self.group(&request.group_id) else {
-            return refused(ErrorCode::GROUP_ID_NOT_FOUND);
-        };
+        // A share group has no such offsets.
+        let group = self.group(&request.group_id).filter(|group| group.kinds.shares.is_none());
+        let Some(group) = group else { return refused(ErrorCode::GROUP_ID_NOT_FOUND) };
         let session = soft.sessions.get(&request.group_id);
         let session = session.filter(|session| session.phase() != Phase::Empty);
         if session.is_some_and(|session| !session.is_of_consumers()) {

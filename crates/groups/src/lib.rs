@@ -74,7 +74,7 @@ pub use ottla_machine::Now;
 pub use records::{GroupRecord, OffsetCommit, RecordError};
 pub use reply::GroupReply;
 pub use share::{Initialize, Places, ShareEntry, ShareSettings, ShareTimes};
-pub use soft::Soft;
+pub use soft::{Rebalances, Soft};
 pub use state::{Groups, Undo};
 pub use streams::{InternalTopic, StreamsAnswer, StreamsEntry, StreamsRules, StreamsSettings};
 

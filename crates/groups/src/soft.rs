@@ -15,9 +15,23 @@ use crate::kinds::Kinds;
 use crate::streams::SoftStreams;
 use crate::{Decided, GroupReply, Groups, Now, Settings, Topics};
 
+/// How often heartbeats have given groups a new epoch since this state was begun: that many times
+/// tasks or partitions were shared out anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rebalances {
+    /// Groups of KIP-848.
+    pub consumers: u64,
+    /// Share groups.
+    pub shares: u64,
+    /// Streams groups.
+    pub streams: u64,
+}
+
 /// The soft state beside one [`Groups`].
 #[derive(Debug, Default)]
 pub struct Soft {
+    /// What was decided counts, also where its records never came to be.
+    pub(crate) rebalances: Rebalances,
     pub(crate) sessions: BTreeMap<StrBytes, Session>,
     wakes: BTreeSet<(Timestamp, StrBytes)>,
     /// The times of members of KIP-848 groups.
@@ -41,6 +55,11 @@ pub struct Soft {
 }
 
 impl Soft {
+    /// How often groups were shared out anew.
+    pub fn rebalances(&self) -> Rebalances {
+        self.rebalances
+    }
+
     /// Requests that wait for a later decision.
     pub fn parked(&self) -> usize {
         self.sessions.values().map(Session::parked).sum()

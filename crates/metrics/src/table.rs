@@ -167,6 +167,18 @@ metrics! {
     /// Streams groups in each state.
     StreamsGroups: Gauge "kafka_server_group_coordinator_metrics_streams_group_count" [state],
         "groups", "kafka.server:type=group-coordinator-metrics streams-group-count";
+    /// Times that heartbeats gave groups of KIP-848 that are coordinated here a new epoch.
+    ConsumerRebalances: Counter
+        "kafka_server_group_coordinator_metrics_consumer_group_rebalance_count_total" [], "epochs",
+        "kafka.server:type=group-coordinator-metrics consumer-group-rebalance-count";
+    /// Times that heartbeats gave share groups that are coordinated here a new epoch.
+    ShareRebalances: Counter
+        "kafka_server_group_coordinator_metrics_share_group_rebalance_count_total" [], "epochs",
+        "kafka.server:type=group-coordinator-metrics share-group-rebalance-count";
+    /// Times that heartbeats gave streams groups that are coordinated here a new epoch.
+    StreamsRebalances: Counter
+        "kafka_server_group_coordinator_metrics_streams_group_rebalance_count_total" [], "epochs",
+        "kafka.server:type=group-coordinator-metrics streams-group-rebalance-count";
     /// Share partitions that share fetches looked at; without a topic, of all topics.
     ShareFetches: Counter "kafka_server_brokertopicmetrics_totalsharefetchrequests_total" [topic],
         "partitions",

@@ -280,6 +280,43 @@ fn a_groups_config_keeps_to_the_brokers_bounds() {
 }
 
 #[test]
+fn a_streams_groups_configs_keep_to_the_brokers_bounds() {
+    let check = |settings: &Settings, key: &str, [least, most]: [i32; 2]| {
+        for (value, fine) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+            let text = value.to_string();
+            let checked = GroupConfig::check(settings, [(key, text.as_str())]);
+            assert_eq!(checked.is_ok(), fine, "{key}={value}");
+        }
+    };
+    let settings = combined("");
+    check(&settings, "streams.session.timeout.ms", [45_000, 60_000]);
+    check(&settings, "streams.heartbeat.interval.ms", [5_000, 15_000]);
+    check(&settings, "streams.assignment.interval.ms", [0, 15_000]);
+    check(&settings, "streams.num.standby.replicas", [0, 2]);
+    check(&settings, "streams.num.warmup.replicas", [0, 20]);
+    let overrides =
+        [("streams.session.timeout.ms", "70000"), ("streams.num.standby.replicas", "9")];
+    let kept = GroupConfig::resolve(&settings, overrides);
+    assert_eq!((kept.streams_session_timeout_ms, kept.streams_num_standby_replicas), (60_000, 2));
+    let settings = combined(
+        "group.streams.min.session.timeout.ms=20000
+group.streams.max.session.timeout.ms=50000
+group.streams.min.heartbeat.interval.ms=100
+group.streams.max.heartbeat.interval.ms=6000
+group.streams.min.assignment.interval.ms=500
+group.streams.max.assignment.interval.ms=2000
+group.streams.max.standby.replicas=3
+group.streams.max.warmup.replicas=4
+",
+    );
+    check(&settings, "streams.session.timeout.ms", [20_000, 50_000]);
+    check(&settings, "streams.heartbeat.interval.ms", [100, 6_000]);
+    check(&settings, "streams.assignment.interval.ms", [500, 2_000]);
+    check(&settings, "streams.num.standby.replicas", [0, 3]);
+    check(&settings, "streams.num.warmup.replicas", [0, 4]);
+}
+
+#[test]
 fn a_change_at_run_time_wins_over_the_file_and_a_wrong_one_is_left_out() {
     let settings = combined("log.retention.ms=5\n");
     let for_all = map(&[("log.retention.ms", "6"), ("log.segment.bytes", "x")]);

@@ -26,6 +26,9 @@ const FORMAT: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     --standalone --release-version 4.3-IV0 --cluster-id ottlaConformSuite00000Q --config {config}";
 
 const CONFIG: &str = "server.properties";
+/// What takes the metrics that clients push, at the node and at Kafka.
+const RECEIVER: &str = "ottla.ClientTelemetry";
+const KAFKAS_RECEIVER: &str = "Receiver";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_millis(20);
 
@@ -46,7 +49,10 @@ impl Broker {
         let folder = places.scratch.join(name);
         let [port, controller] = free_ports().map_err(|e| format!("no free ports: {e}"))?;
         let config = folder.join(CONFIG);
-        let properties = properties(port, controller, &folder.join("data").to_string_lossy());
+        let mut properties = properties(port, controller, &folder.join("data").to_string_lossy());
+        // Each has a receiver of its own for what clients push.
+        let receiver = if *kind == Kind::Kafka { KAFKAS_RECEIVER } else { RECEIVER };
+        properties.push_str(&format!("metric.reporters={receiver}\n"));
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&config, properties))
             .map_err(|e| format!("{}: {e}", config.display()))?;
@@ -93,6 +99,7 @@ impl Broker {
             .replace(&self.port.to_string(), "<port>")
             .replace(&format!("{:08x}", self.port), "<port>")
             .replace(&self.controller.to_string(), "<controller port>")
+            .replace(RECEIVER, KAFKAS_RECEIVER)
     }
 
     /// Kills it without warning and starts it again.

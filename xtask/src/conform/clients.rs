@@ -105,6 +105,7 @@ static JAVA: Kit = Kit {
         "conform/java/src/main/java/Filler.java",
         "conform/java/src/main/java/Groups.java",
         "conform/java/src/main/java/Migration.java",
+        "conform/java/src/main/java/Receiver.java",
         "conform/java/src/main/java/Shares.java",
         "conform/java/src/main/java/Story.java",
         "conform/java/src/main/java/Suite.java",
@@ -237,7 +238,8 @@ pub(crate) const CLIENTS: &[Client] = &[
             -cp {cache}/streams/classes:{cache}/streams/libs/* StreamsGroups",
         features: &[
             "tasks", "internal-topics", "standbys", "missing-source", "partitioned-otherwise",
-            "shutdown", "described", "restart",
+            "shutdown", "silent", "two-applications", "topic-grows", "source-deleted",
+            "other-topology", "endpoints", "described", "restart",
         ] },
     Client { name: "java-streams-groups-once", needs: &["python3", "java", "javac", "mvn"],
         kits: &[&PYTHON, &STREAMS],

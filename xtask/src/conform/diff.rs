@@ -17,10 +17,11 @@ use super::broker::{Broker, Kind};
 
 const ASK: &str = "java -Xmx256M -XX:TieredStopAtLevel=1 \
     -cp {cache}/java/classes:{cache}/java/libs/* Diff \
-    {root}/conform/diff/script.txt {root}/conform/diff/edges.txt \
+    {root}/conform/diff/early.txt {root}/conform/diff/script.txt {root}/conform/diff/edges.txt \
     {root}/conform/diff/transactions.txt {root}/conform/diff/consumers.txt \
     {root}/conform/diff/administration.txt {root}/conform/diff/shares.txt \
-    {root}/conform/diff/streams.txt";
+    {root}/conform/diff/streams.txt {root}/conform/diff/telemetry.txt \
+    {root}/conform/diff/strangers.txt";
 
 /// What is asked of the controller's listener after that.
 const ASK_CONTROLLER: &str = "{root}/conform/diff/controller.txt";
@@ -60,6 +61,8 @@ const CHANCE: &[&str] = &[
     "host",
     "port",
     "sessionId",
+    "subscriptionId",
+    "clientInstanceId",
     "producerId",
     "throttleTimeMs",
     "logDir",

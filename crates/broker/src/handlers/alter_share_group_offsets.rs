@@ -72,7 +72,9 @@ async fn alter(
         false => share_groups::initialize(ctx, &initialize).await.err(),
     };
     ctx.rooms.share_partitions.forget_states(group, &places);
-    let responses = request.topics.iter().zip(codes).map(|(topic, codes)| {
+    // What names no partition is not answered, as in Kafka.
+    let answered = request.topics.iter().zip(codes).filter(|(_, codes)| !codes.is_empty());
+    let responses = answered.map(|(topic, codes)| {
         let partitions = codes.into_iter().map(|(partition_index, code)| {
             let code = if code == ErrorCode::NONE { failed.unwrap_or(code) } else { code };
             AlterShareGroupOffsetsResponsePartition {

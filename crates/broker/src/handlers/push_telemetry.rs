@@ -1,6 +1,6 @@
 //! PushTelemetry (72), v0: metrics of a client, in the form of OTLP (KIP-714). Announced where
-//! `metric.reporters` names the built-in receiver, which counts them; needs no permission.
-//! Not served: what is in the metrics is not read.
+//! `metric.reporters` names the built-in receiver, which takes what can be read as metrics, and
+//! counts it; needs no permission. Not served: what is in the metrics is not kept.
 
 use ottla_net::CloseReason;
 use ottla_wire::ErrorCode;

@@ -51,7 +51,9 @@ pub(crate) async fn handle(
     let may = ctx.allows(Operation::Alter, Resource::Cluster)
         || ctx.allows(Operation::ClusterAction, Resource::Cluster);
     let mut pending = Vec::new();
-    let markers = (0..).zip(&request.markers).map(|(at, marker)| {
+    // What names no topic is not answered, as in Kafka.
+    let named = request.markers.iter().filter(|marker| !marker.topics.is_empty());
+    let markers = (0..).zip(named).map(|(at, marker)| {
         let topics = (0..).zip(&marker.topics).map(|(topic_at, topic)| {
             let partitions = (0..).zip(&topic.partition_indexes).map(|(partition_at, index)| {
                 let at = (at, topic_at, partition_at);

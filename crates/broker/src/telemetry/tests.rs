@@ -16,6 +16,8 @@ struct World {
 }
 
 const ME: Uuid = Uuid([7; 16]);
+/// A `MetricsData` of four bytes: one resource without anything of it.
+const METRICS: &[u8] = &[0x0a, 0, 0x0a, 0];
 
 impl World {
     fn new() -> World {
@@ -106,12 +108,12 @@ fn pushes_come_at_the_interval_and_the_first_at_any_time() {
     let mut world = World::new();
     world.set("all", "interval.ms", "1000");
     let id = world.ask().unwrap().id;
-    assert_eq!(world.push(id, 0, b"x"), ErrorCode::NONE);
-    assert_eq!(world.push(id, 0, b"x"), ErrorCode::THROTTLING_QUOTA_EXCEEDED);
+    assert_eq!(world.push(id, 0, METRICS), ErrorCode::NONE);
+    assert_eq!(world.push(id, 0, METRICS), ErrorCode::THROTTLING_QUOTA_EXCEEDED);
     world.pass_ms(1_000);
-    assert_eq!(world.push(id, 0, b"xy"), ErrorCode::NONE);
+    assert_eq!(world.push(id, 0, &METRICS[..2]), ErrorCode::NONE);
     let received = world.telemetry.received();
-    assert_eq!((received.instances, received.pushes, received.bytes), (1, 2, 3));
+    assert_eq!((received.instances, received.pushes, received.bytes), (1, 2, 6));
     // Nothing to tell is told as well.
     world.pass_ms(1_000);
     assert_eq!(world.push(id, 0, b""), ErrorCode::NONE);
@@ -121,10 +123,10 @@ fn pushes_come_at_the_interval_and_the_first_at_any_time() {
 fn the_last_push_comes_once_and_at_any_time() {
     let world = World::new();
     let id = world.ask().unwrap().id;
-    assert_eq!(world.push(id, 0, b"x"), ErrorCode::NONE);
+    assert_eq!(world.push(id, 0, METRICS), ErrorCode::NONE);
     assert_eq!(world.end(id), ErrorCode::NONE);
     assert_eq!(world.end(id), ErrorCode::INVALID_REQUEST);
-    assert_eq!(world.push(id, 0, b"x"), ErrorCode::INVALID_REQUEST);
+    assert_eq!(world.push(id, 0, METRICS), ErrorCode::INVALID_REQUEST);
     assert_eq!(world.ask(), Err(ErrorCode::THROTTLING_QUOTA_EXCEEDED));
 }
 
@@ -132,12 +134,12 @@ fn the_last_push_comes_once_and_at_any_time() {
 fn who_pushes_for_another_subscription_may_ask_again_at_once() {
     let world = World::new();
     let id = world.ask().unwrap().id;
-    assert_eq!(world.push(id.wrapping_add(1), 0, b"x"), ErrorCode::UNKNOWN_SUBSCRIPTION_ID);
+    assert_eq!(world.push(id.wrapping_add(1), 0, METRICS), ErrorCode::UNKNOWN_SUBSCRIPTION_ID);
     assert_eq!(world.telemetry.received().unknown_subscriptions, 1);
     assert_eq!(world.ask().unwrap().id, id);
     let world = World::new();
     let id = world.ask().unwrap().id;
-    assert_eq!(world.push(id, 9, b"x"), ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+    assert_eq!(world.push(id, 9, METRICS), ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
     assert!(world.ask().is_ok());
     assert_eq!(world.ask(), Err(ErrorCode::THROTTLING_QUOTA_EXCEEDED));
 }
@@ -152,24 +154,40 @@ fn what_is_too_large_or_cannot_be_opened_is_refused() {
     assert_eq!(world.push(id, 1, &[10, 11]), ErrorCode::INVALID_RECORD);
     for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
         world.pass_ms(1_000);
-        let payload = codec::compress(codec, codec.default_level(), b"metrics").unwrap();
+        let payload = codec::compress(codec, codec.default_level(), METRICS).unwrap();
         let number = i8::try_from(codec.id()).unwrap();
         assert_eq!(world.push(id, number, &payload), ErrorCode::NONE, "{codec:?}");
     }
-    assert_eq!(world.telemetry.received().bytes, 4 * 7);
+    assert_eq!(world.telemetry.received().bytes, 4 * 4);
     // A payload that swells without bound is not opened to its end.
-    let zeros = vec![0; 1 << 20];
-    let payload = codec::compress(Codec::Zstd, 1, &zeros).unwrap();
+    let empty = METRICS.repeat(1 << 16);
+    let payload = codec::compress(Codec::Zstd, 1, &empty).unwrap();
     assert!(payload.len() < 100, "{}", payload.len());
     world.pass_ms(1_000);
     assert_eq!(world.push(id, 4, &payload), ErrorCode::INVALID_RECORD);
 }
 
 #[test]
+fn what_is_no_metrics_is_refused_and_the_next_push_is_due_as_after_others() {
+    let mut world = World::new();
+    world.set("all", "interval.ms", "1000");
+    let id = world.ask().unwrap().id;
+    assert_eq!(world.push(id, 0, b"these are no metrics"), ErrorCode::INVALID_RECORD);
+    assert_eq!(world.push(id, 0, METRICS), ErrorCode::THROTTLING_QUOTA_EXCEEDED);
+    assert_eq!(world.ask(), Err(ErrorCode::THROTTLING_QUOTA_EXCEEDED));
+    world.pass_ms(1_000);
+    let payload = codec::compress(Codec::Gzip, 6, b"nor these").unwrap();
+    assert_eq!(world.push(id, 1, &payload), ErrorCode::INVALID_RECORD);
+    world.pass_ms(1_000);
+    assert_eq!(world.push(id, 0, METRICS), ErrorCode::NONE);
+    assert_eq!(world.telemetry.received().bytes, 4);
+}
+
+#[test]
 fn ids_that_no_client_has_push_nothing() {
     let world = World::new();
     for id in [Uuid::from_u128(0), Uuid::from_u128(1)] {
-        assert_eq!(world.push_as(id, 0, 0, b"x", false), ErrorCode::INVALID_REQUEST);
+        assert_eq!(world.push_as(id, 0, 0, METRICS, false), ErrorCode::INVALID_REQUEST);
     }
 }
 

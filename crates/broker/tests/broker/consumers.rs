@@ -177,6 +177,20 @@ fn configs_of_consumer_groups_hold_for_one_or_for_all() {
 }
 
 #[test]
+fn assignments_of_all_groups_wait_for_the_interval_of_the_broker() {
+    let mut house = House::with(&["group.consumer.assignment.interval.ms=2000"]);
+    house.replay(vec![feature("group.version", 1)]);
+    house.offsets_topic();
+    house.topic("t", 2, &[]);
+    house.ask(1, joining("a"));
+    assert_eq!(house.ask(1, joining("b")).member_epoch, MemberEpoch(2));
+    house.pass_ms(1_900);
+    assert_eq!(house.ask(1, beat("b", 2)).member_epoch, MemberEpoch(2));
+    house.pass_ms(200);
+    assert_eq!(house.ask(1, beat("b", 2)).member_epoch, MemberEpoch(3));
+}
+
+#[test]
 fn assignments_wait_for_the_interval_of_their_group() {
     let mut house = with_consumer_groups();
     house.ask(1, joining("a"));

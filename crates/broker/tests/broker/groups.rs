@@ -245,6 +245,39 @@ fn a_member_joins_syncs_commits_and_leaves() {
 }
 
 #[test]
+fn sessions_of_classic_members_keep_to_the_configured_limits() {
+    let limits = ["group.min.session.timeout.ms=1000", "group.max.session.timeout.ms=2000"];
+    let mut house = House::with(&limits);
+    house.offsets_topic();
+    let joined = |session_timeout_ms| {
+        house.ask(9, JoinGroupRequest { session_timeout_ms, ..join("") }).error_code
+    };
+    assert_eq!([999, 2_001].map(joined), [ErrorCode::INVALID_SESSION_TIMEOUT; 2]);
+    assert_eq!([1_000, 2_000].map(joined), [ErrorCode::MEMBER_ID_REQUIRED; 2]);
+}
+
+#[test]
+fn a_new_group_waits_as_long_and_is_as_large_as_the_broker_is_told() {
+    let mut house = House::with(&["group.initial.rebalance.delay.ms=500", "group.max.size=1"]);
+    house.offsets_topic();
+    let first = house.ask(9, join("")).member_id;
+    let waiting = house.begin(9, join(&first));
+    house.pass_ms(400);
+    assert!(!waiting.is_done());
+    house.pass_ms(700);
+    assert!(waiting.is_done());
+    assert_eq!(house.ask(9, join("")).error_code, ErrorCode::GROUP_MAX_SIZE_REACHED);
+}
+
+#[test]
+fn what_names_no_partition_is_not_answered_in_a_commit() {
+    let house = with_groups();
+    let mut request = commit_request("g", "t", 5, "meta");
+    request.topics[0].partitions.clear();
+    assert_eq!(house.ask(9, request).topics, []);
+}
+
+#[test]
 fn a_second_member_waits_for_the_first_to_join_again() {
     let house = with_groups();
     let (member, generation) = joined(&house);

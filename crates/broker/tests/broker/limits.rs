@@ -172,7 +172,7 @@ fn clients_push_metrics_where_a_receiver_is_configured() {
     let push = |subscription_id| PushTelemetryRequest {
         client_instance_id: told.client_instance_id,
         subscription_id,
-        metrics: Bytes::from_static(b"otlp"),
+        metrics: Bytes::from_static(&[0x0a, 0]),
         ..Default::default()
     };
     let wrong = house.ask(0, push(told.subscription_id.wrapping_add(1)));

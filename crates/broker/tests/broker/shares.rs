@@ -581,6 +581,33 @@ fn a_member_joins_a_share_group_fetches_and_leaves() {
 }
 
 #[test]
+fn a_share_group_has_no_offsets_of_readers_and_its_members_only_the_racks_that_they_name() {
+    let mut house = house();
+    house.offsets_topic();
+    heartbeat(&house, "m", 0);
+    let describe = |group: &'static str| {
+        let group_ids = vec![group.into()];
+        let request = ShareGroupDescribeRequest { group_ids, ..Default::default() };
+        house.ask(1, request).groups.remove(0)
+    };
+    assert_eq!(describe("g").members[0].rack_id, None);
+    let request = ShareGroupHeartbeatRequest {
+        group_id: "g".into(),
+        member_id: "r".into(),
+        rack_id: Some("east".into()),
+        subscribed_topic_names: Some(vec!["t".into()]),
+        ..Default::default()
+    };
+    assert_eq!(house.ask(1, request).error_code, ErrorCode::NONE);
+    let mut racks: Vec<_> = describe("g").members.into_iter().map(|it| it.rack_id).collect();
+    racks.sort();
+    assert_eq!(racks, [None, Some("east".into())]);
+    assert_eq!(describe("").error_code, ErrorCode::INVALID_GROUP_ID);
+    let forget = OffsetDeleteRequest { group_id: "g".into(), ..Default::default() };
+    assert_eq!(house.ask(0, forget).error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+}
+
+#[test]
 fn offsets_of_a_share_group_are_altered_and_deleted_while_nobody_is_in_it() {
     let mut house = house();
     house.offsets_topic();

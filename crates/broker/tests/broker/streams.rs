@@ -136,6 +136,118 @@ fn configs_of_streams_groups_hold_for_one_or_for_all() {
     assert_eq!(state(), 0, "nobody was heard of for longer than the group allows");
 }
 
+/// What is told of a streams group.
+fn described(
+    house: &House,
+    group: &'static str,
+) -> streams_group_describe_response::DescribedGroup {
+    let request =
+        StreamsGroupDescribeRequest { group_ids: vec![group.into()], ..Default::default() };
+    house.ask(1, request).groups.remove(0)
+}
+
+/// A later heartbeat: the epoch that the member is in after it, and the number of each status.
+fn beat(
+    house: &House,
+    group: &'static str,
+    member: &'static str,
+    epoch: MemberEpoch,
+) -> (i32, Vec<i8>) {
+    let request = StreamsGroupHeartbeatRequest {
+        group_id: group.into(),
+        member_id: member.into(),
+        member_epoch: epoch,
+        ..Default::default()
+    };
+    let told = house.ask(0, request);
+    let status = told.status.unwrap_or_default();
+    (told.member_epoch.0, status.iter().map(|it| it.status_code).collect())
+}
+
+const DELAYED: i8 = 5;
+
+#[test]
+fn a_streams_member_may_be_silent_for_as_long_as_the_broker_says() {
+    let house = house(&["group.streams.session.timeout.ms=46000"]);
+    assert_eq!(join(&house, "g", "m", reading(&["in"], None)).error_code, ErrorCode::NONE);
+    house.pass_ms(45_900);
+    assert_eq!(described(&house, "g").members.len(), 1);
+    house.pass_ms(200);
+    assert_eq!(described(&house, "g").members.len(), 0);
+}
+
+#[test]
+fn assignments_of_streams_groups_wait_for_their_interval() {
+    let mut house = house(&["group.streams.assignment.interval.ms=2000"]);
+    house.configure_group("own", "streams.assignment.interval.ms", "0");
+    for (group, waits) in [("g", true), ("own", false)] {
+        assert_eq!(join(&house, group, "a", reading(&["in"], None)).member_epoch.0, 2);
+        let second = join(&house, group, "b", reading(&["in"], None));
+        let status = second.status.unwrap_or_default();
+        assert_eq!(status.iter().any(|it| it.status_code == DELAYED), waits, "{group}");
+        assert_eq!(second.member_epoch.0, if waits { 2 } else { 3 }, "{group}");
+    }
+    house.pass_ms(1_900);
+    assert_eq!(beat(&house, "g", "b", MemberEpoch(2)), (2, vec![DELAYED]));
+    house.pass_ms(200);
+    assert_eq!(beat(&house, "g", "b", MemberEpoch(2)), (3, vec![]));
+}
+
+#[test]
+fn the_first_assignment_of_a_streams_group_waits_as_long_as_configured() {
+    let mut house = house(&["group.streams.initial.rebalance.delay.ms=500"]);
+    house.configure_group("own", "streams.initial.rebalance.delay.ms", "0");
+    let epoch_of = |group| join(&house, group, "m", reading(&["in"], None)).member_epoch.0;
+    assert_eq!((epoch_of("g"), epoch_of("own")), (1, 2));
+    house.pass_ms(400);
+    assert_eq!(beat(&house, "g", "m", MemberEpoch(1)), (1, vec![DELAYED]));
+    house.pass_ms(200);
+    assert_eq!(beat(&house, "g", "m", MemberEpoch(1)), (2, vec![]));
+}
+
+#[test]
+fn stateful_tasks_of_streams_groups_have_as_many_copies_as_configured() {
+    let mut house = house(&["group.streams.num.standby.replicas=1"]);
+    house.configure_group("own", "streams.num.standby.replicas", "0");
+    house.topic("counts", 2, &[]);
+    let mut topology = reading(&["in"], None);
+    topology.subtopologies[0].state_changelog_topics =
+        vec![TopicInfo { name: "counts".into(), replication_factor: -1, ..Default::default() }];
+    for (group, copies) in [("g", 2), ("own", 0)] {
+        for member in ["a", "b"] {
+            let request = StreamsGroupHeartbeatRequest {
+                group_id: group.into(),
+                member_id: member.into(),
+                rebalance_timeout_ms: 60_000,
+                process_id: Some(member.into()),
+                topology: Some(topology.clone()),
+                active_tasks: Some(Vec::new()),
+                standby_tasks: Some(Vec::new()),
+                warmup_tasks: Some(Vec::new()),
+                ..Default::default()
+            };
+            assert_eq!(house.ask(0, request).error_code, ErrorCode::NONE);
+            house.pass_ms(1_100);
+        }
+        let (_, delayed) = beat(&house, group, "b", MemberEpoch(2));
+        assert_eq!(delayed, [], "{group}");
+        let members = described(&house, group).members;
+        let standbys = members.iter().flat_map(|member| &member.target_assignment.standby_tasks);
+        assert_eq!(standbys.map(|it| it.partitions.len()).sum::<usize>(), copies, "{group}");
+    }
+}
+
+#[test]
+fn who_describes_groups_without_a_name_hears_so_and_streams_groups_tell_their_assignor() {
+    let mut house = house(&[]);
+    house.replay(vec![feature("group.version", 1)]);
+    join(&house, "g", "m", reading(&["in"], None));
+    assert_eq!(described(&house, "g").assignor_name.as_deref(), Some("sticky"));
+    assert_eq!(described(&house, "").error_code, ErrorCode::INVALID_GROUP_ID);
+    let request = ConsumerGroupDescribeRequest { group_ids: vec!["".into()], ..Default::default() };
+    assert_eq!(house.ask(1, request).groups[0].error_code, ErrorCode::INVALID_GROUP_ID);
+}
+
 #[test]
 fn a_cluster_without_the_feature_has_no_streams_groups() {
     let mut house = house(&[]);

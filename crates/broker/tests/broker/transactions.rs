@@ -543,8 +543,8 @@ fn transactions_are_listed() {
 }
 
 #[test]
-fn while_there_is_no_home_the_coordinator_is_not_available() {
+fn while_there_is_no_home_nobody_is_the_coordinator() {
     let house = House::new();
-    assert_eq!(init_with(&house, 60_000), Err(ErrorCode::COORDINATOR_NOT_AVAILABLE));
-    assert_eq!(state(&house), "COORDINATOR_NOT_AVAILABLE");
+    assert_eq!(init_with(&house, 60_000), Err(ErrorCode::NOT_COORDINATOR));
+    assert_eq!(state(&house), "NOT_COORDINATOR");
 }

@@ -34,6 +34,7 @@ const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
     refused: |group, error_code| DescribedGroup {
         group_id: group.clone(),
         error_code,
+        error_message: (!group.is_empty()).then(|| error_code.message().into()),
         ..DescribedGroup::default()
     },
 };

@@ -28,7 +28,7 @@ impl Groups {
     ) -> Decided {
         let mut out = Out::new(ask.now, ask.settings);
         if let Err(error) = self.join_or_refuse(soft, ask, topics, request, &mut out) {
-            out.reply(ask.ticket, refused(request, error));
+            out.reply(ask.ticket, refused(request.member_id.clone(), error));
         }
         soft.settle(&request.group_id);
         out.decided(soft)
@@ -55,7 +55,12 @@ impl Groups {
         let mut known = self.group(&request.group_id);
         let consumers = known.and_then(|group| group.kinds.consumers.as_deref());
         if let Some(consumers) = consumers.filter(|consumers| !consumers.is_empty()) {
-            return Groups::join_consumers(soft, ask, topics, request, consumers, out);
+            let joined = Groups::join_consumers(soft, ask, topics, request, consumers, out);
+            // There the answer to who is refused names no member (GroupCoordinatorService).
+            return joined.or_else(|error| {
+                out.reply(ask.ticket, refused(StrBytes::default(), error));
+                Ok(())
+            });
         }
         let replaced = known.and_then(|group| group.kinds.group());
         // What stands elsewhere of a group would be left behind.
@@ -90,10 +95,10 @@ impl Groups {
     }
 }
 
-fn refused(request: &JoinGroupRequest, error: ErrorCode) -> GroupReply {
+fn refused(member_id: StrBytes, error: ErrorCode) -> GroupReply {
     GroupReply::Join(Box::new(JoinGroupResponse {
         error_code: error,
-        member_id: request.member_id.clone(),
+        member_id,
         protocol_name: None,
         ..JoinGroupResponse::default()
     }))

@@ -288,6 +288,7 @@ pub(crate) fn bump_if_changed(
     let hash = metadata_hash(group, topics);
     if bump || hash != group.epochs().metadata_hash() {
         draft.push(epoch_entry(group.epochs().next(), hash));
+        soft.rebalances.consumers += 1;
         if draft.group().has_partition_metadata {
             draft.push(ConsumerEntry::PartitionMetadata(None));
         }

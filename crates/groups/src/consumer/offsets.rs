@@ -30,8 +30,8 @@ pub(crate) struct Committer<'a> {
 pub(crate) enum May {
     /// All.
     All,
-    /// Those that the member has had since this epoch.
-    Since(MemberEpoch, Arc<Current>),
+    /// Those that the member has had since this epoch; what is said of others.
+    Since(MemberEpoch, Arc<Current>, ErrorCode),
     /// Those of the tasks that a member of a streams group has had since an older epoch.
     Tasks(OlderEpoch),
 }
@@ -47,9 +47,9 @@ impl May {
         match self {
             May::All => Ok(()),
             May::Tasks(older) => older.commit(name, partition),
-            May::Since(epoch, current) => match current.assigned.epoch(topic, partition) {
+            May::Since(epoch, current, error) => match current.assigned.epoch(topic, partition) {
                 Some(since) if since <= *epoch => Ok(()),
-                _ => Err(ErrorCode::STALE_MEMBER_EPOCH),
+                _ => Err(*error),
             },
         }
     }
@@ -79,11 +79,14 @@ impl Commits for ConsumerGroup {
             return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
         let current = self.current(member);
+        let error = match is_classic {
+            true => ErrorCode::ILLEGAL_GENERATION,
+            false => ErrorCode::STALE_MEMBER_EPOCH,
+        };
         match epoch.cmp(&current.epoch) {
             std::cmp::Ordering::Equal => Ok(May::All),
-            std::cmp::Ordering::Less if !is_classic => Ok(May::Since(*epoch, current)),
-            _ if is_classic => Err(ErrorCode::ILLEGAL_GENERATION),
-            _ => Err(ErrorCode::STALE_MEMBER_EPOCH),
+            std::cmp::Ordering::Less => Ok(May::Since(*epoch, current, error)),
+            std::cmp::Ordering::Greater => Err(error),
         }
     }
 

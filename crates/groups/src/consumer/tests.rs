@@ -267,7 +267,7 @@ fn an_empty_group_changes_its_kind_with_its_next_member() {
         "hb a | join b | quit a | join b | advance 3s | list | show",
         expect![[r#"
             a: Heartbeat epoch=2 [t:0 t:1 t:2 t:3]
-            b: JoinGroup UNKNOWN_SERVER_ERROR
+            b: JoinGroup INCONSISTENT_GROUP_PROTOCOL
             a: Heartbeat epoch=-1
             b: JoinGroup generation=1 leader=b members=[b]
             list: [g classic CompletingRebalance "consumer"]

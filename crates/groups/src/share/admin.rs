@@ -35,10 +35,6 @@ impl Groups {
     ) -> Decided {
         let described = match self.share_group(id) {
             Some(group) => described(id, group, topics),
-            None if id.is_empty() => DescribedGroup {
-                error_code: ErrorCode::INVALID_GROUP_ID,
-                ..DescribedGroup::default()
-            },
             None => DescribedGroup {
                 group_id: id.clone(),
                 error_code: ErrorCode::GROUP_ID_NOT_FOUND,

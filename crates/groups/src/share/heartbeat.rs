@@ -173,6 +173,8 @@ fn said(
     request: &ShareGroupHeartbeatRequest,
 ) -> MemberValue {
     let mut value = before.map(|before| (**before).clone()).unwrap_or_default();
+    // The default of the record's schema is an empty rack; a member that names none has none.
+    value.rack_id = before.and_then(|before| before.rack_id.clone());
     if let Some(rack) = request.rack_id.as_deref() {
         value.rack_id = Some(StrBytes::copied(rack));
     }
@@ -205,6 +207,7 @@ fn bump_if_changed(
     let hash = hash_of(&group.names(), topics);
     if bump || hash != group.epochs().metadata_hash() {
         draft.push(epoch_entry(draft.group().epochs().next(), hash));
+        soft.rebalances.shares += 1;
     }
 }
 

@@ -59,6 +59,7 @@ fn described(soft: &Soft, id: &StrBytes, group: &StreamsGroup) -> DescribedGroup
         assignment_epoch: group.epochs().target_epoch(),
         topology,
         members: members.collect(),
+        assignor_name: Some(StrBytes::from(ASSIGNOR)),
         ..DescribedGroup::default()
     }
 }
@@ -102,6 +103,9 @@ fn assignment(tasks: &Tasks) -> Assignment {
         ..Assignment::default()
     }
 }
+
+/// The one assignor there is, by Kafka's name of it.
+const ASSIGNOR: &str = "sticky";
 
 fn sorted(names: &[StrBytes]) -> Vec<StrBytes> {
     let mut names = names.to_vec();

@@ -105,6 +105,7 @@ impl Groups {
         if bump || ground != **draft.group().ground() {
             let entry = ground.entry(draft.group().epochs().next(), hash);
             draft.push(entry);
+            soft.rebalances.streams += 1;
         }
         if was_empty && rules.initial_rebalance_delay_ms > 0 {
             let until = ask.now.steady + i64::from(rules.initial_rebalance_delay_ms);

@@ -156,7 +156,7 @@ fn requests_count_by_version_error_and_phase() {
         };
         assert_eq!(errors("Produce", "NONE"), 1.0);
         assert_eq!(errors("CreateTopics", "NONE"), 1.0, "what the controller answered counts too");
-        assert!(errors("DeleteGroups", "COORDINATOR_NOT_AVAILABLE") >= 2.0);
+        assert!(errors("DeleteGroups", "NOT_COORDINATOR") >= 2.0);
         for (name, label) in [
             ("ottla_request_seconds", ""),
             ("ottla_request_phase_seconds", ",phase=\"queue\""),

@@ -20,6 +20,7 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.kafka.common.message.ApiVersionsRequestData;
@@ -41,6 +42,7 @@ public final class Diff {
     /** How long `until` goes on, and how long it rests between two questions. */
     private static final int UNTIL_MS_MAX = 20_000;
     private static final int UNTIL_REST_MS = 50;
+    private static final int ELEMENTS_MAX = 1_000;
     /** `name: Api v1-3 {json} -> variable=path ...` */
     private static final Pattern QUESTION = Pattern.compile(
         "(?<name>\\S+): +(?<api>\\w+)( +v(?<min>\\d+)(-(?<max>\\d+))?)? +(?<body>.*?)( -> (?<keep>.*))?");
@@ -128,7 +130,7 @@ public final class Diff {
             return;
         }
         for (int version = min; version <= max; version++) {
-            JsonNode body = JSON.readTree(fill(question.group("body"), version));
+            JsonNode body = repeated(JSON.readTree(fill(question.group("body"), version)));
             ApiMessage request = api.messageType.newRequest();
             Filler.fill(request, body, (short) version);
             JsonNode answer = ask(api, (short) version, request, null);
@@ -177,8 +179,58 @@ public final class Diff {
 
     private void print(String name, int version, JsonNode answer) {
         ObjectNode line = JSON.createObjectNode();
-        line.put("question", name).put("version", version).set("answer", anonymous(answer));
+        line.put("question", name).put("version", version);
+        line.set("answer", shortened(anonymous(answer)));
         System.out.println(line);
+    }
+
+    /** `{"times": n, "each": ...}` in an array stands for n elements, `{i}` in them for their number;
+        `{"times": n, "text": ...}` is that text n times. */
+    private static JsonNode repeated(JsonNode node) throws IOException {
+        if (node instanceof ObjectNode object && object.has("times") && object.has("text")) {
+            return new TextNode(object.get("text").asText().repeat(object.get("times").asInt()));
+        } else if (node instanceof ObjectNode object) {
+            for (Map.Entry<String, JsonNode> field : object.properties()) {
+                field.setValue(repeated(field.getValue()));
+            }
+        } else if (node instanceof ArrayNode array) {
+            ArrayNode all = JSON.createArrayNode();
+            for (JsonNode one : array) {
+                int times = one.has("each") ? one.get("times").asInt() : 0;
+                String each = times > 0 ? one.get("each").toString() : "";
+                for (int i = 0; i < times; i++) {
+                    all.add(JSON.readTree(each.replace("{i}", Integer.toString(i))));
+                }
+                if (times == 0) {
+                    all.add(repeated(one));
+                }
+            }
+            return all;
+        }
+        return node;
+    }
+
+    /** Long arrays are told by how many elements they have, and how many with each error. */
+    private static JsonNode shortened(JsonNode node) {
+        if (node instanceof ArrayNode array && array.size() > ELEMENTS_MAX) {
+            ObjectNode told = JSON.createObjectNode().put("elements", array.size());
+            Map<String, Integer> errors = new TreeMap<>();
+            for (JsonNode one : array) {
+                List<String> codes = one.findValuesAsText("errorCode");
+                errors.merge(codes.isEmpty() ? "none" : codes.get(0), 1, Integer::sum);
+            }
+            errors.forEach((code, count) -> told.put("error " + code, count));
+            return told;
+        } else if (node instanceof ObjectNode object) {
+            for (Map.Entry<String, JsonNode> field : object.properties()) {
+                field.setValue(shortened(field.getValue()));
+            }
+        } else if (node instanceof ArrayNode array) {
+            for (int i = 0; i < array.size(); i++) {
+                array.set(i, shortened(array.get(i)));
+            }
+        }
+        return node;
     }
 
     /** What was kept is another value on every broker: its name stands for it. */

@@ -58,7 +58,7 @@ impl Groups {
         // A member that speaks consumer and cannot be understood is none.
         let offered = request.protocols.first().ok_or(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)?;
         let said = embedded::subscription(&offered.metadata);
-        let said = said.ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        let said = said.ok_or(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)?;
         let replaced = instance.and_then(|instance| group.static_member(instance));
         let replaced = replaced.map(|(former, _)| former.clone());
         match (&replaced, instance) {

@@ -389,6 +389,7 @@ fn requests_of_classic_members_are_refused_as_kafka_refuses_them() {
         TWO,
         "hb c | beat a gen=7 | beat x | sync a gen=7 | sync a protocol=other \
              | sync a type=other | leave x | poll a | commit a t:0@5 gen=7 | commit a t:0@5 \
+             | commit a t:0@5 gen=3 | commit a t:1@5 gen=3 | commit a t:0@5 gen=1 \
              | join c id=c | join e type=connect protocols=range | join e protocols=other topics=t \
              | join e meta= | join e v=3 topics=t",
         expect![[r#"
@@ -402,10 +403,13 @@ fn requests_of_classic_members_are_refused_as_kafka_refuses_them() {
             a: JoinGroup generation=4 leader=
             a: OffsetCommit [ILLEGAL_GENERATION]
             a: OffsetCommit [NONE]
-            c: JoinGroup UNKNOWN_SERVER_ERROR
+            a: OffsetCommit [NONE]
+            a: OffsetCommit [ILLEGAL_GENERATION]
+            a: OffsetCommit [ILLEGAL_GENERATION]
+            c: JoinGroup INCONSISTENT_GROUP_PROTOCOL
             e: JoinGroup INCONSISTENT_GROUP_PROTOCOL
             e: JoinGroup INCONSISTENT_GROUP_PROTOCOL
-            e: JoinGroup UNKNOWN_SERVER_ERROR
+            e: JoinGroup INCONSISTENT_GROUP_PROTOCOL
             e: JoinGroup generation=5 leader="#]],
     );
 }
