@@ -34,7 +34,7 @@ impl Service for BrokerService {
     fn closed(&self, connection: &Arc<ConnectionInfo>) {
         let shares = &self.0.share_partitions;
         let ended = shares.sessions.disconnected(connection.id);
-        shares.traffic.evicted.add(ended.members.len() as u64);
+        shares.traffic.evicted.add(ended.len() as u64);
         shares.ended(&self.0, &ended);
     }
 }

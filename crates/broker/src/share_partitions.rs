@@ -19,7 +19,7 @@ use ottla_wire::{ErrorCode, LeaderEpoch, StrBytes, TopicId};
 
 use crate::context::Rooms;
 use crate::partition::{Isolation, Partition};
-use crate::share_sessions::{Ended, Place, ShareSessions, Who};
+use crate::share_sessions::{Place, ShareSessions, Who};
 use crate::topics;
 
 pub(crate) use hosted::{Counts, Got, HostedShare};
@@ -103,15 +103,20 @@ impl SharePartitions {
 
     /// Sessions have come to their end: what their members had locked is free again, and what
     /// groups without sessions had in flight is read anew by whoever comes next.
-    pub(crate) fn ended(&self, rooms: &Arc<Rooms>, ended: &Ended) {
-        for Who { group, member } in &ended.members {
+    pub(crate) fn ended(&self, rooms: &Arc<Rooms>, members: &[Who]) {
+        for Who { group, member } in members {
             for share in self.of_group(group) {
                 let terms = rooms.configs.share_terms(&rooms.image.borrow(), group);
                 share.release_member(rooms, &terms, member);
             }
         }
-        for group in &ended.groups {
-            self.held().retain(|key, _| key.group != *group);
+        let mut held = self.held();
+        for Who { group, .. } in members {
+            // Asked for while nobody can find a share partition: whoever begins a session after
+            // this finds none, and whoever has begun one keeps what there is.
+            if self.sessions.is_without(group) {
+                held.retain(|key, _| key.group != *group);
+            }
         }
     }
 

@@ -39,15 +39,6 @@ struct Session {
     places: BTreeSet<Place>,
 }
 
-/// Sessions that have come to their end.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Ended {
-    /// Whose they were.
-    pub(crate) members: Vec<Who>,
-    /// Groups of which nobody has a session any more.
-    pub(crate) groups: Vec<StrBytes>,
-}
-
 /// All share sessions of a broker.
 pub(crate) struct ShareSessions {
     slots: usize,
@@ -122,14 +113,22 @@ impl ShareSessions {
         }
     }
 
-    /// A member has ended its session.
-    pub(crate) fn end(&self, who: &Who) -> Ended {
+    /// A member has ended its session. Answers whose sessions are gone with it.
+    pub(crate) fn end(&self, who: &Who) -> Vec<Who> {
         self.remove(|known, _| known == who)
     }
 
-    /// A connection is gone, and with it the sessions that were begun on it.
-    pub(crate) fn disconnected(&self, connection: u64) -> Ended {
+    /// A connection is gone, and with it the sessions that were begun on it: those of the members
+    /// that are answered.
+    pub(crate) fn disconnected(&self, connection: u64) -> Vec<Who> {
         self.remove(|_, session| session.connection == connection)
+    }
+
+    /// Whether nobody of the group has a session.
+    pub(crate) fn is_without(&self, group: &StrBytes) -> bool {
+        let first = Who { group: group.clone(), member: StrBytes::default() };
+        let sessions = self.sessions();
+        sessions.range(first..).next().is_none_or(|(who, _)| who.group != *group)
     }
 
     fn next<'a>(
@@ -145,22 +144,15 @@ impl ShareSessions {
         Ok(session)
     }
 
-    fn remove(&self, is_ended: impl Fn(&Who, &Session) -> bool) -> Ended {
-        let mut sessions = self.sessions();
-        let mut ended = Ended::default();
-        sessions.retain(|who, session| {
+    fn remove(&self, is_ended: impl Fn(&Who, &Session) -> bool) -> Vec<Who> {
+        let mut ended = Vec::new();
+        self.sessions().retain(|who, session| {
             let goes = is_ended(who, session);
             if goes {
-                ended.members.push(who.clone());
+                ended.push(who.clone());
             }
             !goes
         });
-        for who in &ended.members {
-            let is_left = sessions.keys().any(|other| other.group == who.group);
-            if !is_left && !ended.groups.contains(&who.group) {
-                ended.groups.push(who.group.clone());
-            }
-        }
         ended
     }
 

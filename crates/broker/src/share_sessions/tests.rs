@@ -78,16 +78,27 @@ fn there_is_room_for_so_many_and_a_member_may_begin_anew() {
 }
 
 #[test]
-fn the_last_session_of_a_group_is_told_and_a_connection_takes_its_own_along() {
+fn a_connection_takes_its_sessions_along() {
     let sessions = ShareSessions::new(3);
     let who = |member| Who::copied("g", member);
     for (member, connection) in [("a", 1), ("b", 2), ("c", 2)] {
         sessions.fetch(&who(member), connection, 0, &[], &[]).unwrap();
     }
-    let ended = sessions.end(&who("a"));
-    assert_eq!(ended, Ended { members: vec![who("a")], groups: vec![] });
-    assert_eq!(sessions.disconnected(1), Ended::default());
-    let ended = sessions.disconnected(2);
-    assert_eq!(ended, Ended { members: vec![who("b"), who("c")], groups: vec!["g".into()] });
+    assert_eq!(sessions.end(&who("a")), [who("a")]);
+    assert_eq!(sessions.disconnected(1), []);
+    assert_eq!(sessions.disconnected(2), [who("b"), who("c")]);
     assert_eq!(sessions.count(), 0);
+}
+
+#[test]
+fn a_group_that_has_a_session_again_is_not_without_one() {
+    let sessions = ShareSessions::new(3);
+    let (of_g, of_h) = (Who::copied("g", "a"), Who::copied("h", "a"));
+    sessions.fetch(&of_h, 1, 0, &[], &[]).unwrap();
+    sessions.fetch(&of_g, 1, 0, &[], &[]).unwrap();
+    assert!(!sessions.is_without(&of_g.group));
+    assert_eq!(sessions.end(&of_g), std::slice::from_ref(&of_g));
+    assert!(sessions.is_without(&of_g.group) && !sessions.is_without(&of_h.group));
+    sessions.fetch(&of_g, 2, 0, &[], &[]).unwrap();
+    assert!(!sessions.is_without(&of_g.group));
 }
