@@ -193,7 +193,8 @@ impl ShareConsumer {
     async fn heartbeat(&mut self) -> Result<(), ClientError> {
         let told = match self.ask_coordinator().await {
             Ok(told) => told,
-            Err(error) if error.is_retriable() => {
+            // Whoever waited in vain for a coordinator waits on: it may be back the next time.
+            Err(error) if error.is_retriable() || matches!(error, ClientError::Waited { .. }) => {
                 tracing::debug!(%error, "the group was not reached");
                 self.heartbeat_due = self.client.now() + PAUSE_MS;
                 return Ok(());
@@ -236,7 +237,7 @@ impl ShareConsumer {
             }
         }
         if is_missing {
-            self.client.refresh_topics(&self.topics, false).await?;
+            self.learn().await;
         }
         // One that leads nothing any more is told so once.
         for broker in self.sessions.keys() {
@@ -253,6 +254,15 @@ impl ShareConsumer {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Learns who leads what is read. While no broker answers nothing is learned: who asks comes
+    /// again, and what is final the next heartbeat tells.
+    async fn learn(&self) {
+        if let Err(error) = self.client.refresh_topics(&self.topics, false).await {
+            tracing::debug!(%error, "leaders are not known yet");
+            self.client.env().sleep(PAUSE).await;
+        }
     }
 
     async fn fetch(
@@ -289,7 +299,7 @@ impl ShareConsumer {
                 tracing::debug!(%error, "share fetch failed");
                 // What was locked in it is free again.
                 self.sessions.remove(&broker);
-                self.client.refresh_topics(&self.topics, false).await?;
+                self.learn().await;
                 self.client.env().sleep(PAUSE.min(wait)).await;
                 Ok(Vec::new())
             }
@@ -332,7 +342,7 @@ impl ShareConsumer {
             }
         }
         if has_moved {
-            self.client.refresh_topics(&self.topics, false).await?;
+            self.learn().await;
         }
         Ok(records)
     }

@@ -30,6 +30,9 @@ use crate::topics;
 /// How long replicas may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a producer's coordinator counts as before its first marker.
+const NO_COORDINATOR_EPOCH: i32 = -1;
+
 /// Marker, topic, partition.
 type At = (usize, usize, usize);
 
@@ -133,6 +136,13 @@ fn write(
         false => ControlRecord::Abort { coordinator_epoch },
     };
     let (id, epoch) = (marker.producer_id, marker.producer_epoch);
+    if id.0 < 0 || epoch.0 < 0 {
+        // A batch of nobody ends nobody's transaction.
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    if coordinator_epoch < NO_COORDINATOR_EPOCH {
+        return Err(ErrorCode::TRANSACTION_COORDINATOR_FENCED);
+    }
     let producer = Producer { id, epoch, base_sequence: -1 };
     let now = ctx.now();
     let batch = end_transaction(Offset(0), now, producer, &control);

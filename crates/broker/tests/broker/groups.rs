@@ -354,6 +354,22 @@ fn offsets_of_many_groups_are_fetched_in_one_answer() {
 }
 
 #[test]
+fn who_names_a_group_again_and_again_is_answered_once() {
+    use offset_fetch_request::*;
+    let house = with_groups();
+    commit(&house, "g", "t", 3, "");
+    let asked =
+        |topics| OffsetFetchRequestGroup { group_id: "g".into(), topics, ..Default::default() };
+    let groups = vec![asked(None), asked(Some(Vec::new())), asked(None), asked(None)];
+    let told = house.ask(9, OffsetFetchRequest { groups, ..Default::default() });
+    let counts: Vec<_> = told.groups.iter().map(|group| group.topics.len()).collect();
+    assert_eq!(counts, [1, 0]);
+    let groups = vec!["g".into(); 1_000];
+    let told = house.ask(5, DescribeGroupsRequest { groups, ..Default::default() });
+    assert_eq!(told.groups.len(), 1);
+}
+
+#[test]
 fn deleting_a_topic_forgets_what_was_committed_for_it() {
     let mut house = with_groups();
     house.topic("other", 1, &[]);

@@ -504,6 +504,20 @@ fn a_marker_of_a_bumping_transaction_is_above_the_epoch_of_what_it_ends() {
 }
 
 #[test]
+fn a_marker_of_nobody_or_of_no_coordinator_is_refused_before_it_is_written() {
+    let house = house_with(&["transaction.partition.verification.enable=false"]);
+    for (id, epoch) in [(-1, -1), (77, -1), (-1, 0)] {
+        let nobody = (ProducerId(id), ProducerEpoch(epoch));
+        assert_eq!(mark(&house, nobody, "t", 0), ErrorCode::INVALID_REQUEST);
+    }
+    let who = (ProducerId(77), ProducerEpoch(0));
+    assert_eq!(mark(&house, who, "t", -5), ErrorCode::TRANSACTION_COORDINATOR_FENCED);
+    assert_eq!(stable_end(&house), 0);
+    assert_eq!(mark(&house, who, "t", -1), ErrorCode::NONE);
+    assert_eq!(stable_end(&house), 1);
+}
+
+#[test]
 fn aborted_transactions_are_told_in_the_order_in_which_they_began() {
     let house = house_with(&["transaction.partition.verification.enable=false"]);
     let [long, short] = [901, 902].map(|id| (ProducerId(id), ProducerEpoch(0)));

@@ -45,20 +45,15 @@ const DELETE: Shape<StrBytes, DeletableGroupResult> = Shape {
 };
 
 impl Coordinator<Groups> {
-    /// DescribeGroups, v0 to v6.
+    /// DescribeGroups, v0 to v6. A group that is named twice is described once.
     pub fn describe_groups(
         &self,
         caller: Caller,
         version: i16,
         request: DescribeGroupsRequest,
     ) -> Answer<DescribeGroupsResponse> {
-        let described = request.groups.into_iter().map(|group| {
-            let (shard, by) = (self.shared.shard_of(&group), (caller.clone(), version));
-            self.ask(shard, by, group, &DESCRIBE, |groups, soft, ask, group| {
-                groups.describe(soft, ask, group)
-            })
-        });
-        Answer::all(described.collect())
+        let by = (caller, version);
+        self.ask_each(request.groups, by, &DESCRIBE, Groups::describe)
             .map(|groups| DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() })
     }
 

@@ -3,6 +3,8 @@
 //! OffsetFetch v8 and later ask for several groups, whose coordinators may differ; older versions
 //! ask for one, in fields of their own. Must hold: an error of one group says nothing of another.
 
+use std::collections::BTreeSet;
+
 use ottla_groups::{GroupReply, Groups, Topics};
 use ottla_wire::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
@@ -59,7 +61,8 @@ impl Coordinator<Groups> {
         })
     }
 
-    /// OffsetFetch, v1 to v10.
+    /// OffsetFetch, v1 to v10. Who asks twice for all offsets of a group is answered once, so that
+    /// the answer grows with what is asked or with what there is, not with both.
     pub fn offset_fetch(
         &self,
         caller: Caller,
@@ -76,8 +79,11 @@ impl Coordinator<Groups> {
             })
         };
         if version >= 8 {
-            let groups = request.groups.into_iter().map(fetch).collect();
-            return Answer::all(groups)
+            let mut whole = BTreeSet::new();
+            let groups = request.groups.into_iter();
+            let groups = groups
+                .filter(|group| group.topics.is_some() || whole.insert(group.group_id.clone()));
+            return Answer::all(groups.map(fetch).collect())
                 .map(|groups| OffsetFetchResponse { groups, ..OffsetFetchResponse::default() });
         }
         let group = only_group(request);

@@ -10,6 +10,7 @@ mod closing;
 mod group;
 mod ledger;
 mod members;
+mod outage;
 mod planted;
 mod server;
 mod sharing;
