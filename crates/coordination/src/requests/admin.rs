@@ -52,8 +52,16 @@ impl Coordinator<Groups> {
         version: i16,
         request: DescribeGroupsRequest,
     ) -> Answer<DescribeGroupsResponse> {
-        let by = (caller, version);
-        self.ask_each(request.groups, by, &DESCRIBE, Groups::describe)
+        let mut seen = BTreeSet::new();
+        let once = request.groups.into_iter().filter(|group| seen.insert(group.clone()));
+        let described = once.map(|group| {
+            let (shard, by) = (self.shared.shard_of(&group), (caller.clone(), version));
+            let cost = Groups::cost_of_members;
+            self.ask_at(shard, by, group, &DESCRIBE, cost, |groups, soft, ask, group| {
+                groups.describe(soft, ask, group)
+            })
+        });
+        Answer::all(described.collect())
             .map(|groups| DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() })
     }
 
