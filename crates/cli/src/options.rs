@@ -130,6 +130,19 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
+    /// A line for each option that was given under its old name, of pairs of old and new.
+    pub(crate) fn deprecated(&self, renamed: &[(&str, &str)]) -> Vec<String> {
+        let given = renamed.iter().filter(|(old, _)| self.has(old));
+        given
+            .map(|(old, new)| {
+                format!(
+                    "Option --{old} is deprecated and will be removed in a future version. Use \
+                     --{new} instead."
+                )
+            })
+            .collect()
+    }
+
     /// Whether the option was given.
     pub(crate) fn has(&self, name: &str) -> bool {
         debug_assert!(self.options.iter().any(|option| option.name == name), "no row for {name}");

@@ -60,6 +60,12 @@ fn little<M, R>(_: &M, _: &R) -> usize {
     0
 }
 
+/// Each of the names once, so that an answer is no longer than what there is to tell.
+fn once(ids: Vec<StrBytes>) -> impl Iterator<Item = StrBytes> {
+    let mut seen = BTreeSet::new();
+    ids.into_iter().filter(move |id| seen.insert(id.clone()))
+}
+
 impl Coordinator<Groups> {
     /// Asks for each of some groups, and all that is in it, at its own coordinator. A name that
     /// comes twice is answered once.
@@ -70,8 +76,7 @@ impl Coordinator<Groups> {
         shape: &Shape<StrBytes, T>,
         decide: impl Fn(&Groups, &Soft, &Ask<'_>, &StrBytes) -> Decided + Clone + Send + 'static,
     ) -> Answer<Vec<T>> {
-        let mut seen = BTreeSet::new();
-        let told = ids.into_iter().filter(|id| seen.insert(id.clone())).map(|id| {
+        let told = once(ids).map(|id| {
             if id.is_empty() {
                 return Answer::Now((shape.refused)(&id, ErrorCode::INVALID_GROUP_ID));
             }

@@ -5,7 +5,9 @@
 //! append that would open more (admit.rs), and which logs are synced so that their files may be
 //! closed (writeback.rs). Must hold: a file stays open between a change and the end of the sync
 //! that covers it, so that no error of the disk goes unheard; what is counted is every file that
-//! is open, also one that only a reply still reads.
+//! is open, also one that only a reply still reads; whoever holds the lock of one file, as he who
+//! opens it does while he makes room, only tries those of others, so that no two wait for each
+//! other.
 
 use std::fmt;
 use std::io;
@@ -191,8 +193,7 @@ impl OpenFiles {
         };
         let mut closed = 0;
         for opened in changed {
-            opened.sync()?;
-            closed += usize::from(opened.close());
+            closed += usize::from(opened.sync_and_close_if_free()?);
         }
         Ok(closed)
     }
@@ -247,6 +248,14 @@ impl State {
         !self.is_pinned && !self.changes.is_unsynced()
     }
 
+    fn close(&mut self) -> bool {
+        let closes = self.may_close() && self.file.is_some();
+        if closes {
+            self.file = None;
+        }
+        closes
+    }
+
     fn is_in_use(&self) -> bool {
         self.file.as_ref().is_some_and(|file| Arc::strong_count(file) > 1)
     }
@@ -292,13 +301,27 @@ impl Opened {
         Ok(())
     }
 
+    /// The same, and closes it, unless somebody has its lock: whoever opens a file makes room with
+    /// the lock of that one held, and two who wait for each other's would never end.
+    fn sync_and_close_if_free(&self) -> io::Result<bool> {
+        let (file, made) = {
+            let Ok(state) = self.0.try_lock() else { return Ok(false) };
+            match &state.file {
+                Some(file) if state.changes.is_unsynced() => {
+                    (Arc::clone(file), state.changes.made())
+                }
+                _ => return Ok(false),
+            }
+        };
+        file.sync()?;
+        drop(file);
+        let Ok(mut state) = self.0.try_lock() else { return Ok(false) };
+        state.changes.synced(made);
+        Ok(state.close())
+    }
+
     fn close(&self) -> bool {
-        let mut state = lock(&self.0);
-        let closes = state.may_close() && state.file.is_some();
-        if closes {
-            state.file = None;
-        }
-        closes
+        lock(&self.0).close()
     }
 }
 

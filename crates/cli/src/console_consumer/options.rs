@@ -92,15 +92,7 @@ pub(super) fn check(parsed: &Parsed) -> Result<(), Failure> {
 
 /// A line for each deprecated option that was given.
 pub(super) fn notices(parsed: &Parsed) -> Vec<String> {
-    let given = DEPRECATED.iter().filter(|(old, _)| parsed.has(old));
-    given
-        .map(|(old, new)| {
-            format!(
-                "Option --{old} is deprecated and will be removed in a future version. Use --{new} \
-                 instead."
-            )
-        })
-        .collect()
+    parsed.deprecated(DEPRECATED)
 }
 
 pub(super) fn start(parsed: &Parsed) -> Result<Start, Failure> {

@@ -18,7 +18,7 @@ use ottla_wire::{ErrorCode, StrBytes};
 
 use crate::Answer;
 use crate::coordinator::{Caller, Coordinator};
-use crate::requests::{Shape, only};
+use crate::requests::{Shape, once, only};
 
 const DESCRIBE: Shape<StrBytes, DescribedGroup> = Shape {
     take: only!(GroupReply::Describe),
@@ -52,9 +52,7 @@ impl Coordinator<Groups> {
         version: i16,
         request: DescribeGroupsRequest,
     ) -> Answer<DescribeGroupsResponse> {
-        let mut seen = BTreeSet::new();
-        let once = request.groups.into_iter().filter(|group| seen.insert(group.clone()));
-        let described = once.map(|group| {
+        let described = once(request.groups).map(|group| {
             let (shard, by) = (self.shared.shard_of(&group), (caller.clone(), version));
             let cost = Groups::cost_of_members;
             self.ask_at(shard, by, group, &DESCRIBE, cost, |groups, soft, ask, group| {
